@@ -1,0 +1,1 @@
+"""Do it, write it down, show it: the daemon, its records, and everything a person touches."""

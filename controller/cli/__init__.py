@@ -1,0 +1,1 @@
+"""The mdc command line: one module a command."""

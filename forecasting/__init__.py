@@ -1,0 +1,1 @@
+"""What will come: weather, available PV, demand, and how wrong they may be."""
