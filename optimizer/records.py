@@ -1,0 +1,452 @@
+"""A planning problem and its plan, as documents.
+
+The controller turns site, state and forecast into a :class:`Problem`; every policy turns a problem into a
+:class:`Plan`. Both are stored, exchanged as JSON and solvable again. This module imports no solver.
+
+Signs: power into the site bus is positive (PV, genset, battery discharge). Named quantities are non-negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sites.compute.records import CapLevel, PowerProfile, ServingMode
+from sites.record import Record
+from sites.times import TimeGrid, Utc
+
+SCHEMA_VERSION = 1
+
+
+class LoadTier(Record):
+    """Electric load that is not planned work; shed from the last tier of the list to the first."""
+
+    name: str
+    kw: tuple[float, ...]
+    """Mean power in each interval."""
+    shed_usd_per_kwh: float = Field(ge=0)
+    """Price of leaving it unserved."""
+    critical: bool = False
+    """Whether it goes last."""
+
+
+class BatteryProblem(Record):
+    """The battery as the plan sees it. SoC is a fraction of usable capacity at the current health."""
+
+    capacity_kwh: float = Field(ge=0)
+    soc_frac: float
+    """Measured now; a hair outside its limits is accepted."""
+    soc_min_frac: float = Field(default=0.0, ge=0, le=1)
+    """Hard lower limit."""
+    soc_max_frac: float = Field(default=1.0, ge=0, le=1)
+    soc_reserve_frac: float = Field(default=0.0, ge=0, le=1)
+    """Soft lower limit kept for surprises."""
+    charge_kw: float = Field(ge=0)
+    discharge_kw: float = Field(ge=0)
+    charge_efficiency_frac: float = Field(default=1.0, gt=0, le=1)
+    discharge_efficiency_frac: float = Field(default=1.0, gt=0, le=1)
+    charge_taper: tuple[tuple[float, float], ...] = ((0.0, 1.0), (1.0, 1.0))
+    """Points (SoC, share of ``charge_kw``), concave, ascending in SoC."""
+    discharge_taper: tuple[tuple[float, float], ...] = ((0.0, 1.0), (1.0, 1.0))
+    """Points (SoC, share of ``discharge_kw``), concave, ascending in SoC."""
+    charge_limit_frac: tuple[float, ...] = ()
+    """Share of ``charge_kw`` that cold leaves in each interval; empty = 1."""
+    standby_kw: float = Field(default=0.0, ge=0)
+    """Self-consumption drawn from the cells."""
+    wear_usd_per_kwh: float = Field(default=0.0, ge=0)
+    """Price of a kWh discharged."""
+    end_value_usd_per_kwh: float = Field(default=0.0, ge=0)
+    """Worth of a kWh left in the cells at the end of the horizon."""
+    reserve_breach_usd_per_kwh: float = Field(default=1.0, ge=0)
+    """Price of a kWh below ``soc_reserve_frac``, per hour."""
+
+
+class GensetProblem(Record):
+    """One genset, its past included."""
+
+    name: str
+    max_kw: float = Field(gt=0)
+    """Rating after derating."""
+    min_kw: float = Field(default=0.0, ge=0)
+    fuel_points: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 0.0))
+    """Points (kW, L/h) while running, ascending in kW."""
+    energy_usd_per_kwh: float = Field(default=0.0, ge=0)
+    """Price of a kWh besides its fuel."""
+    run_usd_per_h: float = Field(default=0.0, ge=0)
+    """Price of a running hour besides its fuel (service)."""
+    start_usd: float = Field(default=0.0, ge=0)
+    min_run_h: float = Field(default=0.0, ge=0)
+    min_down_h: float = Field(default=0.0, ge=0)
+    warmup_h: float = Field(default=0.0, ge=0)
+    """Time from the start order until it carries load."""
+    on: bool = False
+    """Whether it runs now."""
+    hours_in_state: float = Field(default=1e3, ge=0)
+    """How long it has been on or off."""
+    available: bool = True
+    """False while locked out, in service or in panel MANUAL."""
+    must_run: tuple[bool, ...] = ()
+    """Intervals in which it has to run (test run, override); empty = none."""
+    forbidden: tuple[bool, ...] = ()
+    """Intervals in which it must not run (quiet hours, override); empty = none."""
+
+    @model_validator(mode="after")
+    def _limits_agree(self) -> GensetProblem:
+        if self.min_kw > self.max_kw:
+            raise ValueError(f"min_kw {self.min_kw} exceeds max_kw {self.max_kw}")
+        return self
+
+
+class FuelDelivery(Record):
+    """Diesel that arrives."""
+
+    at_utc: Utc
+    litres: float = Field(gt=0)
+
+
+class TankProblem(Record):
+    """One tank that feeds all gensets."""
+
+    level_l: float = Field(ge=0)
+    capacity_l: float = Field(gt=0)
+    reserve_l: float = Field(default=0.0, ge=0)
+    """Litres that the plan leaves in the tank if it can."""
+    usd_per_l: float = Field(ge=0)
+    deliveries: tuple[FuelDelivery, ...] = ()
+
+
+class ReserveProblem(Record):
+    """Operating reserve: what the site can take up at once if a forecast fails."""
+
+    load_frac: float = Field(default=0.0, ge=0)
+    """Share of the load held in reserve."""
+    pv_frac: float = Field(default=0.0, ge=0)
+    """Share of the used PV held in reserve."""
+    hold_h: float = Field(default=0.25, gt=0)
+    """How long the battery must be able to give its share."""
+    breach_usd_per_kwh: float = Field(default=1.0, ge=0)
+    """Price of missing reserve; infinite is not allowed, hard reserve is ``hard``."""
+    hard: bool = False
+    """Whether a plan without the reserve counts as infeasible as posed."""
+
+
+class ProfileLevels(Record):
+    """Power-limit levels that a pool offers to batch work of one power profile."""
+
+    profile: PowerProfile
+    levels: tuple[CapLevel, ...]
+
+
+class PoolProblem(Record):
+    """GPUs of one kind that are interchangeable."""
+
+    name: str
+    gpus: float = Field(ge=0)
+    """GPUs that can be used."""
+    idle_w: float = Field(default=0.0, ge=0)
+    """Draw of one GPU without work."""
+    host_kw: float = Field(default=0.0, ge=0)
+    """Draw of the powered hosts without their GPUs."""
+    wall_factor: float = Field(default=1.0, ge=1)
+    """Watts at the wall for a watt at the GPU: power supplies and fans."""
+    levels: tuple[ProfileLevels, ...] = ()
+
+
+class ServiceProblem(Record):
+    """A service that takes requests all the time."""
+
+    name: str
+    modes: tuple[ServingMode, ...]
+    """The menu; one mode is chosen in each interval. A mode without GPUs serves nothing."""
+    rate_rps: tuple[float, ...]
+    """Requests in each interval."""
+    value_usd_per_request: float = Field(default=0.0, ge=0)
+    unserved_usd_per_request: float = Field(default=0.0, ge=0)
+    """Price of a request that is not served, besides the value lost."""
+    switch_usd: float = Field(default=0.0, ge=0)
+    """Price of changing the mode."""
+    current_mode: str = ""
+    critical: bool = False
+
+
+class PoolSpeed(Record):
+    """A pool that a job may run on."""
+
+    pool: str
+    speed: float = Field(gt=0)
+    """Work done by one GPU-hour of this pool at its highest limit."""
+
+
+class JobProblem(Record):
+    """A batch job or what is left of it."""
+
+    name: str
+    profile: PowerProfile
+    pools: tuple[PoolSpeed, ...]
+    work_gpu_h: float = Field(gt=0)
+    """Work left, in GPU-hours at speed 1 and the highest limit."""
+    gpus_max: float = Field(gt=0)
+    gpus_min: float = Field(default=0.0, ge=0)
+    """GPUs below which it makes no progress; equal to ``gpus_max`` for a rigid gang."""
+    release_utc: Utc
+    deadline_utc: Utc
+    hard: bool = False
+    """Whether it is worth nothing after its deadline."""
+    value_usd: float = Field(ge=0)
+    late_usd_per_h: float = Field(default=0.0, ge=0)
+    """Price of finishing late, per hour; the value falls no lower than zero."""
+    preemptible: bool = True
+    running: bool = False
+    """Whether it runs now; a running job that is not preemptible goes on."""
+    surplus_only: bool = False
+    """Runs on sun that would be curtailed or with the battery above its reserve, never on diesel."""
+    priority: int = 0
+
+    @model_validator(mode="after")
+    def _order(self) -> JobProblem:
+        if self.deadline_utc <= self.release_utc:
+            raise ValueError(f"job {self.name}: deadline_utc is not after release_utc")
+        if self.gpus_min > self.gpus_max:
+            raise ValueError(f"job {self.name}: gpus_min exceeds gpus_max")
+        return self
+
+
+class PvScenario(Record):
+    """One possible course of the sun."""
+
+    weight: float = Field(gt=0, le=1)
+    pv_available_kw: tuple[float, ...]
+
+
+class LastPlan(Record):
+    """What the last plan said about the same time, on this problem's grid; leaving it has a small price."""
+
+    genset_on: tuple[tuple[bool, ...], ...] = ()
+    """One row a genset."""
+    service_modes: tuple[tuple[str, ...], ...] = ()
+    """One row a service."""
+    change_usd: float = Field(default=0.0, ge=0)
+    """Price of each change within the next six hours."""
+
+
+class SolveLimits(Record):
+    """When the solve may stop."""
+
+    seconds: float = Field(default=4.0, gt=0)
+    gap_frac: float = Field(default=0.005, ge=0)
+    """Gap to stop at: (bound - plan) / |net value|."""
+    seed: int = 0
+
+
+class Problem(Record):
+    """Everything a plan needs, and nothing else."""
+
+    version: Literal[1] = SCHEMA_VERSION
+    site: str
+    start_utc: Utc
+    hours: tuple[float, ...] = Field(min_length=1)
+    """Lengths of the intervals."""
+    pv_available_kw: tuple[float, ...]
+    """Expected available AC power in each interval."""
+    scenarios: tuple[PvScenario, ...] = ()
+    outdoor_c: tuple[float, ...] = ()
+    tiers: tuple[LoadTier, ...] = ()
+    inverter_kw: float | None = None
+    """Most that the battery inverter carries; none = no limit."""
+    battery: BatteryProblem | None = None
+    gensets: tuple[GensetProblem, ...] = ()
+    tank: TankProblem | None = None
+    reserve: ReserveProblem = ReserveProblem()
+    cooling_kw_per_it_kw: tuple[float, ...] = ()
+    """Cooling power for each kW of IT heat in each interval; empty = 0."""
+    cooling_base_kw: tuple[float, ...] = ()
+    """Fans, pumps and heaters that run in any case; empty = 0."""
+    pools: tuple[PoolProblem, ...] = ()
+    services: tuple[ServiceProblem, ...] = ()
+    jobs: tuple[JobProblem, ...] = ()
+    last_plan: LastPlan | None = None
+    limits: SolveLimits = SolveLimits()
+
+    @property
+    def grid(self) -> TimeGrid:
+        """The intervals."""
+        return TimeGrid(start_utc=self.start_utc, hours=self.hours)
+
+    @model_validator(mode="after")
+    def _lengths_agree(self) -> Problem:
+        count = len(self.hours)
+        if min(self.hours) <= 0:
+            raise ValueError("hours: every interval needs a positive length")
+        for field, row in self._series():
+            if len(row) != count:
+                raise ValueError(f"{field}: {len(row)} values where {count} intervals need one each")
+        for field, names in self._names():
+            if len(set(names)) != len(names):
+                raise ValueError(f"{field}: names repeat")
+        return self
+
+    def _series(self) -> Iterator[tuple[str, tuple[object, ...]]]:
+        yield "pv_available_kw", self.pv_available_kw
+        optional = [
+            ("outdoor_c", self.outdoor_c),
+            ("cooling_kw_per_it_kw", self.cooling_kw_per_it_kw),
+            ("cooling_base_kw", self.cooling_base_kw),
+            *((f"gensets.{genset.name}.must_run", genset.must_run) for genset in self.gensets),
+            *((f"gensets.{genset.name}.forbidden", genset.forbidden) for genset in self.gensets),
+        ]
+        if self.battery is not None:
+            optional.append(("battery.charge_limit_frac", self.battery.charge_limit_frac))
+        yield from ((field, row) for field, row in optional if row)
+        yield from (
+            (f"scenarios[{i}].pv_available_kw", s.pv_available_kw) for i, s in enumerate(self.scenarios)
+        )
+        yield from ((f"tiers.{tier.name}.kw", tier.kw) for tier in self.tiers)
+        yield from ((f"services.{service.name}.rate_rps", service.rate_rps) for service in self.services)
+
+    def _names(self) -> Iterator[tuple[str, list[str]]]:
+        yield "tiers", [tier.name for tier in self.tiers]
+        yield "gensets", [genset.name for genset in self.gensets]
+        yield "pools", [pool.name for pool in self.pools]
+        yield "services", [service.name for service in self.services]
+        yield "jobs", [job.name for job in self.jobs]
+
+
+class Level(StrEnum):
+    """Rung of the planning ladder, best first."""
+
+    OPTIMAL = "optimal"
+    BEST_FEASIBLE = "best_feasible"
+    RELAXED = "relaxed"
+    RULES = "rules"
+    SAFE_STATE = "safe_state"
+
+
+class Status(StrEnum):
+    """Whether the demand as posed can be met."""
+
+    FEASIBLE = "feasible"
+    INFEASIBLE_AS_POSED = "infeasible_as_posed"
+
+
+class GensetInterval(Record):
+    """One genset in one interval."""
+
+    name: str
+    on: bool
+    kw: float
+    """Mean power over the interval."""
+
+
+class Interval(Record):
+    """Energy flows of one interval, means over it."""
+
+    start_utc: Utc
+    hours: float
+    pv_available_kw: float
+    pv_used_kw: float
+    battery_kw: float
+    """Positive = discharge into the bus."""
+    soc_end_frac: float
+    gensets: tuple[GensetInterval, ...]
+    load_kw: float
+    """All load served: tiers, IT and cooling."""
+    it_kw: float
+    cooling_kw: float
+    shed_kw: float
+    """Tier load left unserved."""
+    reserve_kw: float
+    """Reserve that stands ready."""
+    price_usd_per_kwh: float
+    """Marginal price of a kWh on the bus in this interval."""
+    bound_by: str = ""
+    """Reason code of what limits this interval."""
+
+
+class ServicePlan(Record):
+    """The serving mode of one service in each interval."""
+
+    name: str
+    modes: tuple[str, ...]
+    unserved_requests: float = 0.0
+
+
+class JobPlan(Record):
+    """One job in the plan."""
+
+    name: str
+    pool: str
+    """Empty when it does not run within the horizon."""
+    profile: PowerProfile
+    start_utc: Utc | None
+    end_utc: Utc | None
+    gpus: float
+    """Most GPUs at once."""
+    power_limit_w: float
+    """Limit while it runs; of the first interval where it changes."""
+    done_frac: float
+    """Share of the work left now that the plan finishes."""
+    late: bool
+    gpus_by_interval: tuple[float, ...] = ()
+    limit_w_by_interval: tuple[float, ...] = ()
+
+
+class Decision(Record):
+    """One decision and why it was taken."""
+
+    what: str
+    """What is decided, e.g. ``genset g1 starts 04:15Z``."""
+    reason_code: str
+    text: str
+    """The reason in plain words."""
+    cost_of_alternative_usd: float | None = None
+    """Extra cost of the other choice."""
+    exact: bool = False
+    """Whether the cost comes from solving again rather than from an estimate."""
+
+
+class Breach(Record):
+    """A preference or demand that the plan gives up."""
+
+    what: str
+    reason_code: str
+    amount: float
+    unit: str
+    text: str
+
+
+class Plan(Record):
+    """The answer to a problem."""
+
+    version: Literal[1] = SCHEMA_VERSION
+    site: str
+    policy: str
+    start_utc: Utc
+    level: Level
+    status: Status
+    gap_frac: float | None
+    """(bound - net value) / |net value|; none where no bound was computed."""
+    bound_usd: float | None
+    """Net value that no plan can exceed, from relaxations only."""
+    net_value_usd: float
+    """Value of work minus all costs over the horizon."""
+    work_value_usd: float = 0.0
+    cost_terms_usd: dict[str, float]
+    solve_seconds: float
+    intervals: tuple[Interval, ...]
+    services: tuple[ServicePlan, ...] = ()
+    jobs: tuple[JobPlan, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    breaches: tuple[Breach, ...] = ()
+
+    @property
+    def grid(self) -> TimeGrid:
+        """The intervals."""
+        return TimeGrid(start_utc=self.start_utc, hours=tuple(interval.hours for interval in self.intervals))
+
+    def interval_at(self, moment: datetime) -> int:
+        """Return the index of the interval that holds ``moment``, clipped to the horizon."""
+        return self.grid.index_at(moment)
