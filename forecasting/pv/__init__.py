@@ -1,0 +1,1 @@
+"""Photovoltaic power from weather: the pvlib chain, array by array."""

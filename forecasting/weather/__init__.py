@@ -1,0 +1,1 @@
+"""Weather sources behind one port, and their way onto the intervals that a site needs."""
