@@ -19,8 +19,6 @@ from sites.compute.records import CapLevel, PowerProfile, ServingMode
 from sites.record import Record
 from sites.times import TimeGrid, Utc
 
-SCHEMA_VERSION = 1
-
 
 class LoadTier(Record):
     """Electric load that is not planned work; shed from the last tier of the list to the first."""
@@ -245,7 +243,7 @@ class SolveLimits(Record):
 class Problem(Record):
     """Everything a plan needs, and nothing else."""
 
-    version: Literal[1] = SCHEMA_VERSION
+    version: Literal[1] = 1
     site: str
     start_utc: Utc
     hours: tuple[float, ...] = Field(min_length=1)
@@ -301,9 +299,7 @@ class Problem(Record):
         if self.battery is not None:
             optional.append(("battery.charge_limit_frac", self.battery.charge_limit_frac))
         yield from ((field, row) for field, row in optional if row)
-        yield from (
-            (f"scenarios[{i}].pv_available_kw", s.pv_available_kw) for i, s in enumerate(self.scenarios)
-        )
+        yield from ((f"scenarios[{i}].pv_available_kw", s.pv_available_kw) for i, s in enumerate(self.scenarios))
         yield from ((f"tiers.{tier.name}.kw", tier.kw) for tier in self.tiers)
         yield from ((f"services.{service.name}.rate_rps", service.rate_rps) for service in self.services)
 
@@ -421,7 +417,7 @@ class Breach(Record):
 class Plan(Record):
     """The answer to a problem."""
 
-    version: Literal[1] = SCHEMA_VERSION
+    version: Literal[1] = 1
     site: str
     policy: str
     start_utc: Utc

@@ -1,0 +1,123 @@
+"""The whole site file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from sites.errors import InputFault, shorten
+from sites.schema.base import Name, Section
+from sites.schema.energy import Battery, Bus, Genset, Pv, Tank, Ups
+from sites.schema.place import Cooling, Devices, Location, Planning, Prices, Store, Tier, Weather
+from sites.schema.workload import BatchStream, Pool, Service
+
+SITE_SCHEMA_VERSION = 1
+
+
+class Site(Section):
+    """A micro data center: where it is, what it has, what it serves, what things cost."""
+
+    version: Literal[1]
+    """Version of this schema."""
+    name: Name
+    description: str = ""
+    location: Location
+    weather: Weather
+    pv: Pv | None = None
+    battery: Battery | None = None
+    gensets: tuple[Genset, ...] = ()
+    tank: Tank | None = None
+    ups: Ups | None = None
+    bus: Bus
+    cooling: Cooling
+    tiers: tuple[Tier, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    services: tuple[Service, ...] = ()
+    batch: tuple[BatchStream, ...] = ()
+    prices: Prices = Field(default=Prices())
+    planning: Planning = Field(default=Planning())
+    devices: Devices = Field(default=Devices())
+    store: Store = Field(default=Store())
+
+    def cross_faults(self, source: str) -> Iterator[InputFault]:
+        """Yield what no single section can see: names that repeat, names that point nowhere, parts that need others."""
+        yield from self._repeated_names(source)
+        yield from self._dangling_names(source)
+        if self.gensets and self.tank is None:
+            yield InputFault(source=source, field="tank", found="nothing", mend="gensets need a tank section")
+        if self.pv is None and not self.gensets:
+            yield InputFault(
+                source=source,
+                field="pv",
+                found="nothing",
+                mend="describe pv or gensets: a site needs a source",
+            )
+        if self.battery is None and not self.gensets:
+            yield InputFault(
+                source=source,
+                field="battery",
+                found="nothing",
+                mend="describe a battery or a genset: something has to form the grid",
+            )
+        flags = [tier.critical for tier in self.tiers]
+        if flags != sorted(flags, reverse=True):
+            yield InputFault(
+                source=source,
+                field="tiers",
+                found=shorten(flags),
+                mend="put critical tiers first: the list is shed from its end",
+            )
+        for index, pool in enumerate(self.pools):
+            for job_index, stream in enumerate(self.batch):
+                shares = [share for share in stream.pools if share.pool == pool.name]
+                if shares and stream.gpus_min > pool.gpus:
+                    yield InputFault(
+                        source=source,
+                        field=f"batch[{job_index}].gpus_min",
+                        found=shorten(stream.gpus_min),
+                        mend=f"pool {pool.name} (pools[{index}]) has {pool.gpus} GPUs",
+                    )
+
+    def _repeated_names(self, source: str) -> Iterator[InputFault]:
+        lists = {
+            "pv.arrays": [array.name for array in self.pv.arrays] if self.pv else [],
+            "pv.inverters": [inverter.name for inverter in self.pv.inverters] if self.pv else [],
+            "gensets": [genset.name for genset in self.gensets],
+            "tiers": [tier.name for tier in self.tiers],
+            "pools": [pool.name for pool in self.pools],
+            "services": [service.name for service in self.services],
+            "batch": [stream.name for stream in self.batch],
+        }
+        for field, names in lists.items():
+            for name, count in Counter(names).items():
+                if count > 1:
+                    yield InputFault(
+                        source=source,
+                        field=field,
+                        found=f"{name!r} {count} times",
+                        mend="give each its own name",
+                    )
+
+    def _dangling_names(self, source: str) -> Iterator[InputFault]:
+        inverters = {inverter.name for inverter in self.pv.inverters} if self.pv else set()
+        pools = {pool.name for pool in self.pools}
+        uses = [
+            (f"pv.arrays[{i}].inverter", a.inverter, inverters) for i, a in enumerate(self.pv.arrays if self.pv else ())
+        ]
+        uses += [
+            (f"services[{i}].pools[{k}]", pool, pools)
+            for i, s in enumerate(self.services)
+            for k, pool in enumerate(s.pools)
+        ]
+        uses += [
+            (f"batch[{i}].pools[{k}].pool", share.pool, pools)
+            for i, b in enumerate(self.batch)
+            for k, share in enumerate(b.pools)
+        ]
+        for field, name, known in uses:
+            if name not in known:
+                listed = ", ".join(sorted(known)) or "none is described"
+                yield InputFault(source=source, field=field, found=shorten(name), mend=f"name one of: {listed}")

@@ -1,0 +1,136 @@
+"""GPU pools, services and batch work."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sites.compute.records import PowerProfile
+from sites.schema.base import Fraction, Name, NonNegative, Positive, Section
+
+LatencyClass = Literal["under-100ms", "100-1000ms", "1-10s", "over-10s"]
+
+
+class Pool(Section):
+    """GPUs of one kind in nodes of one kind."""
+
+    name: Name
+    gpu: str
+    """Key of the GPU in the catalogue, e.g. h100-pcie."""
+    nodes: int = Field(ge=1)
+    gpus_per_node: int = Field(ge=1)
+    interconnect: Literal["pcie", "nvlink-bridge", "nvlink"] = "pcie"
+    host_w: NonNegative
+    """Draw of one powered node without its GPUs, idle fans included."""
+    wall_factor: float = Field(default=1.06, ge=1, le=2)
+    """Watts at the wall for a watt at the GPU: power supplies and fans."""
+    default_limit_w: Positive | None = None
+    """Limit the GPUs wake with; from the catalogue if absent."""
+    safe_limit_w: Positive | None = None
+    """Limit left behind when the daemon is gone; the lowest of the range if absent."""
+    boot_minutes: NonNegative = 5.0
+    can_power_off: bool = False
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of the pool."""
+        return self.nodes * self.gpus_per_node
+
+
+class Request(Section):
+    """What one request asks for."""
+
+    input_tokens: NonNegative = 0.0
+    """Mean prompt length; for images or audio the units that the catalogue's model counts."""
+    output_tokens: NonNegative = 0.0
+    """Mean answer length."""
+    units: Positive = 1.0
+    """Images, scans or seconds of audio in a request, for models that count those."""
+
+
+class Demand(Section):
+    """How many requests come."""
+
+    shape: Literal["chat", "flat", "office", "clinic"] = "chat"
+    """The week's shape."""
+    mean_rps: NonNegative
+    """Mean over the week."""
+    growth_per_year_frac: float = 0.0
+
+
+class Service(Section):
+    """Requests that come all the time and want an answer within a budget."""
+
+    name: Name
+    latency_class: LatencyClass
+    p99_s: Positive
+    """Budget of the whole response, 99 of 100 requests."""
+    model: str
+    """Key of the model in the catalogue, e.g. llm-8b."""
+    precisions: tuple[Literal["fp16", "fp8", "int8", "int4"], ...] = ("fp8",)
+    """Precisions the owner accepts."""
+    speculative: bool = False
+    """Whether a draft model may be used."""
+    pools: tuple[Name, ...] = Field(min_length=1)
+    """Pools it may run on."""
+    request: Request
+    demand: Demand
+    replicas_max: int = Field(default=8, ge=1)
+    value_usd_per_1000: NonNegative = 0.0
+    unserved_usd_per_1000: NonNegative = 0.0
+    """Price of requests that are not served, besides the value lost."""
+    switch_usd: NonNegative = 0.05
+    """Price of loading another mode."""
+    critical: bool = False
+    """Goes last in a shortage."""
+    sovereign: bool = False
+    """Its data never leaves the site."""
+
+
+class PoolShare(Section):
+    """A pool that batch work may run on and how fast it is there."""
+
+    pool: Name
+    speed: Positive = 1.0
+    """Work done by one GPU-hour at the highest limit."""
+
+
+class BatchStream(Section):
+    """Batch jobs of one kind that keep coming."""
+
+    name: Name
+    profile: PowerProfile
+    pools: tuple[PoolShare, ...] = Field(min_length=1)
+    arrival: Literal["daily", "random"] = "random"
+    """At fixed local hours, or at random."""
+    per_day: Positive = 1.0
+    """Jobs a day."""
+    at_local: tuple[str, ...] = ()
+    """Local times of daily arrivals, quoted, e.g. ["18:00"]."""
+    work_gpu_h: Positive
+    """Mean work of a job in GPU-hours at speed 1."""
+    work_spread_frac: Fraction = 0.3
+    """Spread of the work around its mean."""
+    gpus_min: NonNegative = 0
+    gpus_max: Positive = 1
+    deadline_h: Positive
+    """Hours from release to deadline."""
+    hard: bool = False
+    """Worth nothing after the deadline."""
+    value_usd: NonNegative
+    """Value of a mean job; a job's value grows with its work."""
+    late_usd_per_h: NonNegative = 0.0
+    preemptible: bool = True
+    checkpoint_minutes: NonNegative = 5.0
+    surplus_only: bool = False
+    priority: int = 0
+    sovereign: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> BatchStream:
+        if self.gpus_min > self.gpus_max:
+            raise ValueError(f"gpus_min {self.gpus_min:g} exceeds gpus_max {self.gpus_max:g}")
+        if self.arrival == "daily" and not self.at_local:
+            raise ValueError("daily arrivals need at_local, e.g. ['18:00']")
+        return self
