@@ -1,0 +1,1 @@
+"""Closed-loop studies on the simulated plant: policies compared on equal terms."""

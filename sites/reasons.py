@@ -1,0 +1,56 @@
+"""Reason codes: the one list of why something was decided, narrowed, shed or refused."""
+
+from __future__ import annotations
+
+from typing import Final
+
+REASONS: Final[dict[str, str]] = {
+    # plan
+    "PLAN": "as planned",
+    "PLAN_STALE": "the plan has expired; rules decide",
+    "SUN_SURPLUS": "sun would otherwise be curtailed",
+    "BATTERY_EMPTY": "the battery would fall to its lower limit",
+    "BATTERY_FULL": "the battery is full",
+    "BATTERY_RATE": "the battery charges or discharges at its limit",
+    "GENSET_MIN_LOAD": "the genset runs at its minimum load",
+    "GENSET_MAX_LOAD": "all running gensets are at their rating",
+    "GENSET_CHEAPER": "a genset hour costs less than what waiting would cost",
+    "GENSET_MIN_RUN": "the genset has to run its minimum time",
+    "RESERVE": "operating reserve is needed",
+    "FUEL_SHORT": "the tank has to last until the next delivery",
+    "GPUS_FULL": "all GPUs that fit are taken",
+    "DEADLINE": "the deadline leaves no later start",
+    "NOT_WORTH": "its value is below its energy cost",
+    "NOT_RELEASED": "it is not released yet",
+    "P99": "the latency budget needs this mode",
+    "CHANGE_PRICE": "changing the plan saves less than a change costs",
+    # guards
+    "SOC_LOW": "state of charge is near its hard limit",
+    "SOC_RESERVE": "state of charge is below its reserve",
+    "BATTERY_COLD": "cells are too cold to charge",
+    "INVERTER_OVERLOAD": "the battery inverter is above its rating",
+    "SHORTAGE": "power fails to meet the load",
+    "GENSET_PROTECT": "the genset is protected: minimum run, cool-down or lock-out",
+    "GENSET_FAILED": "the genset did not start",
+    "REVERSE_POWER": "power would flow into the genset",
+    "INLET_HOT": "inlet air is above its limit",
+    "INLET_COLD": "inlet air is below its limit",
+    "SENSOR_LOST": "a measurement is missing",
+    "SENSOR_IMPLAUSIBLE": "a measurement jumped further than physics allows",
+    "EMERGENCY_STOP": "emergency stop or fire",
+    "PANEL_MANUAL": "the panel is in MANUAL: nothing is started remotely",
+    "SAFE_STATE": "no plan and no rules could be followed",
+    # operator
+    "OPERATOR": "an operator decided so",
+    # input
+    "INFEASIBLE_AS_POSED": "the demand cannot be met as posed",
+}
+
+
+def reason_text(code: str) -> str:
+    """Return the plain words of a reason code.
+
+    Raises:
+        KeyError: no such code.
+    """
+    return REASONS[code]
