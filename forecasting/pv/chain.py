@@ -66,8 +66,15 @@ def available_ac_kw(
     )
 
 
-def clear_sky_ac_kw(model: PvModel, middle: pd.DatetimeIndex, *, temp_air_c: float, limited: bool) -> Floats:
-    """Return the AC power [kW] under a cloudless sky at each instant, clean modules, wind 2 m/s."""
+def clear_sky_ac_kw(
+    model: PvModel,
+    middle: pd.DatetimeIndex,
+    *,
+    temp_air_c: float,
+    states: Mapping[str, ArrayState] | None = None,
+    limited: bool = False,
+) -> Floats:
+    """Return the AC power [kW] under a cloudless sky at each instant, wind 2 m/s."""
     place = {
         "latitude_deg": model.latitude_deg,
         "longitude_deg": model.longitude_deg,
@@ -78,7 +85,7 @@ def clear_sky_ac_kw(model: PvModel, middle: pd.DatetimeIndex, *, temp_air_c: flo
     ones = np.ones(len(middle))
     sky = Sky(ghi_w_m2=clear.ghi_w_m2, dni_w_m2=clear.dni_w_m2, dhi_w_m2=clear.dhi_w_m2)
     return ac_kw(
-        model, sky, sun, temp_air_c=temp_air_c * ones, wind_m_s=2.0 * ones, states={}, limited=limited
+        model, sky, sun, temp_air_c=temp_air_c * ones, wind_m_s=2.0 * ones, states=states or {}, limited=limited
     )
 
 

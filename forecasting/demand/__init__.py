@@ -1,0 +1,1 @@
+"""Demand for compute: request rates of services and arrivals of batch jobs."""
