@@ -180,7 +180,11 @@ class PoolSpeed(Record):
 
 
 class JobProblem(Record):
-    """A batch job or what is left of it."""
+    """A batch job or what is left of it.
+
+    A deadline after the end of the horizon: work that is left at the end keeps its value as far as it still fits between
+    the end and the deadline at ``gpus_max``; so a plan may put it off, but not beyond what can still be done.
+    """
 
     name: str
     profile: PowerProfile
@@ -198,6 +202,8 @@ class JobProblem(Record):
     late_usd_per_h: float = Field(default=0.0, ge=0)
     """Price of finishing late, per hour; the value falls no lower than zero."""
     preemptible: bool = True
+    checkpoint_h: float = Field(default=0.0, ge=0)
+    """Time without progress each time it starts again after a pause."""
     running: bool = False
     """Whether it runs now; a running job that is not preemptible goes on."""
     surplus_only: bool = False
