@@ -1,14 +1,13 @@
 """Derive the demand figures in ``forecasting/data/demand_shape.yaml`` from two weeks of measured request rates.
 
-Source: Alibaba ServeGen, workload ``language/m-large`` summed over clients, 14 days of 10-minute windows (Apache-2.0).
-Run ``python -m benchmarks.forecast_demand_shape CSV`` to print the file.
+Source: Alibaba ServeGen, workload ``language/m-large`` summed over clients, 14 days of 10-minute windows
+(Apache-2.0). Run ``python -m benchmarks.forecast_demand_shape CSV`` to print the file.
 
 The trace's clock is not stated. It is laid so that the trough of its mean day falls on 04:00 and its lowest two
-neighbouring days on the weekend. Shape: logarithmic mean of the two weeks, smoothed (1, 2, 1)/4 around the week,
-scaled to mean 1. Spread of one week's hour about the true shape: half the variance of the difference of the two weeks
-(their mean would flatter it). Within the hour: what is left of the 10-minute windows. Correlation time: where the
-autocorrelation of the hourly residual, corrected for the fitted mean, falls to 1/e.
-"""
+neighbouring days on the weekend. Shape: logarithmic mean of the two weeks, smoothed (1, 2, 1)/4 around the
+week, scaled to mean 1. Spread of one week's hour about the true shape: half the variance of the difference of
+the two weeks (their mean would flatter it). Within the hour: what is left of the 10-minute windows. Correlation
+time: where the autocorrelation of the hourly residual, corrected for the fitted mean, falls to 1/e."""
 
 from __future__ import annotations
 
@@ -43,7 +42,8 @@ def main(path: str) -> str:
     lag1 = float(np.corrcoef(flat[:-1], flat[1:])[0, 1])
     return yaml.safe_dump(
         {
-            "source": "Alibaba ServeGen language/m-large, 14 days of 10-min windows, Apache-2.0; see benchmarks/forecast_demand_shape.py",
+            "source": "Alibaba ServeGen language/m-large, 14 days of 10-min windows, Apache-2.0; "
+            "see benchmarks/forecast_demand_shape.py",
             "slow_sd_log": round(slow_sd, 3),
             "slow_correlation_h": slow_h,
             "fast_sd_log": round(float(within.std()), 3),

@@ -1,9 +1,8 @@
 """Sun position and clear-sky irradiance as plain arrays.
 
-Position: NREL SPA as in pvlib (Reda & Andreas 2004, doi:10.1016/j.solener.2003.12.003). Clear sky: Ineichen & Perez with
-the SoDa monthly Linke turbidity (Ineichen & Perez 2002, doi:10.1016/S0038-092X(02)00045-2), which needs no weather input and
-so is what a site without internet has.
-"""
+Position: NREL SPA as in pvlib (Reda & Andreas 2004, doi:10.1016/j.solener.2003.12.003). Clear sky: Ineichen &
+Perez with the SoDa monthly Linke turbidity (Ineichen & Perez 2002, doi:10.1016/S0038-092X(02)00045-2), which
+needs no weather input and so is what a site without internet has."""
 
 from __future__ import annotations
 
@@ -60,9 +59,7 @@ def sun_path(times: pd.DatetimeIndex, *, latitude_deg: float, longitude_deg: flo
 def monthly_turbidity(latitude_deg: float, longitude_deg: float) -> tuple[float, ...]:
     """Return the Linke turbidity of each month at a place (SoDa climatology shipped with pvlib)."""
     middle = pd.DatetimeIndex([f"2001-{month:02d}-15" for month in range(1, 13)])
-    values = pvlib.clearsky.lookup_linke_turbidity(
-        middle, latitude_deg, longitude_deg, interp_turbidity=False
-    )
+    values = pvlib.clearsky.lookup_linke_turbidity(middle, latitude_deg, longitude_deg, interp_turbidity=False)
     return tuple(float(value) for value in values)
 
 
@@ -70,7 +67,8 @@ def turbidity(times: pd.DatetimeIndex, *, latitude_deg: float, longitude_deg: fl
     """Return the Linke turbidity at each time, linear between the middles of months."""
     monthly = np.array(monthly_turbidity(latitude_deg, longitude_deg))
     middles = np.arange(12) * 30.4375 + 15.2
-    return np.interp(times.day_of_year.to_numpy(dtype=float), middles, monthly, period=365.25)
+    day = times.day_of_year.to_numpy(dtype=float)
+    return np.asarray(np.interp(day, middles, monthly, period=365.25), dtype=float)
 
 
 def clear_sky(
@@ -78,9 +76,7 @@ def clear_sky(
 ) -> ClearSky:
     """Return cloudless irradiance at each of ``times`` for the sun path of the same times."""
     pressure_pa = pvlib.atmosphere.alt2pres(altitude_m)
-    airmass = pvlib.atmosphere.get_absolute_airmass(
-        pvlib.atmosphere.get_relative_airmass(sun.zenith_deg), pressure_pa
-    )
+    airmass = pvlib.atmosphere.get_absolute_airmass(pvlib.atmosphere.get_relative_airmass(sun.zenith_deg), pressure_pa)
     linke = turbidity(times, latitude_deg=latitude_deg, longitude_deg=longitude_deg)
     with np.errstate(divide="ignore", invalid="ignore"):
         sky = pvlib.clearsky.ineichen(sun.zenith_deg, airmass, linke, altitude_m, sun.dni_extra_w_m2)

@@ -1,15 +1,14 @@
 """Seeded "actual" demand for simulations: request rates that stray from the shape, and batch jobs that arrive.
 
-Rates follow the model of ``forecasting.demand.shape`` on 10-minute windows: a slow Gaussian autoregression and a fast one
-with Student-t innovations (5 degrees of freedom: the measured 10-minute differences have an excess kurtosis of 5.6).
-Every draw depends on (seed, service, day) only, so two simulations of overlapping periods see the same actual world, and a
-longer one does not change the days before.
-"""
+Rates follow the model of ``forecasting.demand.shape`` on 10-minute windows: a slow Gaussian autoregression and
+a fast one with Student-t innovations (5 degrees of freedom: the measured 10-minute differences have an excess
+kurtosis of 5.6). Every draw depends on (seed, service, day) only, so two simulations of overlapping periods see
+the same actual world, and a longer one does not change the days before."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -45,9 +44,7 @@ class JobArrival:
     """Value when done in time, in proportion to the work."""
 
 
-def actual_rate_rps(
-    service: Service, *, start_utc: datetime, end_utc: datetime, zone: str, seed: int
-) -> TimeSeries:
+def actual_rate_rps(service: Service, *, start_utc: datetime, end_utc: datetime, zone: str, seed: int) -> TimeSeries:
     """Return the service's actual request rate [1/s] in 10-minute windows covering ``start_utc .. end_utc``."""
     shape = demand_shape(service.demand.shape)
     first_day = start_utc.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -88,9 +85,8 @@ def batch_arrivals(
 ) -> tuple[JobArrival, ...]:
     """Return the jobs of a stream released in ``start_utc <= release < end_utc``, ordered by release.
 
-    ``daily`` streams release ``per_day`` jobs a day spread over their local times; ``random`` ones a Poisson number of jobs at
-    uniform times. Work is log-normal with the stream's mean and spread.
-    """
+    ``daily`` streams release ``per_day`` jobs a day spread over their local times; ``random`` ones a Poisson
+    number of jobs at uniform times. Work is log-normal with the stream's mean and spread."""
     local_zone = ZoneInfo(zone)
     day = start_utc.astimezone(local_zone).date() - timedelta(days=1)
     last = end_utc.astimezone(local_zone).date() + timedelta(days=1)
@@ -109,11 +105,8 @@ def _jobs_of_day(stream: BatchStream, day: date, *, zone: ZoneInfo, seed: int) -
     if stream.arrival == "daily":
         whole = int(stream.per_day)
         count = whole + int(generator.random() < stream.per_day - whole)
-        clock = [tuple(int(part) for part in text.split(":")) for text in stream.at_local]
-        releases = [
-            datetime(day.year, day.month, day.day, *clock[i % len(clock)][:2], tzinfo=zone).astimezone(UTC)
-            for i in range(count)
-        ]
+        clock = [time.fromisoformat(text.zfill(5)) for text in stream.at_local]
+        releases = [datetime.combine(day, clock[i % len(clock)], tzinfo=zone).astimezone(UTC) for i in range(count)]
     else:
         count = int(generator.poisson(stream.per_day))
         seconds = sorted(int(value) for value in generator.random(count) * 86400)

@@ -1,11 +1,11 @@
 """Forecast of a service's request rate: the week's shape, moved by how far the last hours strayed from it.
 
-With ``x = ln(rate / shape)`` (see ``forecasting.demand.shape``) measured up to the issue time, the part that persists is
-estimated as the mean of the last hour, the level of the service as the mean of ``x`` over the history with a prior worth
-one day of data. For lead h: ``E[x] = level + (x0 - level) rho``, ``Var[x] = slow^2 (1 - rho^2) + level uncertainty + fast^2 / n``
-with ``rho = exp(-h / correlation time)`` and n the number of independent 10-minute windows in the interval. Quantiles
-are those of the log-normal distribution, rows ordered by level.
-"""
+With ``x = ln(rate / shape)`` (see ``forecasting.demand.shape``) measured up to the issue time, the part that
+persists is estimated as the mean of the last hour, the level of the service as the mean of ``x`` over the
+history with a prior worth one day of data. For lead h: ``E[x] = level + (x0 - level) rho``, ``Var[x] = slow^2
+(1 - rho^2) + level uncertainty + fast^2 / n`` with ``rho = exp(-h / correlation time)`` and n the number of
+independent 10-minute windows in the interval. Quantiles are those of the log-normal distribution, rows ordered
+by level."""
 
 from __future__ import annotations
 

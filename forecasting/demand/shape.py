@@ -2,18 +2,18 @@
 
 Model of a service's rate over an interval: ``rate = mean_rps * shape(hour of local week) * exp(x - v/2)`` with
 ``x = slow + fast``: two stationary first-order autoregressions (spread and correlation times in
-``forecasting/data/demand_shape.yaml``, derived by ``benchmarks/forecast_demand_shape.py`` from two measured weeks), ``v`` the
-variance of ``x``, so that the rate's expectation is the shape itself.
+``forecasting/data/demand_shape.yaml``, derived by ``benchmarks/forecast_demand_shape.py`` from two measured
+weeks), ``v`` the variance of ``x``, so that the rate's expectation is the shape itself.
 
-Shapes: ``chat`` is measured. ``flat`` is 1. ``office`` (working hours, quiet weekend) and ``clinic`` (working hours, a
-night and weekend floor for emergencies) are *estimated* from opening hours; their spread is the measured one.
-"""
+Shapes: ``chat`` is measured. ``flat`` is 1. ``office`` (working hours, quiet weekend) and ``clinic`` (working
+hours, a night and weekend floor for emergencies) are *estimated* from opening hours; their spread is the
+measured one."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -23,9 +23,11 @@ import yaml
 
 from forecasting.sun import Floats
 from sites.schema.workload import Demand
+from sites.times import HOUR
 
 SHAPE_FILE = Path(__file__).parent.parent / "data" / "demand_shape.yaml"
 HOURS_A_WEEK = 168
+SUNDAY_H = 144
 HOURS_A_YEAR = 8766.0
 
 
@@ -82,23 +84,31 @@ def shape_rate_rps(
     Args:
         demand: shape, mean and growth of a service.
         starts_utc: interval starts.
-        hours: interval lengths.
+        hours: interval lengths, at most a week.
         zone: the site's time zone: the week runs on local clocks, also across clock changes.
         since_utc: moment from which growth counts; no growth where absent.
         days_off: local dates that run like a Sunday.
     """
-    week = np.array(demand_shape(demand.shape).hourly)
     local_zone = ZoneInfo(zone)
-    rate = np.empty(len(starts_utc))
-    for i, (start, length) in enumerate(zip(starts_utc, hours, strict=True)):
-        parts = max(1, round(length * 4))
-        offsets_h = (np.arange(parts) + 0.5) / parts * length
-        local = start.astimezone(local_zone)
-        hour = local.weekday() * 24 + local.hour + local.minute / 60 + local.second / 3600
-        if local.date() in days_off:
-            hour = 144 + hour % 24
-        rate[i] = np.interp(hour + offsets_h, np.arange(HOURS_A_WEEK) + 0.5, week, period=HOURS_A_WEEK).mean()
-        if since_utc is not None:
-            years = ((start - since_utc) / timedelta(hours=1)) / HOURS_A_YEAR
-            rate[i] *= (1.0 + demand.growth_per_year_frac) ** years
-    return rate * demand.mean_rps
+    local = [start.astimezone(local_zone) for start in starts_utc]
+    hour = np.array([t.weekday() * 24 + t.hour + t.minute / 60 + t.second / 3600 for t in local])
+    if days_off:
+        off = np.array([t.date() in days_off for t in local])
+        hour = np.where(off, SUNDAY_H + hour % 24, hour)
+    length = np.array(hours)
+    integral = _weekly_integral(demand.shape)
+    quarter = np.arange(len(integral)) / 4
+    rate = (np.interp(hour + length, quarter, integral) - np.interp(hour, quarter, integral)) / length
+    if since_utc is not None and demand.growth_per_year_frac:
+        years = np.array([(start - since_utc) / HOUR / HOURS_A_YEAR for start in starts_utc])
+        rate = rate * (1.0 + demand.growth_per_year_frac) ** years
+    return np.asarray(rate * demand.mean_rps, dtype=float)
+
+
+@lru_cache(maxsize=8)
+def _weekly_integral(name: str) -> Floats:
+    """Return the integral of a shape [h] at each quarter hour of two weeks from Monday 00:00."""
+    week = np.array(demand_shape(name).hourly)
+    middle_h = (np.arange(2 * HOURS_A_WEEK * 4) + 0.5) / 4
+    quarter = np.interp(middle_h, np.arange(HOURS_A_WEEK) + 0.5, week, period=HOURS_A_WEEK)
+    return np.concatenate([[0.0], np.cumsum(quarter) / 4])

@@ -1,13 +1,12 @@
 """Available AC power from weather.
 
-For each array and instant: usable plane irradiance E (``forecasting.pv.plane``), cell temperature
-``Tc = Ta + E / (u0 + u1 v)`` (Faiman 2008, doi:10.1002/pip.813), DC power
-``P = Pdc0 E/1000 (1 + gamma (Tc - 25)) (1 - losses)`` (PVWatts, Dobos 2014, NREL/TP-6A20-62641), less what dirt and snow
-hold back. Arrays of one inverter add up; the inverter follows PVWatts' part-load curve and stops at its AC limit.
+For each array and instant: usable plane irradiance E (``forecasting.pv.plane``), cell temperature ``Tc = Ta + E
+/ (u0 + u1 v)`` (Faiman 2008, doi:10.1002/pip.813), DC power ``P = Pdc0 E/1000 (1 + gamma (Tc - 25)) (1 -
+losses)`` (PVWatts, Dobos 2014, NREL/TP-6A20-62641), less what dirt and snow hold back. Arrays of one inverter
+add up; the inverter follows PVWatts' part-load curve and stops at its AC limit.
 
-The sun is taken at the *middle* of each interval. Intervals of 5 to 15 minutes are meant; with whole hours the hour of
-sunrise and sunset is off by the part in which the sun is down.
-"""
+The sun is taken at the *middle* of each interval. Intervals of 5 to 15 minutes are meant; with whole hours the
+hour of sunrise and sunset is off by the part in which the sun is down."""
 
 from __future__ import annotations
 
@@ -135,8 +134,11 @@ def inverter_ac_kw(inverter: InverterModel, dc_kw: Floats, *, limited: bool) -> 
     )
     ac = np.maximum(np.nan_to_num(below), 0.0)
     if limited:
-        return np.minimum(ac, inverter.ac_kw)
-    return ac + np.maximum(dc_kw - rated_dc_kw, 0.0) * inverter.efficiency_frac
+        ac = np.minimum(ac, inverter.ac_kw)
+    else:
+        ac = ac + np.maximum(dc_kw - rated_dc_kw, 0.0) * inverter.efficiency_frac
+    power: Floats = ac
+    return power
 
 
 def sum_kw(by_name: Mapping[str, Floats], names: tuple[str, ...], *, like: Floats) -> Floats:

@@ -1,12 +1,11 @@
 """Irradiance that a module plane can use: orientation, shading, transposition, reflection.
 
-For each instant: the plane's tilt and azimuth (fixed, or a backtracking one-axis tracker: Anderson & Mikofski 2020,
-NREL/TP-5K00-76626); beam blocked when the sun stands below the shading horizon; sky diffuse reduced by the horizon's
-share of the isotropic sky, ``mean(cos^2 elevation)``; row-to-row shading of the beam for fixed rows
-(Anderson & Jensen 2024, doi:10.1063/5.0202220, linear response); Perez (1990, doi:10.1016/0038-092X(90)90055-H) or Hay-Davies
-(1980) sky; incidence-angle modifier after De Soto for beam and, averaged over the sky and the ground, for diffuse
-(Marion 2017, doi:10.1016/j.solener.2017.03.027).
-"""
+For each instant: the plane's tilt and azimuth (fixed, or a backtracking one-axis tracker: Anderson & Mikofski
+2020, NREL/TP-5K00-76626); beam blocked when the sun stands below the shading horizon; sky diffuse reduced by
+the horizon's share of the isotropic sky, ``mean(cos^2 elevation)``; row-to-row shading of the beam for fixed
+rows (Anderson & Jensen 2024, doi:10.1063/5.0202220, linear response); Perez (1990,
+doi:10.1016/0038-092X(90)90055-H) or Hay-Davies (1980) sky; incidence-angle modifier after De Soto for beam and,
+averaged over the sky and the ground, for diffuse (Marion 2017, doi:10.1016/j.solener.2017.03.027)."""
 
 from __future__ import annotations
 
@@ -88,7 +87,7 @@ def horizon_deg(array: ArrayModel, azimuth_deg: Floats) -> Floats:
     if not array.horizon:
         return np.zeros_like(azimuth_deg)
     points = np.array(sorted(array.horizon))
-    return np.interp(azimuth_deg, points[:, 0], points[:, 1], period=360.0)
+    return np.asarray(np.interp(azimuth_deg, points[:, 0], points[:, 1], period=360.0), dtype=float)
 
 
 @lru_cache(maxsize=256)
@@ -120,4 +119,4 @@ def row_shade_frac(array: ArrayModel, sun: SunPath) -> Floats:
         collector_width=1.0,
         pitch=1.0 / array.ground_cover_frac,
     )
-    return np.clip(np.nan_to_num(np.asarray(shade, dtype=float)), 0.0, 1.0)
+    return np.asarray(np.clip(np.nan_to_num(np.asarray(shade, dtype=float)), 0.0, 1.0), dtype=float)

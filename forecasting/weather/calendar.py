@@ -1,15 +1,15 @@
 """Weather on the intervals of a period: typical years put on a calendar, coarse intervals made finer.
 
-**Typical year.** Each interval of the period takes the row with the same month, day and hour of local *standard* time
-(no daylight saving: the sun doesn't have it). 29 February takes the row of 28 February. The year wraps from 31 December
-to 1 January.
+**Typical year.** Each interval of the period takes the row with the same month, day and hour of local
+*standard* time (no daylight saving: the sun doesn't have it). 29 February takes the row of 28 February. The
+year wraps from 31 December to 1 January.
 
-**Finer intervals** keep each coarse interval's energy. With clear-sky irradiance C(t) of the fine intervals, the index
-of coarse interval i is k_i = G_i / mean(C over i); k is interpolated linearly between interval middles, G(t) = k(t) C(t),
-and G is scaled inside each coarse interval so that its mean is G_i again. An interval with irradiance but no clear-sky
-sun (twilight) is spread evenly over its part with the sun above -2 degrees. Temperature and wind are interpolated
-linearly between interval middles; their means move by less than the sensors' error.
-"""
+**Finer intervals** keep each coarse interval's energy. With clear-sky irradiance C(t) of the fine intervals,
+the index of coarse interval i is k_i = G_i / mean(C over i); k is interpolated linearly between interval
+middles, G(t) = k(t) C(t), and G is scaled inside each coarse interval so that its mean is G_i again. An
+interval with irradiance but no clear-sky sun (twilight) is spread evenly over its part with the sun above -2
+degrees. Temperature and wind are interpolated linearly between interval middles; their means move by less than
+the sensors' error."""
 
 from __future__ import annotations
 
@@ -137,4 +137,5 @@ def spread_energy(means: Floats, *, shape: Floats, lit: Bools) -> Floats:
     even = spread / spread.mean(axis=1, keepdims=True)
     usable = (level > 1e-3 * np.maximum(means, 1e-9)) & sunny
     scale = np.divide(means, level, out=np.zeros_like(means), where=usable)
-    return np.where(usable[:, None], blocks * scale[:, None], even * means[:, None]).ravel()
+    values: Floats = np.where(usable[:, None], blocks * scale[:, None], even * means[:, None]).ravel()
+    return values

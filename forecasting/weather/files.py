@@ -213,7 +213,7 @@ def _read_surfrad(file: WeatherFile, path: Path) -> Weather:
 
 def _read_bsrn(file: WeatherFile, path: Path) -> Weather:
     frame, meta = pvlib.iotools.read_bsrn(str(path))
-    frame = frame.assign(wind_speed=frame["wind_speed"] if "wind_speed" in frame else 1.0)
+    frame = frame.assign(wind_speed=frame.get("wind_speed", 1.0))
     place = file.place or Place(
         latitude_deg=float(meta["latitude"]) - 90.0 * (float(meta["latitude"]) > 90.0),
         longitude_deg=float(meta["longitude"]),

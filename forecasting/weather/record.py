@@ -1,12 +1,12 @@
 """The weather record: what every source gives, whatever its file looked like.
 
-A record holds interval *means*, labelled by the interval's *start* in UTC. Sources differ in what their label means
-(TMY3: end of the hour; EPW: end; NSRDB: middle; PVGIS: an instant some minutes past the hour); the readers undo that,
-so that nothing further down has to know. A typical year is a record of 8,760 hours whose years mean nothing; only
-``forecasting.weather.typical`` may put it on a calendar.
+A record holds interval *means*, labelled by the interval's *start* in UTC. Sources differ in what their label
+means (TMY3: end of the hour; EPW: end; NSRDB: middle; PVGIS: an instant some minutes past the hour); the
+readers undo that, so that nothing further down has to know. A typical year is a record of 8,760 hours whose
+years mean nothing; only ``forecasting.weather.typical`` may put it on a calendar.
 
-Columns (all required, no gaps): ``ghi_w_m2 dni_w_m2 dhi_w_m2 temp_air_c wind_m_s``; optional: ``albedo_frac snow_cm``.
-"""
+Columns (all required, no gaps): ``ghi_w_m2 dni_w_m2 dhi_w_m2 temp_air_c wind_m_s``; optional: ``albedo_frac
+snow_cm``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "albedo_frac": (0.0, 1.0),
     "snow_cm": (0.0, 1500.0),
 }
-"""What is physically plausible: irradiance a little below zero is a pyranometer's thermal offset and is read as 0."""
+"""What is physically plausible: irradiance a little below zero is a pyranometer's thermal offset and is read as
+0."""
 
 MOST_FAULTS = 20
 

@@ -1,0 +1,164 @@
+"""One call from a site's past to a forecast of sun, temperature and demand.
+
+The forecast never sees the future: every series is cut at the issue time before anything is computed, and
+``History`` holds measurements only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from hashlib import blake2b
+
+import numpy as np
+
+from forecasting.clearpower import ClearPower
+from forecasting.demand.outlook import RateSample, forecast_demand
+from forecasting.history import NOTHING, History
+from forecasting.outdoor import forecast_outdoor_c
+from forecasting.pv.site import pv_model, usual_states
+from forecasting.records import DemandForecast, Forecast, Scenario
+from forecasting.scenarios import DRAWS, draw_levels, mean_of, quantile_function, reduce_draws, values_at
+from forecasting.sky import SkyOutlook, sky_outlook
+from forecasting.sun import Floats
+from sites.schema.site import Site
+from sites.series import TimeSeries
+from sites.times import HOUR, TimeGrid
+
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+SKY_TAU_H = 5.0
+"""Correlation time of the sky state's level, from the lag correlation of hourly clear-sky indices (SURFRAD
+2018)."""
+OUTDOOR_SD_K = 2.0
+"""Spread of the temperature forecast a day ahead, used to tie warmer courses to sunnier ones."""
+OUTDOOR_SUN_LINK = 0.4
+"""Correlation of a day's temperature error with its sun error."""
+
+
+def forecast(
+    site: Site,
+    history: History = NOTHING,
+    *,
+    issued_utc: datetime,
+    grid: TimeGrid,
+    levels: tuple[float, ...] = LEVELS,
+    scenarios: int = 10,
+    days_off: Collection[date] = (),
+) -> Forecast:
+    """Return sun, outdoor temperature and demand over ``grid`` as known at ``issued_utc``.
+
+    Args:
+        site: the site.
+        history: its measurements; anything after ``issued_utc`` is not looked at.
+        issued_utc: the moment of the forecast.
+        grid: intervals to forecast, usually starting at ``issued_utc``.
+        levels: ascending quantile levels.
+        scenarios: joint courses wanted, 0 for none.
+        days_off: local dates on which demand runs like on a Sunday.
+    """
+    outdoor = forecast_outdoor_c(
+        history.outdoor_c, issued_utc=issued_utc, grid=grid, longitude_deg=site.location.longitude
+    )
+    clear = clear_power(site)
+    edges = (*grid.starts_utc, grid.end_utc)
+    if clear is None:
+        steps = len(grid)
+        outlook = SkyOutlook(
+            quantiles=np.zeros((len(levels), steps)), high=np.zeros(steps), rung="climatology", source="no PV"
+        )
+        clear_kw = np.zeros(steps)
+        ac_limit_kw = 0.0
+    else:
+        outlook = sky_outlook(clear, history, issued_utc=issued_utc, grid=grid, levels=np.array(levels))
+        clear_kw = clear.mean_kw(edges)
+        ac_limit_kw = clear.model.ac_kw
+    power = np.minimum(outlook.quantiles * clear_kw, ac_limit_kw)
+    high = np.minimum(outlook.high * clear_kw, ac_limit_kw)
+    full_levels, full = quantile_function(power, np.array(levels), low=np.zeros(len(grid)), high=high)
+    return Forecast(
+        issued_utc=issued_utc,
+        rung=outlook.rung,
+        source=outlook.source,
+        start_utc=grid.start_utc,
+        hours=grid.hours,
+        quantile_levels=levels,
+        pv_available_kw=plain(mean_of(full_levels, full)),
+        pv_quantiles_kw=tuple(plain(row) for row in power),
+        outdoor_c=plain(outdoor),
+        scenarios=_scenarios(full_levels, full, outdoor, grid=grid, issued_utc=issued_utc, count=scenarios),
+        demand=_demand(site, history, issued_utc=issued_utc, grid=grid, levels=levels, days_off=days_off),
+    )
+
+
+@lru_cache(maxsize=16)
+def clear_power(site: Site) -> ClearPower | None:
+    """Return the clear-sky power of a site's plant, None without PV."""
+    model = pv_model(site)
+    return None if model is None else ClearPower(model, usual_states(site))
+
+
+def plain(values: Floats) -> tuple[float, ...]:
+    """Return an array as plain floats, rounded to a milliwatt or a micro-kelvin: what a record holds."""
+    return tuple(np.round(values, 6).tolist())
+
+
+def _scenarios(
+    levels: Floats, quantiles: Floats, outdoor_c: Floats, *, grid: TimeGrid, issued_utc: datetime, count: int
+) -> tuple[Scenario, ...]:
+    if count <= 0:
+        return ()
+    hours = np.array(grid.hours)
+    middles = np.array(grid.offsets_h[:-1]) + hours / 2
+    seed = int.from_bytes(blake2b(issued_utc.isoformat().encode(), digest_size=8).digest(), "big")
+    drawn = draw_levels(middles, tau_h=SKY_TAU_H, draws=max(DRAWS, count), seed=seed)
+    reduced = reduce_draws(values_at(levels, quantiles, drawn), hours, count=count)
+    expected = mean_of(levels, quantiles)
+    energy = (reduced.values * hours).sum(axis=1)
+    spread = float(np.sqrt((reduced.weights * (energy - (reduced.weights * energy).sum()) ** 2).sum()))
+    sunnier = (energy - float((expected * hours).sum())) / spread if spread > 1e-9 else np.zeros(len(energy))
+    growing = OUTDOOR_SD_K * OUTDOOR_SUN_LINK * np.minimum(middles / 24.0, 1.0)
+    return tuple(
+        Scenario(
+            weight=float(weight),
+            pv_available_kw=plain(row),
+            outdoor_c=plain(outdoor_c + growing * warm),
+        )
+        for weight, row, warm in zip(reduced.weights, reduced.values, sunnier, strict=True)
+    )
+
+
+def _demand(
+    site: Site,
+    history: History,
+    *,
+    issued_utc: datetime,
+    grid: TimeGrid,
+    levels: tuple[float, ...],
+    days_off: Collection[date],
+) -> tuple[DemandForecast, ...]:
+    return tuple(
+        forecast_demand(
+            service,
+            rate_samples(history.rates_rps.get(service.name), issued_utc=issued_utc),
+            issued_utc=issued_utc,
+            grid=grid,
+            levels=levels,
+            zone=site.location.time_zone,
+            days_off=days_off,
+        )
+        for service in site.services
+    )
+
+
+def rate_samples(series: TimeSeries | None, *, issued_utc: datetime, days: float = 7.0) -> tuple[RateSample, ...]:
+    """Return the finite samples of the last ``days`` that ended by ``issued_utc``."""
+    if series is None:
+        return ()
+    last = min(int((issued_utc - series.start_utc).total_seconds() / series.step_s + 1e-6), len(series.values))
+    first = max(0, last - int(days * 86400 / series.step_s))
+    step = timedelta(seconds=series.step_s)
+    return tuple(
+        RateSample(start_utc=series.start_utc + i * step, hours=step / HOUR, rate_rps=series.values[i])
+        for i in range(first, max(last, first))
+        if np.isfinite(series.values[i])
+    )
