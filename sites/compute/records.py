@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -26,7 +27,8 @@ class CapLevel(Record):
 
 
 class ServingMode(Record):
-    """One way to serve a service: pool, precision, replicas and power limit, with what it then does and draws."""
+    """One way to serve a service: pool, precision, replicas and power limit, with what it then does and
+    draws."""
 
     name: str
     """Unique within the service's menu, e.g. ``h100-pcie fp8 x2 @ 250 W``."""
@@ -54,12 +56,24 @@ class ServingMode(Record):
     """Draw of all its GPUs when no request is served."""
     busy_w: float = Field(ge=0)
     """Draw of all its GPUs at ``rate_rps``."""
+    single_w: float = Field(default=0.0, ge=0)
+    """Draw of all its GPUs while each replica serves one request; 0 = not known, then draw is linear in the
+    rate."""
     p99_s: float = Field(ge=0)
     """Promised upper bound of the response time's P99 at ``rate_rps``."""
     quality: float = Field(default=1.0, ge=0, le=1)
     """Answer quality relative to the model's best precision."""
 
     def power_w(self, rate_rps: float) -> float:
-        """Return the draw of all its GPUs at a request rate, W; linear between idle and busy."""
+        """Return the mean draw of all its GPUs at a request rate, W.
+
+        A GPU draws most of its power as soon as one request is in service, so the draw rises steeply with the
+        chance that a replica is busy (Poisson, offered load per replica) and then gently with the batch.
+        Linear where ``single_w`` is not known."""
         share = min(rate_rps / self.rate_rps, 1.0) if self.rate_rps > 0 else 0.0
-        return self.idle_w + (self.busy_w - self.idle_w) * share
+        if self.single_w <= self.idle_w or self.replicas == 0:
+            return self.idle_w + (self.busy_w - self.idle_w) * share
+        full_load = self.rate_rps * self.service_s / self.replicas
+        busy_frac = math.expm1(-full_load * share) / math.expm1(-full_load) if full_load > 0 else 0.0
+        single_w = min(self.single_w, self.busy_w)
+        return self.idle_w + (single_w - self.idle_w) * busy_frac + (self.busy_w - single_w) * share

@@ -1,0 +1,2 @@
+"""The catalogue: GPUs, models, cap curves and workload archetypes as YAML, each figure with its kind and
+source."""

@@ -1,0 +1,147 @@
+"""Reads the catalogue once, checks it, and finds entries by name or alias.
+
+Sources are the YAML files beside this module. A user's own folder of files with the same names may be laid
+over them (``overlay``)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from sites.catalog.records import Catalog, Figure, GpuEntry, ItemEntry, LlmEntry
+from sites.errors import InputError, InputFault, shorten
+from sites.record import Record
+
+_SECTIONS = ("sources", "precisions", "curves", "gpus", "models", "decode_fits")
+_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@lru_cache(maxsize=4)
+def load_catalog(overlay: Path | None = None) -> Catalog:
+    """Return the catalogue, with the files of the folder ``overlay`` laid over it entry by entry.
+
+    Raises:
+        InputError: every fault of every file at once.
+    """
+    here = Path(__file__).parent
+    merged: dict[str, dict[str, object]] = {}
+    for section in _SECTIONS:
+        entries: dict[str, object] = {}
+        for folder in (here, overlay):
+            path = folder / f"{section}.yaml" if folder else None
+            if path is not None and path.exists():
+                entries.update(_read(path))
+        merged[section] = entries
+    try:
+        catalog = Catalog.model_validate(merged)
+    except ValidationError as error:
+        raise InputError(
+            InputFault(
+                source=f"catalog {fault['loc'][0]}.yaml",
+                field=".".join(str(part) for part in fault["loc"][1:]),
+                found=shorten(fault["input"]),
+                mend=fault["msg"],
+            )
+            for fault in error.errors()
+        ) from None
+    _check_sources(catalog)
+    return catalog
+
+
+def gpu_id(name: str, catalog: Catalog | None = None) -> str:
+    """Return the catalogue key of a GPU named by key, alias or product name.
+
+    Raises:
+        InputError: no such GPU; the nearest names are given.
+    """
+    known = (catalog or load_catalog()).gpus
+    return _find(name, known, "GPU")
+
+
+def model_id(name: str, catalog: Catalog | None = None) -> str:
+    """Return the catalogue key of a model named by key, alias or full name.
+
+    Raises:
+        InputError: no such model; the nearest names are given.
+    """
+    known = (catalog or load_catalog()).models
+    return _find(name, known, "model")
+
+
+def gpu(name: str, catalog: Catalog | None = None) -> GpuEntry:
+    """Return a GPU by key, alias or product name; raises ``InputError`` as ``gpu_id``."""
+    known = catalog or load_catalog()
+    return known.gpus[gpu_id(name, known)]
+
+
+def model(name: str, catalog: Catalog | None = None) -> LlmEntry | ItemEntry:
+    """Return a model by key, alias or full name; raises ``InputError`` as ``model_id``."""
+    known = catalog or load_catalog()
+    return known.models[model_id(name, known)]
+
+
+def figures(entry: Record) -> Iterable[tuple[str, Figure]]:
+    """Yield the dotted field name and figure of every figure in ``entry``."""
+    for field in type(entry).model_fields:
+        yield from _figures_in(field, getattr(entry, field))
+
+
+def _figures_in(place: str, value: object) -> Iterable[tuple[str, Figure]]:
+    if isinstance(value, Figure):
+        yield place, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _figures_in(f"{place}.{key}", inner)
+
+
+def _find(name: str, known: dict[str, GpuEntry] | dict[str, LlmEntry | ItemEntry], what: str) -> str:
+    wanted = name.strip().lower()
+    for key, entry in known.items():
+        names = (key, entry.name, *entry.aliases)
+        if wanted in {each.lower() for each in names}:
+            return key
+    nearest = difflib.get_close_matches(wanted, known, n=3, cutoff=0.3) or sorted(known)[:5]
+    raise InputError.single(
+        source="catalog", field=what, found=name, mend=f"no such {what}; nearest are {', '.join(nearest)}"
+    )
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+    except yaml.YAMLError as error:
+        raise InputError.single(source=str(path), field="", found=str(error), mend="mend the YAML") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise InputError.single(source=str(path), field="", found=type(data).__name__, mend="entries by name")
+    return {str(key): value for key, value in data.items()}
+
+
+def _check_sources(catalog: Catalog) -> None:
+    faults = []
+    groups: tuple[tuple[str, dict[str, Record]], ...] = (
+        ("gpus", dict(catalog.gpus)),
+        ("models", dict(catalog.models)),
+        ("curves", {str(key): value for key, value in catalog.curves.items()}),
+        ("precisions", {str(key): value for key, value in catalog.precisions.items()}),
+    )
+    for section, entries in groups:
+        for key, entry in entries.items():
+            for field, figure in figures(entry):
+                if figure.source not in catalog.sources:
+                    faults.append(
+                        InputFault(
+                            source=f"catalog {section}.yaml",
+                            field=f"{key}.{field}",
+                            found=shorten(figure.source),
+                            mend="name a key of sources.yaml",
+                        )
+                    )
+    if faults:
+        raise InputError(faults)

@@ -1,0 +1,172 @@
+"""Typed entries of the catalogue. Every figure is ``[value, kind, source]``; the source is a key of
+``sources.yaml``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
+
+from sites.record import Record
+
+FigureKind = Literal["measured", "datasheet", "estimated"]
+Precision = Literal["fp16", "fp8", "int8", "int4"]
+CurveName = Literal["decode", "decode-saturated", "prefill", "vision", "diffusion", "training"]
+Interconnect = Literal["nvlink", "nvlink-bridge", "pcie", "none"]
+
+
+class Figure(NamedTuple):
+    """A number, how it was come by, and where it is from."""
+
+    value: float
+    kind: FigureKind
+    source: str
+
+
+class Source(Record):
+    """Where figures come from."""
+
+    title: str
+    publisher: str
+    year: int
+    licence: str = ""
+
+
+class CapCurveEntry(Record):
+    """Shape of the speed under a power limit, equation (1) of ``sites.plant.gpu``."""
+
+    knee_frac: Figure
+    exponent: Figure
+    fit_rmse: float = Field(ge=0)
+    """Root mean square error of the speed ratio over the points it was fitted on."""
+    note: str = ""
+
+
+class PrecisionEntry(Record):
+    """A weight precision."""
+
+    bytes_per_param: Figure
+    """Memory of one parameter with scales and zero points."""
+    quality: Figure
+    """Answer quality relative to FP16, 0..1."""
+
+
+class GpuEntry(Record):
+    """A GPU product."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    memory_gb: Figure
+    bandwidth_gb_s: Figure
+    fp16_tflops: Figure
+    """Dense tensor throughput at FP16."""
+    fp8_tflops: Figure | None = None
+    int8_tops: Figure | None = None
+    int4_tops: Figure | None = None
+    min_limit_w: Figure
+    """Lowest settable power limit, W."""
+    default_limit_w: Figure
+    """Limit after a restart, W; not always the maximum."""
+    max_limit_w: Figure
+    limit_is_clock_mode: bool = False
+    """True where a limit is a named set of clocks, not a power budget (Jetson)."""
+    idle_w: Figure
+    """Draw without work, W."""
+    saturated_w: Figure
+    """Natural draw of a job that keeps the whole GPU busy, W."""
+    interconnect: Interconnect
+    link_gb_s: Figure | None = None
+    """GPU-to-GPU link, both directions."""
+    pcie_gb_s: Figure
+    mig_slices: int = Field(ge=0)
+    """Slices one GPU can be cut into; 0 where it cannot. Slices share one power limit."""
+    cooling: Literal["passive", "active", "module"]
+    """Passive cards need the server's fans; active ones carry their own."""
+    inlet_min_c: Figure
+    inlet_max_c: Figure
+    host_w: Figure
+    """Draw of an idle host without its GPUs, W."""
+    gpus_per_host: int = Field(ge=1)
+    price_usd: Figure
+    note: str = ""
+
+
+class MeasuredDecode(Record):
+    """Decoding of one model measured on one GPU type: ITL = a + b B, power logistic in log2 B."""
+
+    gpu: str
+    precision: Precision
+    gpus: int = Field(ge=1)
+    itl_base_ms: float = Field(gt=0)
+    """``a``: inter-token latency extrapolated to an empty batch, ms."""
+    itl_per_request_ms: float = Field(ge=0)
+    """``b``: added by each concurrent request, ms."""
+    power_low_w: float = Field(gt=0)
+    """Draw of one GPU at small batch, W."""
+    power_span_w: float = Field(ge=0)
+    """Rise of the draw from small to large batch, W."""
+    power_mid_log2: float
+    """log2 of the batch at half the rise."""
+    power_width_log2: float = Field(gt=0)
+    """Width of the rise in log2 of the batch."""
+    batch_max: float = Field(ge=1)
+    """Largest batch measured."""
+    itl_rmse_ms: float = Field(ge=0)
+    power_rmse_w: float = Field(ge=0)
+    source: str
+
+
+class LlmEntry(Record):
+    """A language model."""
+
+    kind: Literal["llm"]
+    name: str
+    aliases: tuple[str, ...] = ()
+    native_precision: Precision = "fp16"
+    """Precision its weights are published in; a higher one brings nothing."""
+    params_b: Figure
+    """Parameters, 1e9."""
+    active_b: Figure
+    """Parameters used for one token, 1e9."""
+    layers: Figure
+    attention_layers: Figure
+    """Layers whose key-value cache grows with the text."""
+    kv_width: Figure
+    """Key-value heads times head width."""
+    experts: Figure = Figure(1, "datasheet", "model-card")
+    experts_per_token: Figure = Figure(1, "datasheet", "model-card")
+    draft_model: str | None = None
+    """Smaller model that can draft for speculative decoding."""
+
+
+class ItemEntry(Record):
+    """A model whose unit of work is one item: an image, a frame, a volume, an utterance."""
+
+    kind: Literal["item"]
+    name: str
+    aliases: tuple[str, ...] = ()
+    profile: Literal["vision", "diffusion", "prefill"]
+    unit: str
+    params_b: Figure
+    gflop_per_item: Figure
+    activation_gb: Figure
+    """Working memory of one item, GB."""
+    serial_steps: Figure = Figure(1, "datasheet", "model-card")
+    """Passes that must follow each other for one item."""
+    measured_per_s: dict[str, Figure] = Field(default_factory=dict)
+    """Items per second of one GPU, large batch, no limit below its maximum; by GPU."""
+
+
+ModelEntry = Annotated[LlmEntry | ItemEntry, Field(discriminator="kind")]
+
+
+class Catalog(Record):
+    """The whole catalogue."""
+
+    sources: dict[str, Source]
+    precisions: dict[Precision, PrecisionEntry]
+    curves: dict[CurveName, CapCurveEntry]
+    gpus: dict[str, GpuEntry]
+    models: dict[str, ModelEntry]
+    decode_fits: dict[str, tuple[MeasuredDecode, ...]] = Field(default_factory=dict)
+    """Measured decoding, by model."""

@@ -1,0 +1,1 @@
+"""Equipment physics: pure scalar step functions over named tuples, with nothing but ``math``."""
