@@ -1,0 +1,41 @@
+"""``mdc``: the command line. Registers one module a command and turns errors into one readable line and an exit code.
+
+Exit codes: 0 done, 1 a bug or the outside world failed, 2 bad input, 3 no plan better than the safe state.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from controller.cli import check, simulate
+from sites.errors import InputError
+
+app = typer.Typer(
+    name="mdc",
+    help="Plans, runs and designs micro data centers that live on sun and diesel.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("check")(check.check)
+app.command("simulate")(simulate.simulate)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except InputError as error:
+        for fault in error.faults:
+            sys.stderr.write(f"error: {fault}\n")
+        code = 2
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except click.Abort:
+        sys.stderr.write("stopped\n")
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
