@@ -1,0 +1,287 @@
+"""Read API of the store: frozen records out, nothing in. Safe beside a running daemon; a read never blocks a write.
+
+Every method answers for the one site the reader was opened for. Times are aware UTC; lists are in order of time unless
+said otherwise. A missing thing is ``None`` or an empty tuple; nothing raises for absence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from controller.records.measured_tables import AlarmRow, DeliveryRow, NowRow, RollupRow, TelemetryRow
+from controller.records.people_tables import AuditRow, JobEventRow, JobRow, OverrideRow, ReviewRow
+from controller.records.planning_tables import (
+    DecisionRow,
+    ForecastRow,
+    GuardActionRow,
+    PlanRow,
+    ProblemRow,
+    SetpointRow,
+    SiteRow,
+)
+from controller.records.rollups import average
+from controller.records.store import open_engine
+from controller.records.views import (
+    Alarm,
+    AuditEntry,
+    Delivery,
+    GuardAction,
+    JobEvent,
+    Override,
+    PlanHead,
+    Review,
+    SiteNow,
+    StoredDecision,
+    StoredJob,
+    StoredOutcome,
+    StoredPlan,
+    TelemetryPoint,
+)
+from controller.setpoints import Setpoints
+from controller.snapshot import Snapshot
+from forecasting.records import Forecast
+from optimizer.records import JobProblem, Plan, Problem
+from sites.record import Record
+from sites.schema.site import Site
+
+View = TypeVar("View", bound=Record)
+
+MAX_POINTS = 2000
+"""Most telemetry points returned unless asked otherwise."""
+
+
+class Reader:
+    """Reads one site's records.
+
+    Raises:
+        InputError: on opening, the address cannot be used.
+    """
+
+    def __init__(self, url: str, site: str) -> None:
+        self._engine = open_engine(url, durable=False)
+        self._site = site
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def _rows(self, query: Select[Any]) -> list[Any]:
+        with Session(self._engine) as session:
+            return list(session.scalars(query))
+
+    def now(self) -> SiteNow | None:
+        """Return the present as of the last completed cycle; none before the first."""
+        with Session(self._engine) as session:
+            row = session.get(NowRow, self._site)
+        if row is None:
+            return None
+        return SiteNow(
+            site=row.site,
+            at_utc=row.at_utc,
+            level=row.level,
+            plan_id=row.plan_id,
+            speed=row.speed,
+            snapshot=Snapshot.model_validate_json(row.snapshot),
+            setpoints=Setpoints.model_validate_json(row.setpoints) if row.setpoints else None,
+        )
+
+    def site(self) -> Site | None:
+        """Return the site file in force."""
+        query = select(SiteRow).where(SiteRow.site == self._site).order_by(SiteRow.recorded_utc.desc()).limit(1)
+        rows = self._rows(query)
+        return Site.model_validate_json(rows[0].document) if rows else None
+
+    def telemetry(
+        self, start_utc: datetime, end_utc: datetime, *, max_points: int = MAX_POINTS
+    ) -> tuple[TelemetryPoint, ...]:
+        """Return what was measured in [start, end), averaged to at most ``max_points`` where there is more.
+
+        Averaged points are labelled by their interval's start. Long spans come from the roll-ups.
+        """
+        inside = (TelemetryRow.site == self._site, TelemetryRow.at_utc >= start_utc, TelemetryRow.at_utc < end_utc)
+        with Session(self._engine) as session:
+            first, count = session.execute(select(func.min(TelemetryRow.at_utc), func.count()).where(*inside)).one()
+            older: list[RollupRow] = []
+            before = first if count else end_utc
+            if before > start_utc:
+                query = select(RollupRow).where(
+                    RollupRow.site == self._site,
+                    RollupRow.step_s == 3600 if end_utc - start_utc > timedelta(days=15) else RollupRow.step_s == 300,
+                    RollupRow.at_utc >= start_utc,
+                    RollupRow.at_utc < before,
+                )
+                older = list(session.scalars(query.order_by(RollupRow.at_utc)))
+            fresh = session.scalars(select(TelemetryRow).where(*inside).order_by(TelemetryRow.at_utc))
+            points = [_point(row) for row in (*older, *fresh)]
+        if len(points) <= max_points:
+            return tuple(points)
+        step_s = (end_utc - start_utc).total_seconds() / max_points
+        return tuple(average(points, start_utc=start_utc, step_s=step_s))
+
+    def latest_plan(self, *, followed: bool = False) -> StoredPlan | None:
+        """Return the newest plan, or with ``followed`` the one in force now (none under rules)."""
+        if followed:
+            now = self.now()
+            return self.plan(now.plan_id) if now and now.plan_id else None
+        query = select(PlanRow.id).where(PlanRow.site == self._site).order_by(PlanRow.made_utc.desc()).limit(1)
+        found = self._rows(query)
+        return self.plan(found[0]) if found else None
+
+    def plan(self, plan_id: str) -> StoredPlan | None:
+        """Return a plan with its problem and forecast."""
+        with Session(self._engine) as session:
+            row = session.get(PlanRow, plan_id)
+            if row is None or row.site != self._site:
+                return None
+            problem = session.get_one(ProblemRow, row.problem_id)
+            forecast = session.get(ForecastRow, problem.forecast_id) if problem.forecast_id else None
+            return StoredPlan(
+                head=_head(row),
+                plan=Plan.model_validate_json(row.document),
+                problem=Problem.model_validate_json(problem.document),
+                forecast=Forecast.model_validate_json(forecast.document) if forecast else None,
+            )
+
+    def plans(self, start_utc: datetime, end_utc: datetime, *, limit: int = 500) -> tuple[PlanHead, ...]:
+        """Return the heads of plans made in [start, end), newest first."""
+        query = (
+            select(PlanRow)
+            .where(PlanRow.site == self._site, PlanRow.made_utc >= start_utc, PlanRow.made_utc < end_utc)
+            .order_by(PlanRow.made_utc.desc())
+            .limit(limit)
+        )
+        return tuple(_head(row) for row in self._rows(query))
+
+    def pending_plans(self) -> tuple[PlanHead, ...]:
+        """Return plans that wait for a review, newest first."""
+        query = select(PlanRow).where(PlanRow.site == self._site, PlanRow.review == "pending")
+        return tuple(_head(row) for row in self._rows(query.order_by(PlanRow.made_utc.desc())))
+
+    def jobs(self, states: Iterable[str] = (), *, limit: int = 500) -> tuple[StoredJob, ...]:
+        """Return jobs in any of ``states`` (all when empty), newest submission first."""
+        query = select(JobRow).where(JobRow.site == self._site)
+        wanted = tuple(states)
+        if wanted:
+            query = query.where(JobRow.state.in_(wanted))
+        return tuple(_job(row) for row in self._rows(query.order_by(JobRow.submitted_utc.desc()).limit(limit)))
+
+    def job(self, name: str) -> StoredJob | None:
+        """Return one job by its name."""
+        rows = self._rows(select(JobRow).where(JobRow.site == self._site, JobRow.name == name))
+        return _job(rows[0]) if rows else None
+
+    def job_events(self, name: str) -> tuple[JobEvent, ...]:
+        """Return the steps in a job's life."""
+        query = (
+            select(JobEventRow)
+            .join(JobRow, JobRow.id == JobEventRow.job_id)
+            .where(JobRow.site == self._site, JobRow.name == name)
+            .order_by(JobEventRow.seq)
+        )
+        return tuple(JobEvent(at_utc=row.at_utc, event=row.event, text=row.text) for row in self._rows(query))
+
+    def decisions(
+        self, start_utc: datetime, end_utc: datetime, *, subject: str = "", limit: int = 500
+    ) -> tuple[StoredDecision, ...]:
+        """Return orders given in [start, end), newest first; ``subject`` narrows to one, e.g. ``genset diesel-1``."""
+        query = select(DecisionRow).where(
+            DecisionRow.site == self._site, DecisionRow.at_utc >= start_utc, DecisionRow.at_utc < end_utc
+        )
+        if subject:
+            query = query.where(DecisionRow.subject == subject)
+        rows = self._rows(query.order_by(DecisionRow.at_utc.desc(), DecisionRow.seq.desc()).limit(limit))
+        return tuple(_view(StoredDecision, row) for row in rows)
+
+    def guard_actions(self, start_utc: datetime, end_utc: datetime, *, limit: int = 500) -> tuple[GuardAction, ...]:
+        """Return guards that began or ceased to act in [start, end), newest first."""
+        query = select(GuardActionRow).where(
+            GuardActionRow.site == self._site, GuardActionRow.at_utc >= start_utc, GuardActionRow.at_utc < end_utc
+        )
+        rows = self._rows(query.order_by(GuardActionRow.at_utc.desc()).limit(limit))
+        return tuple(_view(GuardAction, row) for row in rows)
+
+    def outcomes(
+        self, start_utc: datetime, end_utc: datetime, *, only_odd: bool = False, limit: int = 500
+    ) -> tuple[StoredOutcome, ...]:
+        """Return setpoints written in [start, end) with verdicts, newest first; ``only_odd`` leaves out ``own``."""
+        query = select(SetpointRow).where(
+            SetpointRow.site == self._site, SetpointRow.at_utc >= start_utc, SetpointRow.at_utc < end_utc
+        )
+        if only_odd:
+            query = query.where(SetpointRow.verdict != "own")
+        rows = self._rows(query.order_by(SetpointRow.at_utc.desc()).limit(limit))
+        return tuple(_view(StoredOutcome, row) for row in rows)
+
+    def alarms(self, *, open_only: bool = True, limit: int = 200) -> tuple[Alarm, ...]:
+        """Return alarms, newest first."""
+        query = select(AlarmRow).where(AlarmRow.site == self._site)
+        if open_only:
+            query = query.where(AlarmRow.cleared_utc.is_(None))
+        return tuple(_view(Alarm, row) for row in self._rows(query.order_by(AlarmRow.raised_utc.desc()).limit(limit)))
+
+    def forecasts(self, start_utc: datetime, end_utc: datetime, *, limit: int = 100) -> tuple[Forecast, ...]:
+        """Return forecasts issued in [start, end), newest first."""
+        query = select(ForecastRow).where(
+            ForecastRow.site == self._site, ForecastRow.issued_utc >= start_utc, ForecastRow.issued_utc < end_utc
+        )
+        rows = self._rows(query.order_by(ForecastRow.issued_utc.desc()).limit(limit))
+        return tuple(Forecast.model_validate_json(row.document) for row in rows)
+
+    def deliveries(self, *, limit: int = 100) -> tuple[Delivery, ...]:
+        """Return diesel deliveries, newest first."""
+        query = select(DeliveryRow).where(DeliveryRow.site == self._site).order_by(DeliveryRow.at_utc.desc())
+        return tuple(_view(Delivery, row) for row in self._rows(query.limit(limit)))
+
+    def reviews(self, *, limit: int = 200) -> tuple[Review, ...]:
+        """Return verdicts on plans, newest first."""
+        query = (
+            select(ReviewRow)
+            .join(PlanRow, PlanRow.id == ReviewRow.plan_id)
+            .where(PlanRow.site == self._site)
+            .order_by(ReviewRow.at_utc.desc())
+            .limit(limit)
+        )
+        return tuple(_view(Review, row) for row in self._rows(query))
+
+    def overrides(self, at_utc: datetime | None = None, *, limit: int = 200) -> tuple[Override, ...]:
+        """Return overrides, newest first; with ``at_utc`` only those in force at that moment."""
+        query = select(OverrideRow).where(OverrideRow.site == self._site)
+        if at_utc is not None:
+            query = query.where(
+                OverrideRow.at_utc <= at_utc, OverrideRow.expires_utc > at_utc, OverrideRow.withdrawn_utc.is_(None)
+            )
+        return tuple(_view(Override, row) for row in self._rows(query.order_by(OverrideRow.at_utc.desc()).limit(limit)))
+
+    def audit(self, *, limit: int = 200) -> tuple[AuditEntry, ...]:
+        """Return commands that were given, newest first."""
+        query = select(AuditRow).where(AuditRow.site == self._site).order_by(AuditRow.at_utc.desc()).limit(limit)
+        return tuple(_view(AuditEntry, row) for row in self._rows(query))
+
+
+def _view(kind: type[View], row: object) -> View:
+    return kind.model_validate({name: getattr(row, name) for name in kind.model_fields})
+
+
+def _head(row: PlanRow) -> PlanHead:
+    return _view(PlanHead, row)
+
+
+def _point(row: TelemetryRow | RollupRow) -> TelemetryPoint:
+    return _view(TelemetryPoint, row)
+
+
+def _job(row: JobRow) -> StoredJob:
+    fields = {name: getattr(row, name) for name in StoredJob.model_fields if name != "job"}
+    return StoredJob.model_validate({**fields, "job": JobProblem.model_validate_json(row.document)})

@@ -1,0 +1,198 @@
+"""What the store gives back: frozen records for the console, reports and the command line."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from controller.setpoints import Setpoints
+from controller.snapshot import Snapshot
+from forecasting.records import Forecast
+from optimizer.records import JobProblem, Level, Plan, Problem, Status
+from sites.record import Record
+from sites.times import Utc
+
+ReviewState = Literal["auto", "pending", "approved", "rejected"]
+JobState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
+Origin = Literal["plan", "rules", "guard", "operator", "safe_state"]
+
+
+class SiteNow(Record):
+    """The present of a site as of its last completed cycle."""
+
+    site: str
+    at_utc: Utc
+    """Site time of the cycle; runs ahead of the host's clock when speeded up."""
+    level: Level
+    """Rung of the planning ladder in force."""
+    plan_id: str | None
+    """The plan that is followed; none under rules or in the safe state."""
+    speed: float
+    """Site seconds per second of the host."""
+    snapshot: Snapshot
+    setpoints: Setpoints | None
+
+
+class PlanHead(Record):
+    """A plan without its contents."""
+
+    id: str
+    made_utc: Utc
+    expires_utc: Utc
+    policy: str
+    level: Level
+    status: Status
+    review: ReviewState
+
+
+class StoredPlan(Record):
+    """A plan with the problem and forecast it came from."""
+
+    head: PlanHead
+    plan: Plan
+    problem: Problem
+    forecast: Forecast | None
+
+
+class TelemetryPoint(Record):
+    """What was measured at, or on average from, a moment; none = not read."""
+
+    at_utc: Utc
+    pv_kw: float | None = None
+    pv_available_kw: float | None = None
+    battery_kw: float | None = None
+    """Positive = discharge."""
+    soc_frac: float | None = None
+    battery_c: float | None = None
+    genset_kw: float | None = None
+    load_kw: float | None = None
+    it_kw: float | None = None
+    cooling_kw: float | None = None
+    unserved_kw: float | None = None
+    tank_l: float | None = None
+    ups_soc_frac: float | None = None
+    outdoor_c: float | None = None
+    inlet_c: float | None = None
+
+
+class StoredJob(Record):
+    """A job as submitted and how far it is."""
+
+    id: str
+    name: str
+    who: str
+    submitted_utc: Utc
+    updated_utc: Utc
+    state: JobState
+    done_frac: float
+    """Share of the submitted work that is done."""
+    pool: str
+    """Where it runs or last ran."""
+    gpus: float
+    limit_w: float
+    job: JobProblem
+    """As submitted: ``work_gpu_h`` is the whole work."""
+
+
+class JobEvent(Record):
+    """A step in a job's life."""
+
+    at_utc: Utc
+    event: str
+    text: str
+
+
+class StoredDecision(Record):
+    """An order to one subject and why it was given."""
+
+    id: str
+    subject: str
+    """E.g. ``genset diesel-1``, ``job fine-tuning-3``, ``service voice-agent``, ``tiers``, ``level``."""
+    seq: int
+    order_text: str
+    origin: Origin
+    reason_code: str
+    text: str
+    plan_id: str | None
+    at_utc: Utc
+    expires_utc: Utc
+    acted_utc: Utc | None
+
+
+class StoredOutcome(Record):
+    """A written setpoint and what was found when it was read back."""
+
+    at_utc: Utc
+    device: str
+    what: str
+    asked: str
+    found: str | None
+    verdict: str
+    text: str
+
+
+class GuardAction(Record):
+    """A guard that began (or ceased) to narrow what was asked."""
+
+    at_utc: Utc
+    guard: str
+    reason_code: str
+    subject: str
+    text: str
+    began: bool
+
+
+class Alarm(Record):
+    """Something a person should know."""
+
+    id: str
+    code: str
+    subject: str
+    severity: Literal["info", "warning", "critical"]
+    text: str
+    raised_utc: Utc
+    cleared_utc: Utc | None
+    acknowledged_utc: Utc | None
+    acknowledged_by: str | None
+
+
+class Delivery(Record):
+    """Diesel that was or will be delivered."""
+
+    id: str
+    at_utc: Utc
+    litres: float
+    usd_per_l: float | None
+    who: str
+
+
+class Review(Record):
+    """A person's verdict on a plan."""
+
+    plan_id: str
+    at_utc: Utc
+    who: str
+    verdict: Literal["approved", "rejected"]
+    why: str
+
+
+class Override(Record):
+    """A person's order above the plan."""
+
+    id: str
+    at_utc: Utc
+    expires_utc: Utc
+    withdrawn_utc: Utc | None
+    who: str
+    why: str
+    subject: str
+    order_text: str
+
+
+class AuditEntry(Record):
+    """A command that somebody gave."""
+
+    at_utc: Utc
+    who: str
+    action: str
+    outcome: str
+    detail: str
