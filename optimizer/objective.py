@@ -1,0 +1,199 @@
+"""What a plan is worth, term by term, read from the plan itself.
+
+    net value = work value - all costs                                                                    (1)
+
+    work value   jobs: value x share of the work done; a hard job whose deadline lies inside the horizon only when whole
+                 services: value of each request served
+    costs        fuel, energy and running hours of gensets, their starts; battery wear; load left unserved; requests left
+                 unserved; mode switches; lateness; missing reserve; SoC below its reserve; tank below its reserve;
+                 less the worth of what is left in the battery
+
+Lateness is paid share by share: the work done in an interval after the deadline costs ``late_usd_per_h`` for each hour
+that the interval's end is late, never more than its value. Every policy's plan is valued here, so that gaps and
+comparisons mean the same for all. Light on purpose: the control loop imports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from optimizer.equipment import fuel_l_per_h
+from optimizer.records import Interval, JobPlan, Problem, ServicePlan
+from optimizer.workload import all_or_nothing, menu, pools_of, rung_at, unserved_rps
+
+DARK_USD_PER_KWH = 1000.0
+"""Price of power that hosts and cooling cannot do without and nothing can give: the site goes dark in part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worth:
+    """Value and cost terms of a plan, $ over the horizon."""
+
+    work_value_usd: float
+    cost_terms_usd: dict[str, float]
+
+    @property
+    def net_value_usd(self) -> float:
+        """Value of work minus all costs."""
+        return self.work_value_usd - sum(self.cost_terms_usd.values())
+
+
+def worth(
+    problem: Problem, intervals: Sequence[Interval], services: Sequence[ServicePlan], jobs: Sequence[JobPlan]
+) -> Worth:
+    """Return what a plan's parts are worth under (1)."""
+    service_value, service_terms = _services(problem, services)
+    job_value, late_usd = _jobs(problem, jobs)
+    terms = _energy(problem, intervals) | service_terms | {"late": late_usd}
+    return Worth(
+        work_value_usd=service_value + job_value,
+        cost_terms_usd={name: usd for name, usd in terms.items() if abs(usd) > 1e-12},
+    )
+
+
+def job_shares(problem: Problem, plan: JobPlan) -> list[float]:
+    """Return the share of a job's work that a plan does in each interval; they sum to at most 1."""
+    job = next(job for job in problem.jobs if job.name == plan.name)
+    places = {pool.name: (speed, rungs) for pool, speed, rungs in pools_of(problem, job)}
+    shares = [0.0] * len(problem.hours)
+    if plan.pool not in places:
+        return shares
+    speed, rungs = places[plan.pool]
+    left = 1.0
+    for step, (gpus, limit_w) in enumerate(zip(plan.gpus_by_interval, plan.limit_w_by_interval, strict=True)):
+        if gpus <= 0.0:
+            continue
+        done = gpus * speed * rung_at(rungs, limit_w).speed * problem.hours[step] / job.work_gpu_h
+        shares[step] = min(done, left)
+        left -= shares[step]
+    return shares
+
+
+def _jobs(problem: Problem, plans: Sequence[JobPlan]) -> tuple[float, float]:
+    jobs = {job.name: job for job in problem.jobs}
+    ends_h = list(accumulate(problem.hours))
+    value = late = 0.0
+    for plan in plans:
+        job = jobs[plan.name]
+        shares = job_shares(problem, plan)
+        if all_or_nothing(job, problem) and sum(shares) < 1.0 - 1e-6:
+            continue
+        deadline_h = (job.deadline_utc - problem.start_utc).total_seconds() / 3600.0
+        for end_h, share in zip(ends_h, shares, strict=True):
+            over_h = max(0.0, end_h - deadline_h)
+            value += share * job.value_usd
+            late += share * min(job.value_usd, job.late_usd_per_h * over_h)
+    return value, late
+
+
+def _services(problem: Problem, plans: Sequence[ServicePlan]) -> tuple[float, dict[str, float]]:
+    value = unserved = switches = 0.0
+    by_name = {plan.name: plan for plan in plans}
+    for service in problem.services:
+        modes = {mode.name: mode for mode in menu(service)}
+        plan = by_name[service.name]
+        before = service.current_mode
+        for step, name in enumerate(plan.modes):
+            rate = service.rate_rps[step]
+            missed = unserved_rps(modes[name], rate)
+            seconds = problem.hours[step] * 3600.0
+            value += (rate - missed) * seconds * service.value_usd_per_request
+            unserved += missed * seconds * service.unserved_usd_per_request
+            switches += service.switch_usd if before and name != before else 0.0
+            before = name
+    return value, {"unserved_requests": unserved, "mode_switches": switches}
+
+
+def _energy(problem: Problem, intervals: Sequence[Interval]) -> dict[str, float]:
+    battery = problem.battery
+    terms = _gensets(problem, intervals)
+    terms["load_shed"] = sum(shed_usd(problem, step, row.shed_kw) for step, row in enumerate(intervals))
+    terms["reserve_missing"] = sum(
+        max(0.0, reserve_required_kw(problem, row) - row.reserve_kw) * row.hours * problem.reserve.breach_usd_per_kwh
+        for row in intervals
+    )
+    if battery is not None:
+        discharged = sum(max(row.battery_kw, 0.0) * row.hours for row in intervals)
+        terms["battery_wear"] = discharged * battery.wear_usd_per_kwh
+        terms["soc_reserve"] = sum(
+            max(0.0, battery.soc_reserve_frac - row.soc_end_frac)
+            * battery.capacity_kwh
+            * row.hours
+            * battery.reserve_breach_usd_per_kwh
+            for row in intervals
+        )
+        left_kwh = intervals[-1].soc_end_frac * battery.capacity_kwh
+        terms["battery_end_value"] = -left_kwh * battery.end_value_usd_per_kwh
+    return terms
+
+
+def _gensets(problem: Problem, intervals: Sequence[Interval]) -> dict[str, float]:
+    fuel_l, terms = 0.0, {"genset_energy": 0.0, "genset_hours": 0.0, "genset_starts": 0.0}
+    for place, genset in enumerate(problem.gensets):
+        was_on = genset.on
+        for row in intervals:
+            now = row.gensets[place]
+            if now.on:
+                fuel_l += fuel_l_per_h(genset, now.kw) * row.hours
+                terms["genset_hours"] += row.hours * genset.run_usd_per_h
+                terms["genset_starts"] += 0.0 if was_on else genset.start_usd
+            terms["genset_energy"] += now.kw * row.hours * genset.energy_usd_per_kwh
+            was_on = now.on
+    if problem.tank is not None:
+        terms["fuel"] = fuel_l * problem.tank.usd_per_l
+        short_l = max((problem.tank.reserve_l - level for level in tank_levels_l(problem, intervals)), default=0)
+        terms["tank_reserve"] = max(0.0, short_l) * tank_reserve_usd_per_l(problem)
+    return terms
+
+
+def tank_reserve_usd_per_l(problem: Problem) -> float:
+    """Return the price of a litre taken from the tank's reserve: three times what it costs to buy."""
+    return 3.0 * problem.tank.usd_per_l if problem.tank is not None else 0.0
+
+
+def tank_levels_l(problem: Problem, intervals: Sequence[Interval]) -> list[float]:
+    """Return the tank's level at the end of each interval; a delivery beyond its capacity is left on the lorry."""
+    tank = problem.tank
+    if tank is None:
+        return []
+    level, levels = tank.level_l, []
+    deliveries = delivered_l(problem)
+    for step, row in enumerate(intervals):
+        level = max(level, min(tank.capacity_l, level + deliveries[step]))
+        burnt = sum(
+            fuel_l_per_h(genset, now.kw) for genset, now in zip(problem.gensets, row.gensets, strict=True) if now.on
+        )
+        level -= burnt * row.hours
+        levels.append(level)
+    return levels
+
+
+def delivered_l(problem: Problem) -> list[float]:
+    """Return the litres that arrive for each interval: usable from the first interval that starts after the delivery."""
+    arriving = [0.0] * len(problem.hours)
+    if problem.tank is None:
+        return arriving
+    starts = problem.grid.starts_utc
+    for delivery in problem.tank.deliveries:
+        later = [step for step, start in enumerate(starts) if start >= delivery.at_utc]
+        if later:
+            arriving[later[0]] += delivery.litres
+    return arriving
+
+
+def shed_usd(problem: Problem, step: int, shed_kw: float) -> float:
+    """Return the price of leaving ``shed_kw`` unserved in an interval, the cheapest tier first."""
+    left_kw, usd = shed_kw, 0.0
+    for tier in sorted(problem.tiers, key=lambda tier: tier.shed_usd_per_kwh):
+        taken_kw = min(left_kw, tier.kw[step])
+        usd += taken_kw * tier.shed_usd_per_kwh
+        left_kw -= taken_kw
+    usd += max(0.0, left_kw) * DARK_USD_PER_KWH if left_kw > 1e-6 else 0.0
+    return usd * problem.hours[step]
+
+
+def reserve_required_kw(problem: Problem, row: Interval) -> float:
+    """Return the operating reserve an interval asks for: shares of its load and of the sun it uses."""
+    return problem.reserve.load_frac * row.load_kw + problem.reserve.pv_frac * row.pv_used_kw

@@ -1,0 +1,47 @@
+"""Operating reserve: what the site can take up at once if the sun or a genset fails.
+
+battery     r <= D - dis + ch          what its inverter can still add                                    (1)
+            r <= eta (E_end - E_min) / hold    and hold for ``hold_h`` hours
+gensets     sum over running ones of what they carry at most, less what they carry                       (2)
+batch work  draw above the lowest limit's; where all jobs of a group can be interrupted, above idle      (3)
+"""
+
+from __future__ import annotations
+
+from optimizer.equipment import warm_share
+from optimizer.records import Interval, PoolProblem, Problem
+from optimizer.workload import Rung, cooling_factor, useful_rungs
+from sites.compute.records import PowerProfile
+
+
+def sheddable_w(problem: Problem, pool: PoolProblem, profile: PowerProfile, rung: Rung) -> float:
+    """Return the watts that one batch GPU gives up at once, before the wall factor (3)."""
+    group = [job for job in problem.jobs if job.profile == profile and any(p.pool == pool.name for p in job.pools)]
+    if all(job.preemptible for job in group):
+        return rung.power_w - pool.idle_w
+    return rung.power_w - useful_rungs(pool, profile)[0].power_w
+
+
+def battery_reserve_kw(problem: Problem, battery_kw: float, soc_end_frac: float) -> float:
+    """Return what the battery adds at once (1); ``battery_kw`` is positive when it discharges."""
+    battery = problem.battery
+    if battery is None:
+        return 0.0
+    limit_kw = battery.discharge_kw if problem.inverter_kw is None else min(battery.discharge_kw, problem.inverter_kw)
+    stored_kwh = (soc_end_frac - battery.soc_min_frac) * battery.capacity_kwh
+    held_kw = battery.discharge_efficiency_frac * stored_kwh / problem.reserve.hold_h
+    return max(0.0, min(limit_kw - battery_kw, held_kw))
+
+
+def genset_headroom_kw(problem: Problem, row: Interval, hours_on: tuple[float, ...]) -> float:
+    """Return what running gensets add (2); ``hours_on`` is how long each has been on at the interval's start."""
+    total = 0.0
+    for genset, now, since_h in zip(problem.gensets, row.gensets, hours_on, strict=True):
+        if now.on:
+            total += max(0.0, genset.max_kw * (1.0 - warm_share(genset, since_h, row.hours)) - now.kw)
+    return total
+
+
+def batch_reserve_kw(problem: Problem, step: int, watts: float) -> float:
+    """Return the bus power that giving up ``watts`` of batch draw at the wall frees, kW, cooling included."""
+    return watts / 1000.0 * cooling_factor(problem, step)

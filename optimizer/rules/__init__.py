@@ -1,0 +1,1 @@
+"""Rules without a solver: load following, cycle charging, jobs by value density, first come first served."""

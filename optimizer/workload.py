@@ -1,0 +1,159 @@
+"""What planned work draws and does: the compute side of a problem, on plain floats.
+
+IT power of pool *p* with *wall* factor *w*, *N* GPUs that idle at *i* watts, batch work on *n* GPUs at *P* watts each and
+serving modes that hold *m* GPUs and draw *M* watts together:
+
+    it_kw = host_kw + w / 1000 * (i N + sum (P - i) n + sum (M - i m))                                    (1)
+
+A batch GPU under a limit between two levels draws and does what lies linearly between them: part of the GPUs, or part of
+the time, at each. Levels below the upper concave hull of (power, speed), idle included, are never used: a mix of their
+neighbours does more work for the same watts (2).
+
+Light on purpose: the control loop imports it. No solver, no arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optimizer.records import JobProblem, PoolProblem, Problem, ServiceProblem
+from sites.compute.records import CapLevel, PowerProfile, ServingMode
+
+OFF_MODE = ServingMode(
+    name="off",
+    pool="",
+    profile="decode",
+    precision="fp16",
+    replicas=0,
+    gpus=0,
+    limit_w=0.0,
+    slots=0,
+    service_s=0.0,
+    service_scv=0.0,
+    rate_rps=0.0,
+    idle_w=0.0,
+    busy_w=0.0,
+    p99_s=0.0,
+)
+"""Serves nothing; stands in every menu that has no mode without GPUs, so that a plan always exists."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """One useful power-limit level of a pool for a profile, as seen from the wall."""
+
+    limit_w: float
+    power_w: float
+    """Draw of the GPU itself."""
+    speed: float
+    """Work per GPU-hour, 1 at the highest level."""
+
+
+def useful_rungs(pool: PoolProblem, profile: PowerProfile) -> tuple[Rung, ...]:
+    """Return the levels on the concave hull (2), ascending in limit; empty when the pool has none for the profile."""
+    levels = next((entry.levels for entry in pool.levels if entry.profile == profile), ())
+    return _hull(pool.idle_w, levels)
+
+
+def _hull(idle_w: float, levels: tuple[CapLevel, ...]) -> tuple[Rung, ...]:
+    ordered = sorted(levels, key=lambda level: (level.power_w, -level.speed_frac))
+    kept: list[Rung] = [Rung(limit_w=0.0, power_w=idle_w, speed=0.0)]
+    for level in ordered:
+        rung = Rung(limit_w=level.limit_w, power_w=max(level.power_w, idle_w), speed=level.speed_frac)
+        if rung.speed <= kept[-1].speed:
+            continue
+        while len(kept) > 1 and _below(kept[-2], kept[-1], rung):
+            kept.pop()
+        kept.append(rung)
+    return tuple(kept[1:])
+
+
+def _below(low: Rung, middle: Rung, high: Rung) -> bool:
+    """Return whether ``middle`` lies on or under the line from ``low`` to ``high``."""
+    rise_middle = (middle.speed - low.speed) * (high.power_w - low.power_w)
+    rise_high = (high.speed - low.speed) * (middle.power_w - low.power_w)
+    return rise_middle <= rise_high
+
+
+def rung_at(rungs: tuple[Rung, ...], limit_w: float) -> Rung:
+    """Return what a GPU does under a limit [W], linear between levels and clipped to the lowest and the highest."""
+    if limit_w <= rungs[0].limit_w:
+        return rungs[0]
+    for low, high in zip(rungs, rungs[1:], strict=False):
+        if limit_w <= high.limit_w:
+            share = (limit_w - low.limit_w) / (high.limit_w - low.limit_w)
+            return Rung(
+                limit_w=limit_w,
+                power_w=low.power_w + share * (high.power_w - low.power_w),
+                speed=low.speed + share * (high.speed - low.speed),
+            )
+    return rungs[-1]
+
+
+def menu(service: ServiceProblem) -> tuple[ServingMode, ...]:
+    """Return the modes of a service, with :data:`OFF_MODE` appended where the menu cannot be switched off."""
+    if any(mode.gpus == 0 for mode in service.modes):
+        return service.modes
+    return (*service.modes, OFF_MODE)
+
+
+def extra_mode_w(mode: ServingMode, rate_rps: float, pool: PoolProblem | None) -> float:
+    """Return the watts a mode draws at a rate beyond what its GPUs would draw idle, before the wall factor."""
+    if pool is None or mode.gpus == 0:
+        return 0.0
+    return mode.power_w(rate_rps) - pool.idle_w * mode.gpus
+
+
+def idle_kw(pool: PoolProblem) -> float:
+    """Return the wall power of a pool without work: hosts and idle GPUs."""
+    return pool.host_kw + pool.wall_factor * pool.idle_w * pool.gpus / 1000.0
+
+
+def unserved_rps(mode: ServingMode, rate_rps: float) -> float:
+    """Return the request rate beyond what a mode serves within its P99 budget."""
+    return max(0.0, rate_rps - mode.rate_rps)
+
+
+def cooling_factor(problem: Problem, step: int) -> float:
+    """Return kW on the bus for each kW of IT in an interval: 1 + its cooling."""
+    return 1.0 + (problem.cooling_kw_per_it_kw[step] if problem.cooling_kw_per_it_kw else 0.0)
+
+
+def cooling_base_kw(problem: Problem, step: int) -> float:
+    """Return the fans, pumps and heaters that run in any case in an interval, kW."""
+    return problem.cooling_base_kw[step] if problem.cooling_base_kw else 0.0
+
+
+def pools_of(problem: Problem, job: JobProblem) -> tuple[tuple[PoolProblem, float, tuple[Rung, ...]], ...]:
+    """Return the pools a job can run on, each with the job's speed there and its useful levels."""
+    by_name = {pool.name: pool for pool in problem.pools}
+    found = []
+    for entry in job.pools:
+        pool = by_name.get(entry.pool)
+        rungs = useful_rungs(pool, job.profile) if pool is not None else ()
+        if pool is not None and rungs and pool.gpus > 0:
+            found.append((pool, entry.speed, rungs))
+    return tuple(found)
+
+
+def window_h(problem: Problem, job: JobProblem) -> tuple[float, float]:
+    """Return hours from the problem's start in which a job may run: release, and deadline where that is hard."""
+    start = (job.release_utc - problem.start_utc).total_seconds() / 3600.0
+    end = (job.deadline_utc - problem.start_utc).total_seconds() / 3600.0
+    horizon = sum(problem.hours)
+    return max(0.0, start), min(end, horizon) if job.hard else horizon
+
+
+def worth_per_share(job: JobProblem, problem: Problem, end_h: float) -> float:
+    """Return $ for doing the whole of a job's work at ``end_h`` hours from the start: value less lateness, never below 0.
+
+    A plan is paid for each share of the work when that share is done; a hard job is paid when it is whole.
+    """
+    deadline_h = (job.deadline_utc - problem.start_utc).total_seconds() / 3600.0
+    return max(0.0, job.value_usd - job.late_usd_per_h * max(0.0, end_h - deadline_h))
+
+
+def all_or_nothing(job: JobProblem, problem: Problem) -> bool:
+    """Return whether a plan is paid only for the whole job: hard, with its deadline inside the horizon."""
+    end_h = (job.deadline_utc - problem.start_utc).total_seconds() / 3600.0
+    return job.hard and end_h <= sum(problem.hours) + 1e-9
