@@ -1,0 +1,1 @@
+"""Alembic migrations of the store, shipped with the program and run at start."""
