@@ -3,9 +3,10 @@
 States and what moves them (all times in seconds, consumed in order inside one step, so that a step of an hour
 passes through as many states as one-second steps would):
 
-    OFF -> CRANKING          asked to run, not blocked (cold, gelled fuel, empty tank, flat starter, short rest)
+    OFF -> CRANKING          asked to run, rested, not barred (cold, gelled fuel, empty tank, flat starter)
     CRANKING -> WARM_UP      after ``crank_s``; if the start fails OFF, and LOCKED_OUT after ``attempts_max``
     WARM_UP -> RUNNING       after ``warm_up_s``
+    COOL_DOWN -> RUNNING     asked to run again
     RUNNING -> COOL_DOWN     asked to stop and ``min_run_s`` have passed since the load was taken
     COOL_DOWN -> OFF         after ``cool_down_s``
     any -> LOCKED_OUT        a trip; only a reset brings it back to OFF
@@ -129,11 +130,15 @@ def power_for_fuel_kw(params: GensetParams, flow_l_per_h: float) -> float:
     return max(0.0, low_kw + (flow_l_per_h - low_l) / max(high_l - low_l, 1e-12) * quarter_kw)
 
 
-def start_blocked(params: GensetParams, state: GensetState, outdoor_c: float, tank_l: float) -> bool:
-    """Return whether a start would be refused: cold, gelled fuel, empty tank, flat starter, short rest."""
+def start_barred(params: GensetParams, state: GensetState, outdoor_c: float, tank_l: float) -> bool:
+    """Return whether something other than a short rest bars a start: cold, gelled fuel, empty tank, flat starter."""
     cold = state.block_c < params.start_min_c or outdoor_c < params.fuel_gel_c
-    weak = state.starter_frac < params.starter_min_frac or tank_l <= 0.0
-    return cold or weak or state.phase_s < params.min_down_s
+    return cold or state.starter_frac < params.starter_min_frac or tank_l <= 0.0
+
+
+def start_blocked(params: GensetParams, state: GensetState, outdoor_c: float, tank_l: float) -> bool:
+    """Return whether a start would be refused right now: barred, or too short a rest since the last stop."""
+    return start_barred(params, state, outdoor_c, tank_l) or state.phase_s < params.min_down_s
 
 
 def advance(
@@ -155,9 +160,12 @@ def advance(
     block_start_c = state.block_c
     if now >= WARM_UP and now <= COOL_DOWN and tank_l <= 0.0:
         now, phase_s = OFF, 0.0
-    if now == OFF and run and not start_blocked(params, state, outdoor_c, tank_l):
-        now, phase_s = CRANKING, 0.0
+    rest_s = max(0.0, params.min_down_s - phase_s)
+    if now == OFF and run and rest_s < left_s and not start_barred(params, state, outdoor_c, tank_l):
+        now, phase_s, left_s = CRANKING, 0.0, left_s - rest_s
         starter = starter - params.starter_per_crank_frac
+    if now == COOL_DOWN and run:
+        now, phase_s = RUNNING, 0.0
     if now == CRANKING:
         used_s = min(left_s, params.crank_s - phase_s)
         left_s, phase_s = left_s - used_s, phase_s + used_s
