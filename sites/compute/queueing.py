@@ -29,10 +29,18 @@ Floats = npt.NDArray[np.float64]
 
 RATE_CV2 = 0.057
 """``v`` of (2), Azure LLM inference trace 2023, conversation; 0.054-0.070 for windows of 1-60 s."""
+DISPERSION_PER_S = 0.31
+"""Growth of the index of dispersion with the window, 1/s: ``v lambda`` on the same trace. Streams of independent users
+keep it when they are added up, so ``v`` falls as the rate grows."""
 UTILISATION_MAX = 0.95
 """No queue is planned fuller than this."""
 _SPLITS = (0.02, 0.1, 0.3, 0.6)
 """Shares of the tail given to waiting in (3)."""
+
+
+def rate_cv2_at(rate_rps: float) -> float:
+    """Return the squared coefficient of variation of the request rate of a stream of ``rate_rps`` [1/s], at most 1."""
+    return min(DISPERSION_PER_S / max(rate_rps, 1e-9), 1.0)
 
 
 def normal_cdf(x: Floats) -> Floats:
