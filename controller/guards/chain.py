@@ -1,0 +1,83 @@
+"""The chain of guards: what was asked goes in, what is allowed comes out, with every reason.
+
+Order: first what calls for help (reserve, test run), then what takes load off, then what protects the
+machines, then what outranks everything. A later guard always has the last word over an earlier one. Pure:
+used by the daemon and by simulated studies alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from controller.guards.battery_cold import guard_battery_cold
+from controller.guards.emergency import guard_emergency
+from controller.guards.genset_protect import guard_genset_protect, guard_test_run
+from controller.guards.inlet import guard_inlet
+from controller.guards.limits import guard_limits
+from controller.guards.records import NO_JOBS, GuardInput, GuardMemory, GuardResult, Narrowed, Reason
+from controller.guards.reverse_power import guard_reverse_power
+from controller.guards.shortage import guard_shortage
+from controller.guards.soc import guard_reserve, guard_soc_low
+from controller.guards.soc_trust import believed
+from controller.setpoints import Setpoints
+from controller.snapshot import Snapshot
+from optimizer.records import JobProblem
+from sites.schema.site import Site
+
+Guard = Callable[[GuardInput], Narrowed]
+
+GUARDS: Final[Mapping[str, Guard]] = {
+    "limits": guard_limits,
+    "test_run": guard_test_run,
+    "reserve": guard_reserve,
+    "shortage": guard_shortage,
+    "soc_low": guard_soc_low,
+    "inlet": guard_inlet,
+    "battery_cold": guard_battery_cold,
+    "reverse_power": guard_reverse_power,
+    "genset_protect": guard_genset_protect,
+    "emergency": guard_emergency,
+}
+"""All guards in the order in which they act."""
+
+
+def apply_guards(
+    snapshot: Snapshot,
+    setpoints: Setpoints,
+    site: Site,
+    memory: GuardMemory,
+    *,
+    jobs: Mapping[str, JobProblem] = NO_JOBS,
+    without: Sequence[str] = (),
+) -> GuardResult:
+    """Return what the guards let through.
+
+    Args:
+        snapshot: what was sensed in this cycle.
+        setpoints: what plan, rules or operator ask for.
+        site: the site.
+        memory: the last cycle's ``GuardResult.memory``; ``GuardMemory()`` in the first.
+        jobs: what is known of jobs by name: the least valuable are paused first.
+        without: names of guards that are switched off (fault studies only).
+    """
+    dt_s = 0.0 if memory.last_utc is None else max((snapshot.at_utc - memory.last_utc).total_seconds(), 0.0)
+    trusted, kept, reasons = believed(snapshot, site.battery, memory, dt_s)
+    found: list[Reason] = list(reasons)
+    asked = setpoints
+    for name, guard in GUARDS.items():
+        if name in without:
+            continue
+        asked, kept, why = guard(GuardInput(trusted, asked, site, kept, dt_s, jobs))
+        found.extend(why)
+    active = frozenset((reason.guard, reason.subject) for reason in found)
+    codes = tuple(dict.fromkeys((*asked.reason_codes, *(reason.reason_code for reason in found))))
+    return GuardResult(
+        setpoints=asked.model_copy(update={"reason_codes": codes}),
+        memory=replace(kept, last_utc=snapshot.at_utc, active=active),
+        reasons=tuple(found),
+        began=tuple(reason for reason in found if (reason.guard, reason.subject) not in memory.active),
+        ceased=tuple(sorted(memory.active - active)),
+        snapshot=trusted,
+    )

@@ -1,0 +1,115 @@
+"""What guards are given, remember and give back.
+
+A guard is a pure function ``(GuardInput) -> Narrowed``. It has one task, it only narrows what is asked (less
+load, less charging, a genset called to help), and it says why. What it has to remember from cycle to cycle is
+in :class:`GuardMemory`, which is handed on, never changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
+
+from controller.setpoints import Setpoints
+from controller.snapshot import Snapshot
+from optimizer.records import JobProblem
+from sites.schema.site import Site
+
+NO_JOBS: Mapping[str, JobProblem] = MappingProxyType({})
+
+
+class Reason(NamedTuple):
+    """That a guard acts, on what and why."""
+
+    guard: str
+    reason_code: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GensetMemory:
+    """What is remembered of one genset."""
+
+    last_run_utc: datetime | None = None
+    """When it last carried load."""
+    loaded_s: float = 0.0
+    """Loaded time of the present run."""
+    test_until_utc: datetime | None = None
+    """End of the test run that is under way."""
+    tested_utc: datetime | None = None
+    """When it last ran loaded for as long as a test run takes, or when it was first seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardMemory:
+    """What guards remember from one cycle to the next."""
+
+    last_utc: datetime | None = None
+    soc_frac: float | None = None
+    """State of charge believed: the reading while it is plausible, else counted on from the power."""
+    soc_doubted_s: float = 0.0
+    """How long the reading has been doubted or missing."""
+    soc_reading_frac: float | None = None
+    """The last reading, believed or not."""
+    soc_lost_s: float = 0.0
+    """How long no reading came."""
+    reserve_run: bool = False
+    """Whether a genset runs to bring the battery back above its reserve."""
+    soc_low: int = 0
+    """0, or how far the load is cut for a nearly empty battery: 1 batch and soft tiers, 2 all but critical."""
+    overload_used_frac: float = 0.0
+    """Share of the inverter's overload budget that is used."""
+    cut_step: int = 0
+    """How many things the shortage guard has switched off, in its order."""
+    cut_quiet_s: float = 0.0
+    """How long there has been no shortage."""
+    short_run: bool = False
+    """Whether gensets run because of a shortage."""
+    inlet_hot: int = 0
+    inlet_cold: bool = False
+    gensets: Mapping[str, GensetMemory] = field(default_factory=dict)
+    active: frozenset[tuple[str, str]] = frozenset()
+    """(guard, subject) of the reasons in force, to tell when one begins and ceases."""
+
+
+class GuardInput(NamedTuple):
+    """What a guard looks at."""
+
+    snapshot: Snapshot
+    """With the state of charge that is believed."""
+    setpoints: Setpoints
+    """What is asked so far."""
+    site: Site
+    memory: GuardMemory
+    dt_s: float
+    """Time since the last cycle; 0 in the first."""
+    jobs: Mapping[str, JobProblem]
+    """What is known of jobs, for the order in which they are paused."""
+
+
+class Narrowed(NamedTuple):
+    """What is left of the setpoints after a guard."""
+
+    setpoints: Setpoints
+    memory: GuardMemory
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardResult:
+    """What the chain of guards lets through."""
+
+    setpoints: Setpoints
+    memory: GuardMemory
+    reasons: tuple[Reason, ...]
+    """Every reason in force in this cycle."""
+    began: tuple[Reason, ...]
+    """Reasons that were not in force in the last cycle."""
+    ceased: tuple[tuple[str, str], ...]
+    """(guard, subject) that are in force no more."""
+    snapshot: Snapshot
+    """The snapshot with the state of charge that is believed."""

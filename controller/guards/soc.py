@@ -1,0 +1,76 @@
+"""State of charge: below the reserve a genset is asked for; near the hard limit load goes.
+
+    SoC < reserve                      one genset until reserve + 5 %                                         (1)
+    SoC unknown for five minutes       as (1): what cannot be seen is taken to be low                         (2)
+    SoC <= hard limit + 3 %            all gensets; jobs pause and soft tiers go                              (3)
+    SoC <= hard limit + 1 %            all but critical services go as well                                   (4)
+
+(3) and (4) end 3 % above where they began. A rate-aware margin widens (3) and (4) by what the measured
+discharge takes in one minute, so that a long control step does not overrun them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.guards.gensets_called import call_gensets
+from controller.guards.load_cut import cut_order, without
+from controller.guards.records import GuardInput, Narrowed, Reason
+
+RECOVER_FRAC = 0.05
+CUT_FRAC = (0.03, 0.01)
+RELEASE_FRAC = 0.03
+LOST_AFTER_S = 300.0
+CHARGING_LOAD_FRAC = 0.8
+"""Load at which a genset that was called charges the battery: near its best efficiency, with room for a step."""
+
+
+def guard_reserve(given: GuardInput) -> Narrowed:
+    """Ask for a genset below the reserve, rules (1) and (2)."""
+    battery, memory = given.site.battery, given.memory
+    if battery is None or not given.site.gensets:
+        return Narrowed(given.setpoints, memory)
+    soc = memory.soc_frac
+    lost = memory.soc_lost_s >= LOST_AFTER_S or soc is None
+    reserve = battery.soc_reserve_frac
+    below = lost or (soc is not None and soc < reserve)
+    enough = min(reserve + RECOVER_FRAC, battery.soc_max_frac - 0.01)
+    run = below or (memory.reserve_run and soc is not None and soc < enough)
+    memory = replace(memory, reserve_run=run)
+    if not run:
+        return Narrowed(given.setpoints, memory)
+    code = "SENSOR_LOST" if lost else "SOC_RESERVE"
+    setpoints = call_gensets(
+        given.setpoints, given.snapshot, given.site, count=1, load_frac=CHARGING_LOAD_FRAC, reason_code=code
+    )
+    seen = "unknown" if soc is None else f"{soc:.1%}"
+    text = f"state of charge {seen}, reserve {reserve:.0%}: a genset is asked for until {enough:.0%}"
+    return Narrowed(setpoints, memory, (Reason("reserve", code, "gensets", text),))
+
+
+def guard_soc_low(given: GuardInput) -> Narrowed:
+    """Take load off near the hard limit, rules (3) and (4)."""
+    battery, memory, soc = given.site.battery, given.memory, given.memory.soc_frac
+    if battery is None or soc is None:
+        return Narrowed(given.setpoints, memory)
+    out_kw = given.snapshot.battery.power_kw if given.snapshot.battery else None
+    minute_frac = max(out_kw or 0.0, 0.0) / 60.0 / battery.capacity_kwh
+    left = soc - battery.soc_min_frac - minute_frac
+    reached = sum(left <= margin for margin in CUT_FRAC)
+    held = sum(left <= margin + RELEASE_FRAC for margin in CUT_FRAC)
+    level = max(reached, min(memory.soc_low, held))
+    memory = replace(memory, soc_low=level)
+    if level == 0:
+        return Narrowed(given.setpoints, memory)
+    setpoints = call_gensets(
+        given.setpoints,
+        given.snapshot,
+        given.site,
+        count=len(given.site.gensets),
+        load_frac=CHARGING_LOAD_FRAC,
+        reason_code="SOC_LOW",
+    )
+    kinds = ("job", "tier") if level == 1 else ("job", "tier", "service")
+    cuts = tuple(cut for cut in cut_order(setpoints, given.site, given.jobs) if cut.kind in kinds)
+    text = f"state of charge {soc:.1%}, hard limit {battery.soc_min_frac:.0%}: {', '.join(kinds)} load goes"
+    return Narrowed(without(setpoints, cuts), memory, (Reason("soc_low", "SOC_LOW", "load", text),))
