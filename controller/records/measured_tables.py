@@ -38,6 +38,19 @@ class TelemetryRow(Measured, Base):
     at_utc: Mapped[datetime] = mapped_column(primary_key=True)
 
 
+class ServiceTelemetryRow(Base):
+    """Requests of one service around one moment."""
+
+    __tablename__ = "service_telemetry"
+
+    site: Mapped[str] = mapped_column(String(120), primary_key=True)
+    service: Mapped[str] = mapped_column(String(120), primary_key=True)
+    at_utc: Mapped[datetime] = mapped_column(primary_key=True)
+    rate_rps: Mapped[float | None]
+    served_rps: Mapped[float | None]
+    mode: Mapped[str]
+
+
 class RollupRow(Measured, Base):
     """Means over whole intervals of ``step_s``; ``samples`` says of how many rows."""
 

@@ -71,8 +71,8 @@ class PlanRow(Base):
 class DecisionRow(Base):
     """An order to one subject: committed before it is acted on, unless a guard gave it.
 
-    ``seq`` counts the orders to one subject without gaps, so the newest row of a subject is what it was last told, and
-    an order can be neither lost nor given twice.
+    ``seq`` counts the orders to one subject without gaps, so the newest row of a subject is what it was last
+    told, and an order can be neither lost nor given twice.
     """
 
     __tablename__ = "decisions"

@@ -1,7 +1,7 @@
 """Read API of the store: frozen records out, nothing in. Safe beside a running daemon; a read never blocks a write.
 
-Every method answers for the one site the reader was opened for. Times are aware UTC; lists are in order of time unless
-said otherwise. A missing thing is ``None`` or an empty tuple; nothing raises for absence.
+Every method answers for the one site the reader was opened for. Times are aware UTC; lists are in order of
+time unless said otherwise. A missing thing is ``None`` or an empty tuple; nothing raises for absence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ from typing import Any, TypeVar
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from controller.records.measured_tables import AlarmRow, DeliveryRow, NowRow, RollupRow, TelemetryRow
+from controller.records.measured_tables import (
+    AlarmRow,
+    DeliveryRow,
+    NowRow,
+    RollupRow,
+    ServiceTelemetryRow,
+    TelemetryRow,
+)
 from controller.records.people_tables import AuditRow, JobEventRow, JobRow, OverrideRow, ReviewRow
 from controller.records.planning_tables import (
     DecisionRow,
@@ -36,6 +43,7 @@ from controller.records.views import (
     Override,
     PlanHead,
     Review,
+    ServicePoint,
     SiteNow,
     StoredDecision,
     StoredJob,
@@ -70,7 +78,8 @@ class Reader:
     def __enter__(self) -> Reader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None)
+    -> None:
         self.close()
 
     def close(self) -> None:
@@ -129,6 +138,18 @@ class Reader:
             return tuple(points)
         step_s = (end_utc - start_utc).total_seconds() / max_points
         return tuple(average(points, start_utc=start_utc, step_s=step_s))
+
+    def service_rates(self, start_utc: datetime, end_utc: datetime, *, service: str = "") -> tuple[ServicePoint, ...]:
+        """Return requests of the services, or of one, in [start, end)."""
+        query = select(ServiceTelemetryRow).where(
+            ServiceTelemetryRow.site == self._site,
+            ServiceTelemetryRow.at_utc >= start_utc,
+            ServiceTelemetryRow.at_utc < end_utc,
+        )
+        if service:
+            query = query.where(ServiceTelemetryRow.service == service)
+        rows = self._rows(query.order_by(ServiceTelemetryRow.at_utc, ServiceTelemetryRow.service))
+        return tuple(_view(ServicePoint, row) for row in rows)
 
     def latest_plan(self, *, followed: bool = False) -> StoredPlan | None:
         """Return the newest plan, or with ``followed`` the one in force now (none under rules)."""

@@ -74,6 +74,16 @@ class TelemetryPoint(Record):
     inlet_c: float | None = None
 
 
+class ServicePoint(Record):
+    """Requests of one service around a moment."""
+
+    at_utc: Utc
+    service: str
+    rate_rps: float | None
+    served_rps: float | None
+    mode: str
+
+
 class StoredJob(Record):
     """A job as submitted and how far it is."""
 

@@ -38,6 +38,7 @@ TABLES = (
     "guard_actions",
     "telemetry",
     "telemetry_rollups",
+    "service_telemetry",
     "site_now",
     "twins",
     "alarms",
@@ -173,6 +174,16 @@ def _operation() -> None:
         sa.Column("at_utc", UtcTime(), nullable=False),
         *_measured(),
         sa.PrimaryKeyConstraint("site", "at_utc", name=op.f("pk_telemetry")),
+    )
+    op.create_table(
+        "service_telemetry",
+        sa.Column("site", sa.String(length=120), nullable=False),
+        sa.Column("service", sa.String(length=120), nullable=False),
+        sa.Column("at_utc", UtcTime(), nullable=False),
+        sa.Column("rate_rps", sa.Double(), nullable=True),
+        sa.Column("served_rps", sa.Double(), nullable=True),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("site", "service", "at_utc", name=op.f("pk_service_telemetry")),
     )
     op.create_table(
         "telemetry_rollups",

@@ -1,0 +1,233 @@
+"""What people and other programs ask of the store: jobs, reviews, overrides, acknowledgements, fuel.
+
+Each command is one durable transaction with its line in the audit trail. Bad input is refused before anything
+is written. Times are site times, given by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from controller.records.base import new_id
+from controller.records.measured_tables import AlarmRow, DeliveryRow
+from controller.records.people_tables import AuditRow, JobRow, OverrideRow, ReviewRow
+from controller.records.planning_tables import PlanRow
+from controller.records.store import open_engine
+from controller.records.writing import add_job, add_job_event, find_job
+from optimizer.records import JobProblem
+from sites.errors import InputError, InputFault, shorten
+
+
+class Commands:
+    """Commands to one site's daemon, through the store.
+
+    Raises:
+        InputError: on opening, the address cannot be used; from every command, when it cannot be carried out.
+    """
+
+    def __init__(self, url: str, site: str) -> None:
+        self._engine = open_engine(url, durable=True)
+        self._site = site
+
+    def __enter__(self) -> Commands:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None)
+    -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def submit_jobs(self, jobs: Sequence[JobProblem], *, who: str, at_utc: datetime, source: str = "jobs") -> None:
+        """Queue jobs, all or none.
+
+        Raises:
+            InputError: a name that is taken, in the store or twice here.
+        """
+        with Session(self._engine) as session:
+            faults = [
+                InputFault(
+                    source=source,
+                    field=f"[{index}].name",
+                    found=shorten(job.name),
+                    mend="give each job a name that no other has had",
+                )
+                for index, job in enumerate(jobs)
+                if find_job(session, self._site, job.name) is not None
+                or any(job.name == other.name for other in jobs[:index])
+            ]
+            if faults:
+                raise InputError(faults)
+            for job in jobs:
+                add_job(session, self._site, job, who=who, at_utc=at_utc)
+                self._audit(session, who, "jobs submit", job.name, at_utc)
+            session.commit()
+
+    def cancel_job(self, name: str, *, who: str, at_utc: datetime) -> None:
+        """Cancel a job that is not done.
+
+        Raises:
+            InputError: no such job, or it is done or cancelled already.
+        """
+        with Session(self._engine) as session:
+            row = find_job(session, self._site, name)
+            if row is None:
+                known = session.scalars(select(JobRow.name).where(JobRow.site == self._site).limit(5)).all()
+                mend = f"name one of the jobs, e.g. {', '.join(known)}" if known else "there are no jobs yet"
+                raise InputError.single(source="jobs", field="name", found=name, mend=mend)
+            if row.state in ("done", "failed", "cancelled"):
+                raise InputError.single(
+                    source="jobs", field="state", found=row.state, mend="only a job that is not over can be cancelled"
+                )
+            row.state, row.updated_utc = "cancelled", at_utc
+            add_job_event(session, row.id, at_utc, "cancelled", f"by {who}")
+            self._audit(session, who, "jobs cancel", name, at_utc)
+            session.commit()
+
+    def review_plan(self, plan_id: str, *, approve: bool, who: str, why: str, at_utc: datetime) -> None:
+        """Approve or reject a plan that waits for review.
+
+        Raises:
+            InputError: no such plan, it waits no longer, or no reason was given for a rejection.
+        """
+        if not approve and not why.strip():
+            raise InputError.single(source="review", field="why", found=why, mend="say why the plan is rejected")
+        verdict = "approved" if approve else "rejected"
+        with Session(self._engine) as session:
+            row = session.get(PlanRow, plan_id)
+            if row is None or row.site != self._site:
+                raise InputError.single(
+                    source="review", field="plan", found=plan_id, mend="give the id of a plan: mdc review list"
+                )
+            if row.review != "pending":
+                raise InputError.single(
+                    source="review", field="plan", found=row.review, mend="only a pending plan can be reviewed"
+                )
+            row.review = verdict
+            session.add(ReviewRow(id=new_id(), plan_id=plan_id, at_utc=at_utc, who=who, verdict=verdict, why=why))
+            self._audit(session, who, f"review {verdict}", f"{plan_id}: {why}", at_utc)
+            session.commit()
+
+    def override(
+        self, subject: str, order_text: str, *, who: str, why: str, hours: float, at_utc: datetime
+    ) -> str:
+        """Order something above the plan for some hours; returns the override's id.
+
+        Args:
+            subject: ``genset NAME``, ``job NAME``, ``tier NAME`` or ``service NAME``.
+            order_text: ``run``, ``stop``, ``pause`` or ``shed``.
+            who: who orders.
+            why: a reason that others can read.
+            hours: how long it stands.
+            at_utc: site time.
+
+        Raises:
+            InputError: no reason, no duration, or an order that means nothing for the subject.
+        """
+        allowed = {"genset": ("run", "stop"), "job": ("pause",), "tier": ("shed",), "service": ("stop",)}
+        kind, _, name = subject.partition(" ")
+        faults = []
+        if order_text not in allowed.get(kind, ()) or not name:
+            choices = "; ".join(f"{each} NAME: {' or '.join(orders)}" for each, orders in allowed.items())
+            faults.append(("order", f"{subject} {order_text}", f"write {choices}"))
+        if not why.strip():
+            faults.append(("why", why, "say why"))
+        if not 0 < hours <= 168:
+            faults.append(("hours", str(hours), "between 0 and 168"))
+        if faults:
+            raise InputError(InputFault(source="override", field=f, found=shorten(x), mend=m) for f, x, m in faults)
+        row = OverrideRow(
+            id=new_id(),
+            site=self._site,
+            at_utc=at_utc,
+            expires_utc=at_utc + timedelta(hours=hours),
+            withdrawn_utc=None,
+            who=who,
+            why=why,
+            subject=subject,
+            order_text=order_text,
+        )
+        identity = row.id
+        with Session(self._engine) as session:
+            session.add(row)
+            self._audit(session, who, "override", f"{subject} {order_text} for {hours:g} h: {why}", at_utc)
+            session.commit()
+        return identity
+
+    def withdraw_override(self, override_id: str, *, who: str, at_utc: datetime) -> None:
+        """End an override.
+
+        Raises:
+            InputError: no such override in force.
+        """
+        with Session(self._engine) as session:
+            row = session.get(OverrideRow, override_id)
+            if row is None or row.site != self._site or row.withdrawn_utc is not None:
+                raise InputError.single(
+                    source="override", field="id", found=override_id, mend="give the id of an override in force"
+                )
+            row.withdrawn_utc = at_utc
+            self._audit(session, who, "override withdrawn", override_id, at_utc)
+            session.commit()
+
+    def acknowledge_alarm(self, alarm_id: str, *, who: str, at_utc: datetime) -> None:
+        """Note that a person has seen an alarm.
+
+        Raises:
+            InputError: no such alarm.
+        """
+        with Session(self._engine) as session:
+            row = session.get(AlarmRow, alarm_id)
+            if row is None or row.site != self._site:
+                raise InputError.single(source="alarm", field="id", found=alarm_id, mend="give the id of an alarm")
+            if row.acknowledged_utc is None:
+                row.acknowledged_utc, row.acknowledged_by = at_utc, who
+                self._audit(session, who, "alarm acknowledged", f"{row.code} {row.subject}", at_utc)
+            session.commit()
+
+    def add_delivery(
+        self, delivered_utc: datetime, litres: float, *, who: str, at_utc: datetime, usd_per_l: float | None = None
+    ) -> None:
+        """Note diesel that was or will be delivered.
+
+        Raises:
+            InputError: not a positive amount.
+        """
+        if not 0 < litres < 1e6:
+            raise InputError.single(source="delivery", field="litres", found=litres, mend="give litres above 0")
+        with Session(self._engine) as session:
+            session.add(
+                DeliveryRow(
+                    id=new_id(),
+                    site=self._site,
+                    at_utc=delivered_utc,
+                    litres=litres,
+                    usd_per_l=usd_per_l,
+                    who=who,
+                    recorded_utc=at_utc,
+                )
+            )
+            self._audit(session, who, "fuel delivery", f"{litres:g} L at {delivered_utc.isoformat()}", at_utc)
+            session.commit()
+
+    def refuse(self, action: str, detail: str, *, who: str, at_utc: datetime) -> None:
+        """Note a command that was not allowed."""
+        with Session(self._engine) as session:
+            self._audit(session, who, action, detail, at_utc, outcome="refused")
+            session.commit()
+
+    def _audit(
+        self, session: Session, who: str, action: str, detail: str, at_utc: datetime, outcome: str = "done"
+    ) -> None:
+        session.add(
+            AuditRow(
+                id=new_id(), site=self._site, at_utc=at_utc, who=who, action=action, outcome=outcome, detail=detail
+            )
+        )

@@ -1,0 +1,240 @@
+"""Writing entries into the tables, each idempotent: the same entry twice leaves one row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, assert_never
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from controller.records.base import new_id
+from controller.records.entries import (
+    ActedEntry,
+    AlarmCleared,
+    AlarmRaised,
+    DecisionEntry,
+    Entry,
+    GuardEntry,
+    JobProgress,
+    JobSubmitted,
+    NowEntry,
+    OutcomeEntry,
+    PlanEntry,
+    TelemetryEntry,
+    TwinEntry,
+)
+from controller.records.measured_tables import AlarmRow, NowRow, ServiceTelemetryRow, TelemetryRow, TwinRow
+from controller.records.people_tables import JobEventRow, JobRow
+from controller.records.planning_tables import (
+    DecisionRow,
+    ForecastRow,
+    GuardActionRow,
+    PlanRow,
+    ProblemRow,
+    SetpointRow,
+    SiteRow,
+)
+from optimizer.records import JobProblem
+from sites.schema.site import Site
+
+
+def insert_ignore(session: Session, table: type[DeclarativeBase], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows; a row whose key is there already is left as it is."""
+    values = [dict(row) for row in rows]
+    if not values:
+        return
+    kind = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(kind(table).on_conflict_do_nothing(), values)
+
+
+def write_entry(session: Session, site: str, entry: Entry) -> None:
+    """Write one entry of a site."""
+    match entry:
+        case PlanEntry():
+            _plan(session, site, entry)
+        case DecisionEntry():
+            fields = {name: getattr(entry, name) for name in DecisionEntry.__dataclass_fields__}
+            insert_ignore(session, DecisionRow, [{**fields, "site": site, "acted_utc": None}])
+        case ActedEntry(ids=ids, at_utc=at):
+            session.execute(
+                update(DecisionRow).where(DecisionRow.id.in_(ids), DecisionRow.acted_utc.is_(None)).values(acted_utc=at)
+            )
+        case NowEntry():
+            _now(session, site, entry)
+        case TwinEntry():
+            session.merge(TwinRow(site=site, at_utc=entry.at_utc, document=entry.document()))
+        case TelemetryEntry(point=point, services=services):
+            insert_ignore(session, TelemetryRow, [{"site": site, **point.model_dump()}])
+            insert_ignore(session, ServiceTelemetryRow, [{"site": site, **each.model_dump()} for each in services])
+        case GuardEntry():
+            fields = {name: getattr(entry, name) for name in GuardEntry.__dataclass_fields__}
+            session.add(GuardActionRow(id=new_id(), site=site, **fields))
+        case OutcomeEntry():
+            _outcome(session, site, entry)
+        case AlarmRaised() | AlarmCleared():
+            _alarm(session, site, entry)
+        case JobSubmitted():
+            if find_job(session, site, entry.job.name) is None:
+                add_job(session, site, entry.job, who=entry.who, at_utc=entry.at_utc)
+        case JobProgress():
+            _progress(session, site, entry)
+        case _:
+            assert_never(entry)
+
+
+def record_site(session: Session, site: Site, digest: str, at_utc: datetime) -> None:
+    """Record a site file once for each of its contents."""
+    row = {"id": new_id(), "site": site.name, "digest": digest, "recorded_utc": at_utc}
+    insert_ignore(session, SiteRow, [{**row, "document": site.model_dump_json()}])
+
+
+def _plan(session: Session, site: str, entry: PlanEntry) -> None:
+    if session.get(PlanRow, entry.id) is not None:
+        return
+    forecast_id = None
+    if entry.forecast is not None:
+        forecast_id = new_id()
+        session.add(
+            ForecastRow(
+                id=forecast_id,
+                site=site,
+                issued_utc=entry.forecast.issued_utc,
+                rung=entry.forecast.rung,
+                source=entry.forecast.source,
+                document=entry.forecast.model_dump_json(),
+            )
+        )
+        session.flush()
+    problem_id = new_id()
+    session.add(
+        ProblemRow(
+            id=problem_id,
+            site=site,
+            posed_utc=entry.made_utc,
+            forecast_id=forecast_id,
+            document=entry.problem.model_dump_json(),
+        )
+    )
+    session.flush()
+    plan = entry.plan
+    session.add(
+        PlanRow(
+            id=entry.id,
+            site=site,
+            problem_id=problem_id,
+            made_utc=entry.made_utc,
+            expires_utc=entry.expires_utc,
+            policy=plan.policy,
+            level=plan.level.value,
+            status=plan.status.value,
+            review=entry.review,
+            document=plan.model_dump_json(),
+        )
+    )
+    session.flush()
+
+
+def _now(session: Session, site: str, entry: NowEntry) -> None:
+    session.merge(
+        NowRow(
+            site=site,
+            at_utc=entry.at_utc,
+            level=entry.level.value,
+            plan_id=entry.plan_id,
+            speed=entry.speed,
+            snapshot=entry.snapshot.model_dump_json(),
+            setpoints=entry.setpoints.model_dump_json() if entry.setpoints else None,
+        )
+    )
+
+
+def _outcome(session: Session, site: str, entry: OutcomeEntry) -> None:
+    found = entry.outcome
+    session.add(
+        SetpointRow(
+            id=new_id(),
+            site=site,
+            at_utc=entry.at_utc,
+            device=found.device,
+            what=found.what,
+            asked=str(found.asked),
+            found=None if found.found is None else str(found.found),
+            verdict=found.verdict.value,
+            text=found.text,
+        )
+    )
+
+
+def _alarm(session: Session, site: str, entry: AlarmRaised | AlarmCleared) -> None:
+    query = select(AlarmRow).where(
+        AlarmRow.site == site,
+        AlarmRow.code == entry.code,
+        AlarmRow.subject == entry.subject,
+        AlarmRow.cleared_utc.is_(None),
+    )
+    present = session.scalars(query).all()
+    if isinstance(entry, AlarmCleared):
+        for row in present:
+            row.cleared_utc = entry.at_utc
+    elif not present:
+        session.add(
+            AlarmRow(
+                id=new_id(),
+                site=site,
+                code=entry.code,
+                subject=entry.subject,
+                severity=entry.severity,
+                text=entry.text,
+                raised_utc=entry.at_utc,
+            )
+        )
+    session.flush()
+
+
+def find_job(session: Session, site: str, name: str) -> JobRow | None:
+    """Return a job's row by its name."""
+    return session.scalars(select(JobRow).where(JobRow.site == site, JobRow.name == name)).one_or_none()
+
+
+def add_job(session: Session, site: str, job: JobProblem, *, who: str, at_utc: datetime) -> None:
+    """Add a queued job and its first event."""
+    row = JobRow(
+        id=new_id(),
+        site=site,
+        name=job.name,
+        who=who,
+        submitted_utc=at_utc,
+        updated_utc=at_utc,
+        state="queued",
+        done_frac=0.0,
+        pool="",
+        gpus=0.0,
+        limit_w=0.0,
+        document=job.model_dump_json(),
+    )
+    session.add(row)
+    session.flush()
+    add_job_event(session, row.id, at_utc, "submitted", f"by {who}")
+
+
+def add_job_event(session: Session, job_id: str, at_utc: datetime, event: str, text: str) -> None:
+    """Add the next step in a job's life."""
+    last = session.scalar(select(func.max(JobEventRow.seq)).where(JobEventRow.job_id == job_id))
+    session.add(JobEventRow(id=new_id(), job_id=job_id, seq=(last or 0) + 1, at_utc=at_utc, event=event, text=text))
+    session.flush()
+
+
+def _progress(session: Session, site: str, entry: JobProgress) -> None:
+    row = find_job(session, site, entry.name)
+    if row is None or row.state in ("done", "cancelled"):
+        return
+    changed = row.state != entry.state
+    row.state, row.done_frac, row.updated_utc = entry.state, entry.done_frac, entry.at_utc
+    if entry.gpus > 0:
+        row.pool, row.gpus, row.limit_w = entry.pool, entry.gpus, entry.limit_w
+    session.flush()
+    if entry.event and changed:
+        add_job_event(session, row.id, entry.at_utc, entry.event, entry.text)
