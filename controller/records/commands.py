@@ -37,8 +37,7 @@ class Commands:
     def __enter__(self) -> Commands:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None)
-    -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -115,9 +114,7 @@ class Commands:
             self._audit(session, who, f"review {verdict}", f"{plan_id}: {why}", at_utc)
             session.commit()
 
-    def override(
-        self, subject: str, order_text: str, *, who: str, why: str, hours: float, at_utc: datetime
-    ) -> str:
+    def override(self, subject: str, order_text: str, *, who: str, why: str, hours: float, at_utc: datetime) -> str:
         """Order something above the plan for some hours; returns the override's id.
 
         Args:

@@ -18,9 +18,11 @@ ROLLUP_STEPS_S = (300, 3600)
 
 
 def average(points: Iterable[TelemetryPoint], *, start_utc: datetime, step_s: float) -> Iterator[TelemetryPoint]:
-    """Yield the mean of each interval of ``step_s`` from ``start_utc`` on that holds a point; points ascend
-    in time.""" for index, group in groupby(points, lambda point: int((point.at_utc -
-    start_utc).total_seconds() // step_s)):
+    """Yield the mean of each interval of ``step_s`` from ``start_utc`` on that holds a point.
+
+    Points ascend in time.
+    """
+    for index, group in groupby(points, lambda point: int((point.at_utc - start_utc).total_seconds() // step_s)):
         yield mean_point(tuple(group), start_utc + timedelta(seconds=index * step_s))
 
 
