@@ -268,7 +268,7 @@ class Problem(Record):
     cooling_kw_per_it_kw: tuple[float, ...] = ()
     """Cooling power for each kW of IT heat in each interval; empty = 0."""
     cooling_base_kw: tuple[float, ...] = ()
-    """Fans, pumps and heaters that run in any case; empty = 0."""
+    """What runs in any case besides tiers and IT: walls, UPS float, heaters; negative where walls cool; empty = 0."""
     pools: tuple[PoolProblem, ...] = ()
     services: tuple[ServiceProblem, ...] = ()
     jobs: tuple[JobProblem, ...] = ()

@@ -24,7 +24,7 @@ class Style:
     strategy: int = LOAD_FOLLOWING
     order: Order = Order.DENSITY
     full_modes: bool = False
-    """Whether services run at their largest mode at all times instead of the leanest that holds the budget."""
+    """Whether services are provisioned for their peak at full power instead of the leanest mode that holds the budget."""
     waits_for_sun: bool = True
     """Whether a job that is not urgent waits for surplus sun or a well-filled battery."""
     set_point_frac: float = 0.8

@@ -85,12 +85,17 @@ def ordered(states: list[JobState], style: Style, urgent: Callable[[JobState], b
 
 
 def choose_mode(service: ServiceProblem, step: int, free: dict[str, float], style: Style) -> ServingMode:
-    """Return the mode of a service: the leanest that serves the rate within the free GPUs, else the largest there is."""
-    rate = service.rate_rps[step]
+    """Return the mode of a service: the leanest that serves the rate within the free GPUs, else the largest there is.
+
+    With ``full_modes`` it is provisioned once for the horizon's peak, at the highest power limit.
+    """
+    rate = max(service.rate_rps) if style.full_modes else service.rate_rps[step]
     fits = [mode for mode in menu(service) if mode.gpus == 0 or mode.gpus <= free.get(mode.pool, 0.0) + 1e-9]
     enough = [mode for mode in fits if mode.rate_rps >= rate]
-    if style.full_modes or not enough:
+    if not enough:
         return max(fits, key=lambda mode: (mode.rate_rps, mode.limit_w, mode.gpus))
+    if style.full_modes:
+        return min(enough, key=lambda mode: (-mode.limit_w, mode.gpus, mode.rate_rps, mode.name))
     return min(enough, key=lambda mode: (mode.power_w(rate), mode.gpus, mode.name != service.current_mode))
 
 

@@ -1,0 +1,45 @@
+"""Batch work on its way from a stream of the site file, or from a person, to the planner."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from optimizer.records import JobProblem, PoolSpeed
+from sites.schema.workload import BatchStream
+
+
+def job_of_stream(
+    stream: BatchStream,
+    *,
+    name: str,
+    release_utc: datetime,
+    deadline_utc: datetime,
+    work_gpu_h: float,
+    value_usd: float,
+) -> JobProblem:
+    """Return a job of a stream as the planner and the runner take it."""
+    return JobProblem(
+        name=name,
+        profile=stream.profile,
+        pools=tuple(PoolSpeed(pool=share.pool, speed=share.speed) for share in stream.pools),
+        work_gpu_h=work_gpu_h,
+        gpus_max=stream.gpus_max,
+        gpus_min=stream.gpus_min,
+        release_utc=release_utc,
+        deadline_utc=deadline_utc,
+        hard=stream.hard,
+        value_usd=value_usd,
+        late_usd_per_h=stream.late_usd_per_h,
+        preemptible=stream.preemptible,
+        checkpoint_h=stream.checkpoint_minutes / 60.0,
+        surplus_only=stream.surplus_only,
+        priority=stream.priority,
+    )
+
+
+def left_of(job: JobProblem, done_frac: float, *, running: bool) -> JobProblem | None:
+    """Return what is left of a job, or None when it is done. Its value stays whole: it is paid on completion."""
+    left_gpu_h = job.work_gpu_h * (1.0 - done_frac)
+    if left_gpu_h <= 1e-9:
+        return None
+    return job.model_copy(update={"work_gpu_h": left_gpu_h, "running": running})

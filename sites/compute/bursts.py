@@ -1,0 +1,16 @@
+"""Burstiness of a stream of requests, by its rate.
+
+Streams of independent users keep their index of dispersion when they are added up, so the squared coefficient of
+variation ``v`` of the rate falls as the rate grows: ``v = D / lambda``. On the Azure LLM inference trace 2023,
+conversation (5.5 requests a second), the index over 10 s is 4.0: D = 0.31 1/s.
+"""
+
+from __future__ import annotations
+
+DISPERSION_PER_S = 0.31
+"""``D``: growth of the index of dispersion with the window."""
+
+
+def rate_cv2_at(rate_rps: float) -> float:
+    """Return the squared coefficient of variation of the request rate of a stream of ``rate_rps`` [1/s], at most 1."""
+    return min(DISPERSION_PER_S / max(rate_rps, 1e-9), 1.0)
