@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from sites.errors import InputError, InputFault, shorten
+from sites.names import name_faults
 from sites.schema.site import Site
 
 
@@ -53,11 +54,12 @@ def parse_site(text: str, *, source: str) -> Site:
         InputError: with all faults at once.
     """
     document = parse_yaml(text, source=source)
+    names = list(name_faults(document, source))
     try:
         site = Site.model_validate(document)
     except ValidationError as error:
-        raise InputError(validation_faults(error, source=source)) from error
-    faults = tuple(site.cross_faults(source))
+        raise InputError([*validation_faults(error, source=source), *names]) from error
+    faults = [*names, *site.cross_faults(source)]
     if faults:
         raise InputError(faults)
     return site
@@ -123,4 +125,6 @@ def _mend(kind: str, message: str) -> str:
         return "no such field here; remove it or mend its spelling"
     if kind == "missing":
         return "this field is needed"
+    if kind == "string_type":
+        return "write text in quotes: YAML reads 22:00 or no unquoted as a number or a truth value"
     return message.removeprefix("Value error, ")

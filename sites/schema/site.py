@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
 
@@ -43,9 +42,7 @@ class Site(Section):
     store: Store = Field(default=Store())
 
     def cross_faults(self, source: str) -> Iterator[InputFault]:
-        """Yield what no single section can see: names that repeat, names that point nowhere, parts that need others."""
-        yield from self._repeated_names(source)
-        yield from self._dangling_names(source)
+        """Yield what no single section can see: parts that need others. (Names are checked in ``sites.names``.)"""
         if self.gensets and self.tank is None:
             yield InputFault(source=source, field="tank", found="nothing", mend="gensets need a tank section")
         if self.pv is None and not self.gensets:
@@ -80,44 +77,3 @@ class Site(Section):
                         found=shorten(stream.gpus_min),
                         mend=f"pool {pool.name} (pools[{index}]) has {pool.gpus} GPUs",
                     )
-
-    def _repeated_names(self, source: str) -> Iterator[InputFault]:
-        lists = {
-            "pv.arrays": [array.name for array in self.pv.arrays] if self.pv else [],
-            "pv.inverters": [inverter.name for inverter in self.pv.inverters] if self.pv else [],
-            "gensets": [genset.name for genset in self.gensets],
-            "tiers": [tier.name for tier in self.tiers],
-            "pools": [pool.name for pool in self.pools],
-            "services": [service.name for service in self.services],
-            "batch": [stream.name for stream in self.batch],
-        }
-        for field, names in lists.items():
-            for name, count in Counter(names).items():
-                if count > 1:
-                    yield InputFault(
-                        source=source,
-                        field=field,
-                        found=f"{name!r} {count} times",
-                        mend="give each its own name",
-                    )
-
-    def _dangling_names(self, source: str) -> Iterator[InputFault]:
-        inverters = {inverter.name for inverter in self.pv.inverters} if self.pv else set()
-        pools = {pool.name for pool in self.pools}
-        uses = [
-            (f"pv.arrays[{i}].inverter", a.inverter, inverters) for i, a in enumerate(self.pv.arrays if self.pv else ())
-        ]
-        uses += [
-            (f"services[{i}].pools[{k}]", pool, pools)
-            for i, s in enumerate(self.services)
-            for k, pool in enumerate(s.pools)
-        ]
-        uses += [
-            (f"batch[{i}].pools[{k}].pool", share.pool, pools)
-            for i, b in enumerate(self.batch)
-            for k, share in enumerate(b.pools)
-        ]
-        for field, name, known in uses:
-            if name not in known:
-                listed = ", ".join(sorted(known)) or "none is described"
-                yield InputFault(source=source, field=field, found=shorten(name), mend=f"name one of: {listed}")
