@@ -72,6 +72,14 @@ class TwinEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorldEntry:
+    """The world prepared for the simulated plant."""
+
+    at_utc: datetime
+    document: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TelemetryEntry:
     """What was measured."""
 
@@ -149,6 +157,7 @@ Entry = (
     | ActedEntry
     | NowEntry
     | TwinEntry
+    | WorldEntry
     | TelemetryEntry
     | GuardEntry
     | OutcomeEntry

@@ -88,6 +88,16 @@ class TwinRow(Base):
     document: Mapped[str]
 
 
+class WorldRow(Base):
+    """The world prepared for a simulated plant, so that a restart need not wait for it."""
+
+    __tablename__ = "worlds"
+
+    site: Mapped[str] = mapped_column(String(120), primary_key=True)
+    at_utc: Mapped[datetime]
+    document: Mapped[str]
+
+
 class AlarmRow(Base):
     """Something a person should know, from when to when."""
 

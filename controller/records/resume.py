@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Engine, func, or_, select
 from sqlalchemy.orm import Session
 
-from controller.records.measured_tables import AlarmRow, NowRow, TwinRow
+from controller.records.measured_tables import AlarmRow, NowRow, TwinRow, WorldRow
 from controller.records.people_tables import JobRow, OverrideRow
 from controller.records.planning_tables import DecisionRow, PlanRow
 from optimizer.records import JobProblem
@@ -72,6 +72,9 @@ class Resumed:
     """Its newest plan, expired or not."""
     orders: tuple[LastOrder, ...]
     twin: str | None
+    """State of the simulated plant."""
+    world: str | None
+    """The world prepared for it."""
     alarms: tuple[tuple[str, str], ...]
     """(code, subject) of alarms still open."""
 
@@ -81,6 +84,7 @@ def read_resumed(engine: Engine, site: str) -> Resumed:
     with Session(engine) as session:
         now = session.get(NowRow, site)
         twin = session.get(TwinRow, site)
+        world = session.get(WorldRow, site)
         plan_id = session.scalar(
             select(PlanRow.id).where(PlanRow.site == site).order_by(PlanRow.made_utc.desc()).limit(1)
         )
@@ -92,6 +96,7 @@ def read_resumed(engine: Engine, site: str) -> Resumed:
             plan_id=plan_id,
             orders=_orders(session, site),
             twin=twin.document if twin else None,
+            world=world.document if world else None,
             alarms=tuple((code, subject) for code, subject in alarms),
         )
 

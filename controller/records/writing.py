@@ -25,8 +25,9 @@ from controller.records.entries import (
     PlanEntry,
     TelemetryEntry,
     TwinEntry,
+    WorldEntry,
 )
-from controller.records.measured_tables import AlarmRow, NowRow, ServiceTelemetryRow, TelemetryRow, TwinRow
+from controller.records.measured_tables import AlarmRow, NowRow, ServiceTelemetryRow, TelemetryRow, TwinRow, WorldRow
 from controller.records.people_tables import JobEventRow, JobRow
 from controller.records.planning_tables import (
     DecisionRow,
@@ -66,6 +67,8 @@ def write_entry(session: Session, site: str, entry: Entry) -> None:
             _now(session, site, entry)
         case TwinEntry():
             session.merge(TwinRow(site=site, at_utc=entry.at_utc, document=entry.document()))
+        case WorldEntry():
+            session.merge(WorldRow(site=site, at_utc=entry.at_utc, document=entry.document))
         case TelemetryEntry(point=point, services=services):
             insert_ignore(session, TelemetryRow, [{"site": site, **point.model_dump()}])
             insert_ignore(session, ServiceTelemetryRow, [{"site": site, **each.model_dump()} for each in services])

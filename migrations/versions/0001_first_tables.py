@@ -41,6 +41,7 @@ TABLES = (
     "service_telemetry",
     "site_now",
     "twins",
+    "worlds",
     "alarms",
     "fuel_deliveries",
     "jobs",
@@ -213,6 +214,13 @@ def _operation() -> None:
         sa.Column("at_utc", UtcTime(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("site", name=op.f("pk_twins")),
+    )
+    op.create_table(
+        "worlds",
+        sa.Column("site", sa.String(length=120), nullable=False),
+        sa.Column("at_utc", UtcTime(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("site", name=op.f("pk_worlds")),
     )
     op.create_table(
         "alarms",

@@ -1,0 +1,54 @@
+"""The console's process: started beside the loop, started again when it ends; the loop never waits for it."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Sequence
+
+from controller.daemon.tied import tied
+from sites.ports import Clock
+
+LOG = logging.getLogger(__name__)
+PAUSE_S = (2.0, 60.0)
+STEADY_S = 60.0
+"""A console that lived this long is restarted without a long pause."""
+
+
+class ConsoleProcess:
+    """Keeps ``python -m controller.web`` running."""
+
+    def __init__(self, arguments: Sequence[str], *, clock: Clock) -> None:
+        self._command = tied("controller.web", arguments)
+        self._clock = clock
+        self._child: subprocess.Popen[bytes] | None = None
+        self._started_s = 0.0
+        self._start_at_s = 0.0
+        self._pause_s = PAUSE_S[0]
+
+    def poll(self) -> None:
+        """Start it if it should run and does not."""
+        now_s = self._clock.monotonic_s()
+        if self._child is not None:
+            code = self._child.poll()
+            if code is None:
+                return
+            LOG.warning("the console ended with exit status %s; it is started again", code)
+            self._child = None
+            steady = now_s - self._started_s > STEADY_S
+            self._pause_s = PAUSE_S[0] if steady else min(2 * self._pause_s, PAUSE_S[1])
+            self._start_at_s = now_s + self._pause_s
+        if now_s >= self._start_at_s:
+            self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+            self._started_s = now_s
+
+    def stop(self) -> None:
+        """End it."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.terminate()
+            try:
+                self._child.wait(3.0)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+        self._child = None

@@ -1,0 +1,121 @@
+"""``python -m controller.daemon.worker --site FILE --store URL``: forecasts, poses and solves for the loop.
+
+Reads requests from its standard input and writes answers to its standard output, one JSON document a line. It
+keeps nothing that cannot be worked out again, so the loop may kill it at any moment. Its memory is limited by
+the kernel: a solve that grows without bound ends this process, never the loop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import resource
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TextIO
+
+from controller.capability import capability
+from controller.daemon.messages import Failed, Planned, PlanRequest, Prepare, Progress, read_request
+from controller.daemon.past import DAYS, history
+from controller.daemon.preparing import prepare
+from controller.posing import Previous, pose
+from controller.records.reading import Reader
+from forecasting.forecaster import forecast
+from optimizer.planner import plan
+from optimizer.records import Plan, Problem
+from optimizer.rules.roll import rules_plan
+from optimizer.rules.styles import STYLES
+from sites.load import find_site, load_site
+from sites.schema.site import Site
+from sites.times import planning_grid
+from sites.world import World
+
+LOG = logging.getLogger(__name__)
+MEMORY_MB = 6144
+"""Address space the worker may take."""
+HISTORY_POINTS = 20_000
+
+
+class Worker:
+    """Answers requests for one site."""
+
+    def __init__(self, site: Site, *, store: str, folder: Path | None, out: TextIO) -> None:
+        self._site, self._store, self._folder, self._out = site, store, folder, out
+        self._world: World | None = None
+
+    def answer(self, line: str) -> None:
+        """Answer one request; whatever goes wrong becomes a ``Failed`` answer."""
+        request = read_request(line)
+        try:
+            match request:
+                case Prepare():
+                    reply, self._world = prepare(self._site, request, folder=self._folder, say=self._say)
+                    self._write(reply.model_dump_json())
+                case PlanRequest():
+                    self._write(self._plan(request).model_dump_json())
+        except Exception as error:
+            LOG.exception("request %d failed", request.id)
+            self._write(Failed(id=request.id, text=f"{type(error).__name__}: {error}"[:1000]).model_dump_json())
+
+    def _plan(self, request: PlanRequest) -> Planned:
+        now = request.at_utc
+        with Reader(self._store, self._site.name) as reader:
+            begin = now - timedelta(days=DAYS)
+            telemetry = reader.telemetry(begin, now, max_points=HISTORY_POINTS)
+            rates = reader.service_rates(begin, now)
+        outlook = forecast(
+            self._site,
+            history(now, telemetry, rates, self._world),
+            issued_utc=now,
+            grid=planning_grid(now, horizon_h=self._site.planning.horizon_h),
+        )
+        work = capability(self._site)
+        previous = None
+        if request.previous_plan is not None and request.previous_problem is not None:
+            previous = Previous(problem=request.previous_problem, plan=request.previous_plan)
+        problem = pose(
+            self._site,
+            request.snapshot,
+            outlook,
+            request.jobs,
+            pools=work.pools,
+            menus=work.menus,
+            previous=previous,
+            deliveries=request.deliveries,
+        )
+        return Planned(id=request.id, forecast=outlook, problem=problem, plan=solved(problem, self._site))
+
+    def _say(self, text: str) -> None:
+        self._write(Progress(text=text).model_dump_json())
+
+    def _write(self, line: str) -> None:
+        self._out.write(line + "\n")
+        self._out.flush()
+
+
+def solved(problem: Problem, site: Site) -> Plan:
+    """Return the plan of the site's policy."""
+    policy = site.planning.policy
+    return rules_plan(problem, style=policy) if policy in STYLES else plan(problem, policy=policy)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer requests until the input ends; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m controller.daemon.worker")
+    parser.add_argument("--site", required=True)
+    parser.add_argument("--store", required=True)
+    parser.add_argument("--memory-mb", type=int, default=MEMORY_MB)
+    given = parser.parse_args(arguments)
+    resource.setrlimit(resource.RLIMIT_AS, (given.memory_mb << 20, given.memory_mb << 20))
+    out = sys.stdout
+    sys.stdout = sys.stderr
+    worker = Worker(load_site(given.site), store=given.store, folder=find_site(given.site).parent, out=out)
+    for line in sys.stdin:
+        worker.answer(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
