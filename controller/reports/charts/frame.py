@@ -1,0 +1,212 @@
+"""What all time charts share: axes, grid, nights, the present, and one focusable column an interval.
+
+Positions: time runs left to right over ``horizon``; values run bottom to top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from controller.reports.charts.panel import Panel
+from controller.reports.charts.scales import Scale, TimeScale, clock_ticks, nice_step, nice_ticks, zone_text
+from controller.reports.charts.svg import document, group, line, rect, text
+from controller.reports.charts.words import clock, day_clock, width_px
+from sites.times import TimeGrid
+
+
+@dataclass(frozen=True, kw_only=True)
+class Horizon:
+    """The time that a set of charts shows."""
+
+    grid: TimeGrid
+    zone: ZoneInfo
+    now_utc: datetime | None = None
+    """Marked with a line if inside."""
+    dark: tuple[bool, ...] = ()
+    """Intervals without sun, shaded; empty = none."""
+
+    @cached_property
+    def moments(self) -> tuple[datetime, ...]:
+        """Starts of the intervals and the end of the last."""
+        return (*self.grid.starts_utc, self.grid.end_utc)
+
+    @cached_property
+    def spans(self) -> tuple[str, ...]:
+        """``Thu 16 Jan 14:00–14:30`` for each interval."""
+        return tuple(f"{day_clock(start, self.zone)}–{clock(end, self.zone)}" for start, end in pairwise(self.moments))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A panel with its scales."""
+
+    panel: Panel
+    horizon: Horizon
+    height: float
+    time: TimeScale
+    value: Scale
+    ticks: tuple[float, ...]
+    unit: str
+
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """Edges of the intervals, px."""
+        return tuple(self.time(moment) for moment in self.horizon.moments)
+
+    @property
+    def bottom(self) -> float:
+        """Lower edge of the plot, px."""
+        return self.height - self.panel.bottom
+
+
+def time_scale(panel: Panel, horizon: Horizon) -> TimeScale:
+    """Return the time scale of a panel."""
+    grid = horizon.grid
+    return TimeScale(start_utc=grid.start_utc, end_utc=grid.end_utc, start_px=panel.left, end_px=panel.plot_end)
+
+
+def make_frame(
+    panel: Panel, horizon: Horizon, *, height: float, low: float, high: float, unit: str, ticks: int = 5
+) -> Frame:
+    """Return a frame whose value axis covers ``low`` to ``high`` in round steps."""
+    values = nice_ticks(low, high, ticks)
+    return Frame(
+        panel=panel,
+        horizon=horizon,
+        height=height,
+        time=time_scale(panel, horizon),
+        value=Scale(low=values[0], high=values[-1], start_px=height - panel.bottom, end_px=panel.top),
+        ticks=values,
+        unit=unit,
+    )
+
+
+def nights(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> Markup:
+    """Return the shading of intervals without sun."""
+    scale = time_scale(panel, horizon)
+    spans: list[tuple[float, float]] = []
+    for (left, right), dark in zip(pairwise(horizon.moments), horizon.dark, strict=False):
+        if dark and spans and abs(spans[-1][1] - scale(left)) < 0.01:
+            spans[-1] = (spans[-1][0], scale(right))
+        elif dark:
+            spans.append((scale(left), scale(right)))
+    return group(
+        (rect(left, top, right - left, bottom - top, class_="night") for left, right in spans), aria_hidden="true"
+    )
+
+
+def time_axis(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> Markup:
+    """Return vertical grid lines, clock labels below ``bottom`` and the zone's name in the corner."""
+    scale, grid = time_scale(panel, horizon), horizon.grid
+    hours = (grid.end_utc - grid.start_utc).total_seconds() / 3600
+    every = max(panel.every_h, 24) if hours > 100 else panel.every_h
+    parts: list[Markup] = []
+    zone = zone_text(grid.start_utc, grid.end_utc, horizon.zone)
+    free_from = width_px(zone, panel.text_px) + 6
+    parts.append(text(zone, 0, bottom + panel.text_px + 3, class_="tick zone"))
+    for tick in sorted(clock_ticks(grid.start_utc, grid.end_utc, horizon.zone, every_h=every), key=lambda t: t.at_utc):
+        x = scale(tick.at_utc)
+        parts.append(line(x, top, x, bottom, class_="grid day" if tick.midnight else "grid"))
+        half = width_px(tick.label, panel.text_px) / 2
+        if x - half >= free_from and x + half <= panel.width:
+            css = "tick middle strong" if tick.midnight else "tick middle"
+            parts.append(text(tick.label, x, bottom + panel.text_px + 3, class_=css))
+            free_from = x + half + 6
+    return group(parts, aria_hidden="true")
+
+
+def value_axis(frame: Frame, label: Callable[[float], str]) -> Markup:
+    """Return horizontal grid lines with labels and the unit above them."""
+    panel = frame.panel
+    parts = [text(frame.unit, 0, panel.text_px, class_="tick unit")]
+    for tick in frame.ticks:
+        y = frame.value(tick)
+        parts.append(line(panel.left, y, panel.plot_end, y, class_="zero" if tick == 0 else "grid"))
+        parts.append(text(label(tick), panel.left - 6, y + panel.text_px * 0.36, class_="tick end"))
+    return group(parts, aria_hidden="true")
+
+
+def now_line(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> Markup:
+    """Return the line of the present, with what a script needs to move it; nothing if it lies outside."""
+    grid, now = horizon.grid, horizon.now_utc
+    if now is None or not grid.start_utc <= now <= grid.end_utc:
+        return Markup("")
+    scale = time_scale(panel, horizon)
+    x = scale(now)
+    return line(
+        x,
+        top,
+        x,
+        bottom,
+        class_="present",
+        aria_hidden="true",
+        data_from_s=grid.start_utc.timestamp(),
+        data_to_s=grid.end_utc.timestamp(),
+        data_from_px=scale.start_px,
+        data_to_px=scale.end_px,
+    )
+
+
+def columns(frame: Frame, told: Sequence[str]) -> Markup:
+    """Return one invisible column an interval that says what happens in it, on hover and on focus.
+
+    Only the first can be tabbed to; the page's script moves on with the arrow keys.
+    """
+    edges, top = frame.edges, frame.panel.top
+    return group(
+        (
+            rect_with_title(left, top, right - left, frame.bottom - top, words, first=index == 0)
+            for index, ((left, right), words) in enumerate(zip(pairwise(edges), told, strict=True))
+        ),
+        class_="columns",
+    )
+
+
+def rect_with_title(x: float, y: float, width: float, height: float, words: str, *, first: bool) -> Markup:
+    """Return a focusable rectangle that explains itself."""
+    title = Markup("<title>{}</title>").format(words)
+    box = rect(x, y, width, height, class_="hit", tabindex=0 if first else -1, role="img", aria_label=words)
+    return Markup(str(box).removesuffix("/>") + f">{title}</rect>")
+
+
+def chart(
+    frame: Frame, marks: Sequence[str], *, label: str, tick: Callable[[float], str], told: Sequence[str]
+) -> Markup:
+    """Return a whole chart: nights, axes, marks, the present, columns."""
+    panel, horizon = frame.panel, frame.horizon
+    top, bottom = panel.top, frame.bottom
+    return document(
+        [
+            nights(panel, horizon, top=top, bottom=bottom),
+            value_axis(frame, tick),
+            time_axis(panel, horizon, top=top, bottom=bottom),
+            *marks,
+            now_line(panel, horizon, top=top, bottom=bottom),
+            columns(frame, told),
+        ],
+        width=panel.width,
+        height=frame.height,
+        label=label,
+        css_class=f"chart {panel.width_class}",
+    )
+
+
+def axis_label(step: float) -> Callable[[float], str]:
+    """Return a formatter with as many decimals as ``step`` needs."""
+    digits = 0
+    while digits < 4 and abs(round(step, digits) - step) > 1e-9:
+        digits += 1
+    return lambda value: f"{value:.{digits}f}".replace("-", "\u2212")
+
+
+def tick_label(frame: Frame) -> Callable[[float], str]:
+    """Return the formatter that fits a frame's ticks."""
+    step = frame.ticks[1] - frame.ticks[0] if len(frame.ticks) > 1 else nice_step(1, 1)
+    return axis_label(step)

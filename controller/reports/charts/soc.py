@@ -1,0 +1,68 @@
+"""State of charge over the horizon, with the limits it has to keep and the reserve it should keep."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from controller.reports.charts.frame import Horizon, chart, make_frame
+from controller.reports.charts.panel import Panel
+from controller.reports.charts.svg import Point, element, line, polyline_path, rect, text
+from controller.reports.charts.words import figure, percent, width_px
+from optimizer.records import Interval
+from sites.record import Record
+
+LEGEND: tuple[tuple[str, str], ...] = (("battery", "state of charge"), ("reserve", "reserve"), ("limit", "limits"))
+
+
+class SocLimits(Record):
+    """What the state of charge is held against; fractions of usable capacity."""
+
+    soc_min_frac: float
+    soc_reserve_frac: float
+    soc_max_frac: float
+    capacity_kwh: float
+
+
+def soc_chart(
+    panel: Panel,
+    horizon: Horizon,
+    intervals: tuple[Interval, ...],
+    limits: SocLimits,
+    *,
+    soc_now_frac: float | None,
+    height: float = 170,
+) -> Markup:
+    """Return the state-of-charge chart in percent of usable capacity."""
+    frame = make_frame(panel, horizon, height=height, low=0, high=100, unit="% of usable capacity", ticks=4)
+    edges, value = frame.edges, frame.value
+    ends = [each.soc_end_frac * 100 for each in intervals]
+    start = ends[0] if soc_now_frac is None else soc_now_frac * 100
+    points: list[Point] = [(edges[0], value(start))]
+    points += [(x, value(y)) for x, y in zip(edges[1:], ends, strict=True)]
+    floor = value(0)
+    area = polyline_path([(points[0][0], floor), *points, (points[-1][0], floor)]) + "Z"
+    reserve_y, low_y, high_y = (
+        value(each * 100) for each in (limits.soc_reserve_frac, limits.soc_min_frac, limits.soc_max_frac)
+    )
+    reserve_words = f"reserve {percent(limits.soc_reserve_frac)}"
+    right = panel.plot_end
+    marks = [
+        rect(panel.left, low_y, right - panel.left, floor - low_y, class_="forbidden"),
+        rect(panel.left, panel.top, right - panel.left, high_y - panel.top, class_="forbidden"),
+        element("path", d=area, class_="area battery soft"),
+        line(panel.left, reserve_y, right, reserve_y, class_="reserve"),
+        element("path", d=polyline_path(points), class_="curve battery"),
+        text(reserve_words, right - width_px(reserve_words, panel.text_px) - 2, reserve_y - 4, class_="note"),
+    ]
+    told = [
+        f"{horizon.spans[index]}: {percent(before / 100)} to {percent(after / 100)}"
+        f" ({figure(after / 100 * limits.capacity_kwh, 'kWh')} stored)"
+        for index, (before, after) in enumerate(zip([start, *ends], ends, strict=False))
+    ]
+    return chart(
+        frame,
+        marks,
+        label="Battery state of charge, percent of usable capacity",
+        tick=lambda tick: f"{tick:.0f}",
+        told=told,
+    )

@@ -1,0 +1,1 @@
+"""The console in a browser: reads the store, never writes, and can die without the control loop noticing."""

@@ -1,0 +1,43 @@
+"""``python -m controller.web --store URL --site FILE [--port P] [--host H]``: the console as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+
+from controller.web.app import LOCAL_HOSTS, make_app
+from controller.web.desk import DeskReader
+from sites.errors import InputError
+from sites.load import load_site
+from sites.ports import SystemClock
+
+DEFAULT_PORT = 8080
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to stop; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m controller.web", description="The operator's console.")
+    parser.add_argument("--store", required=True, help="address of the store, e.g. sqlite:///var/mdc.sqlite")
+    parser.add_argument("--site", required=True, help="site file, or the name of an example site")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; anything but 127.0.0.1 is open to others"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        site = load_site(given.site)
+        reader = DeskReader(given.store, site, SystemClock())
+        hosts = LOCAL_HOSTS if given.host in ("127.0.0.1", "localhost", "::1") else ("*",)
+        app = make_app(reader, allowed_hosts=hosts)
+    except InputError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    uvicorn.run(app, host=given.host, port=given.port, log_level="warning", access_log=False, server_header=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""The console's pages and their machine-readable twins.
+
+``/`` is the desk: now and the hours to come. ``/fragments/now`` and ``/fragments/plan`` are its two halves, which the
+page's script asks for again when ``/v1/events`` says that they changed. ``/healthz`` answers for this process alone:
+it says whether the store can be read and how old the newest cycle is, and never fails because the site does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.to_thread
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from controller.reports.charts.patterns import pattern_drawing
+from controller.web.assets import asset_path, assets
+from controller.web.desk import Desk, DeskReader
+from controller.web.head_section import header, preparing
+from controller.web.headers import SecurityHeaders
+from controller.web.now_section import now_context
+from controller.web.plan_section import FigureCache, plan_context
+
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "testserver")
+EVENT_EVERY_S = 1.0
+YEAR_S = 31_536_000
+
+View = Callable[[Request], Response]
+
+
+def templates() -> Environment:
+    """Return the page templates: everything escaped, a name that is not there is an error."""
+    environment = Environment(
+        loader=PackageLoader("controller.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["asset"] = asset_path
+    environment.globals["patterns"] = pattern_drawing()
+    environment.filters["zip"] = zip
+    return environment
+
+
+class Console:
+    """The views over one site's desk."""
+
+    def __init__(self, reader: DeskReader) -> None:
+        self._reader = reader
+        self._templates = templates()
+        self._drawn = FigureCache()
+
+    def page(self, request: Request) -> Response:
+        """Return the desk, or what is still being prepared."""
+        desk = self._reader.current()
+        context = {"site": desk.site, "head": header(desk), "steps": preparing(desk), "versions": versions(desk)}
+        return self._html("desk.html", {**context, **now_context(desk), **plan_context(desk, self._drawn)})
+
+    def now_fragment(self, request: Request) -> Response:
+        """Return the head and the present."""
+        desk = self._reader.current()
+        context = {"site": desk.site, "head": header(desk), "steps": preparing(desk)}
+        return self._html("now_fragment.html", {**context, **now_context(desk)})
+
+    def plan_fragment(self, request: Request) -> Response:
+        """Return the hours to come."""
+        desk = self._reader.current()
+        return self._html("plan.html", {"site": desk.site, "steps": preparing(desk), **plan_context(desk, self._drawn)})
+
+    def now_json(self, request: Request) -> Response:
+        """Return the present as of the last cycle, with open alarms."""
+        desk = self._reader.current()
+        if desk.now is None:
+            raise HTTPException(404, "no cycle has been completed yet")
+        alarms = [alarm.model_dump(mode="json") for alarm in desk.alarms]
+        return JSONResponse({**desk.now.model_dump(mode="json"), "alarms": alarms})
+
+    def plan_json(self, request: Request) -> Response:
+        """Return the plan shown: its head, whether it is followed, and the plan itself."""
+        desk = self._reader.current()
+        if desk.plan is None:
+            raise HTTPException(404, "no plan has been made yet")
+        return JSONResponse(
+            {
+                **desk.plan.head.model_dump(mode="json"),
+                "followed": desk.followed,
+                "plan": desk.plan.plan.model_dump(mode="json"),
+            }
+        )
+
+    def health(self, request: Request) -> Response:
+        """Return whether the store can be read, and the time of the newest cycle."""
+        desk = self._reader.current()
+        newest = desk.now.at_utc.isoformat() if desk.now else None
+        return JSONResponse({"status": "ok", "store_ready": desk.store_ready, "newest_cycle_utc": newest})
+
+    async def events(self, request: Request) -> Response:
+        """Return an endless stream that says which halves of the page have changed."""
+        return StreamingResponse(self._events(request), media_type="text/event-stream")
+
+    async def _events(self, request: Request) -> AsyncIterator[str]:
+        last = ""
+        while not await request.is_disconnected():
+            desk = await anyio.to_thread.run_sync(self._reader.current)
+            data = json.dumps(versions(desk))
+            yield f"event: versions\ndata: {data}\n\n" if data != last else ": still here\n\n"
+            last = data
+            await anyio.sleep(EVENT_EVERY_S)
+
+    def asset(self, request: Request) -> Response:
+        """Return the style sheet, the script or the mark."""
+        found = assets().get(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404, "no such file")
+        lasting = f"public, max-age={YEAR_S}, immutable"
+        return Response(found.content, media_type=found.media_type, headers={"cache-control": lasting})
+
+    def _html(self, name: str, context: Mapping[str, object]) -> Response:
+        return HTMLResponse(self._templates.get_template(name).render(context))
+
+
+def versions(desk: Desk) -> dict[str, str | float | None]:
+    """Return what tells one state of the page's halves from another, and the site's time in seconds."""
+    plan = f"{desk.plan.head.id} {desk.plan.head.review} {desk.followed}" if desk.plan else ""
+    now = desk.now.at_utc if desk.now else None
+    return {
+        "now": now.isoformat() if now else f"store {desk.store_ready}",
+        "now_s": now.timestamp() if now else None,
+        "plan": plan or "none",
+    }
+
+
+async def problem(request: Request, error: Exception) -> Response:
+    """Return an error as problem+json for machines (RFC 9457), as a short page for people."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else "the console failed; its log says why"
+    if request.url.path.startswith("/v1/"):
+        body = {"type": "about:blank", "title": detail, "status": status, "instance": request.url.path}
+        return JSONResponse(body, status_code=status, media_type="application/problem+json")
+    page = templates().get_template("problem.html").render(status=status, detail=detail)
+    return HTMLResponse(page, status_code=status)
+
+
+def make_app(reader: DeskReader, *, allowed_hosts: tuple[str, ...] = LOCAL_HOSTS) -> Starlette:
+    """Return the console over ``reader``; requests for other host names than ``allowed_hosts`` are refused."""
+    console = Console(reader)
+    routes: dict[str, View] = {
+        "/": console.page,
+        "/fragments/now": console.now_fragment,
+        "/fragments/plan": console.plan_fragment,
+        "/v1/now": console.now_json,
+        "/v1/plan": console.plan_json,
+        "/healthz": console.health,
+        "/static/{name}": console.asset,
+    }
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        reader.close()
+
+    return Starlette(
+        routes=[*(Route(path, view) for path, view in routes.items()), Route("/v1/events", console.events)],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts)),
+            Middleware(GZipMiddleware, minimum_size=500),
+        ],
+        exception_handlers={HTTPException: problem, Exception: problem},
+        lifespan=lifespan,
+    )

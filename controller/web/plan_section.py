@@ -1,0 +1,160 @@
+"""The hours to come: the plan's figures and charts, its decisions with their reasons, and the orders given lately."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from controller.records.views import GuardAction, StoredDecision, StoredPlan
+from controller.reports.charts.words import clock, day_clock, figure, money, percent
+from controller.reports.figures import Figure, PlanView, plan_figures
+from controller.reports.summary import PlanSummary, summarise
+from controller.web.desk import Desk
+from controller.web.head_section import preparing
+from controller.web.lines import Line, Tile, local_times
+from optimizer.records import Decision, Plan, Problem, Status
+from sites.reasons import REASONS
+
+PRESENT_STEP = timedelta(minutes=10)
+"""Site time after which the charts are drawn again with the present moved along; between, the page's script moves it."""
+
+
+class FigureCache:
+    """The charts of the plan drawn last; a plan never changes, so many viewers cost one drawing."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[tuple[str, int], tuple[Figure, ...]] | None = None
+
+    def figures(self, stored: StoredPlan, zone: ZoneInfo, now_utc: datetime | None) -> tuple[Figure, ...]:
+        """Return the figures of a plan as seen at ``now_utc``."""
+        key = (stored.head.id, (now_utc - stored.plan.start_utc) // PRESENT_STEP if now_utc else 0)
+        if self._kept is None or self._kept[0] != key:
+            view = PlanView(
+                plan=stored.plan, problem=stored.problem, forecast=stored.forecast, zone=zone, now_utc=now_utc
+            )
+            self._kept = (key, plan_figures(view))
+        return self._kept[1]
+
+
+def plan_context(desk: Desk, drawn: FigureCache) -> dict[str, object]:
+    """Return the *next hours* section."""
+    stored = desk.plan
+    if stored is None:
+        return {"plan": None, "steps": preparing(desk)}
+    zone = ZoneInfo(desk.site.location.time_zone)
+    now_utc = desk.now.at_utc if desk.now else None
+    summary = summarise(stored.plan, stored.problem)
+    return {
+        "plan": stored.plan,
+        "followed": desk.followed,
+        "hours": round(summary.hours),
+        "zone_name": desk.site.location.time_zone.replace("_", " "),
+        "made": day_clock(stored.head.made_utc, zone),
+        "figures": drawn.figures(stored, zone, now_utc),
+        "facts": plan_facts(stored.plan, stored.problem, summary, zone),
+        "solve": solve_words(stored.plan),
+        "decisions": tuple(_decision(each, stored.plan, zone) for each in stored.plan.decisions),
+        "breaches": tuple(
+            Line(
+                when="",
+                what=local_times(each.what, zone, stored.plan.start_utc),
+                why=each.text,
+                aside=f"{figure(each.amount)} {each.unit}",
+            )
+            for each in stored.plan.breaches
+        ),
+        "orders": orders(desk, zone),
+    }
+
+
+def plan_facts(plan: Plan, problem: Problem, summary: PlanSummary, zone: ZoneInfo) -> tuple[Tile, ...]:
+    """Return the plan's main figures."""
+    facts = []
+    if problem.gensets:
+        starts = f"{summary.genset_starts} genset start{'' if summary.genset_starts == 1 else 's'}"
+        facts.append(
+            Tile(name="Diesel", value=figure(summary.fuel_l, "L"), note=f"{money(summary.fuel_usd)}, {starts}")
+        )
+    if summary.pv_used_frac is not None:
+        facts.append(
+            Tile(
+                name="Sun used",
+                value=percent(summary.pv_used_frac),
+                note=f"of {figure(summary.pv_available_kwh, 'kWh', digits=0)} expected",
+            )
+        )
+    if problem.battery is not None and problem.battery.capacity_kwh > 0:
+        facts.append(
+            Tile(name="Lowest charge", value=percent(summary.soc_low_frac), note=day_clock(summary.soc_low_utc, zone))
+        )
+    late = f"{summary.jobs_late} late" if summary.jobs_late else "none late"
+    waiting = f", {summary.jobs_waiting} wait" if summary.jobs_waiting else ""
+    facts.append(Tile(name="Jobs", value=str(summary.jobs_running), note=late + waiting))
+    facts.append(
+        Tile(
+            name="Not served",
+            value=figure(summary.shed_kwh, "kWh"),
+            note=f"{figure(summary.unserved_requests, digits=0)} requests unserved",
+            css_class="bad" if summary.shed_kwh > 0.05 else "",
+        )
+    )
+    costs = sum(plan.cost_terms_usd.values())
+    facts.append(
+        Tile(
+            name="Net value",
+            value=money(plan.net_value_usd),
+            note=f"{money(plan.work_value_usd)} of work, {money(costs)} of cost",
+        )
+    )
+    return tuple(facts)
+
+
+def solve_words(plan: Plan) -> str:
+    """Return how the plan came about: policy, gap, time."""
+    parts = [plan.policy]
+    if plan.gap_frac is not None:
+        parts.append(f"at most {percent(max(plan.gap_frac, 0.0), digits=1)} from the best possible")
+    parts.append(f"solved in {figure(plan.solve_seconds, 's')}")
+    if plan.status is Status.INFEASIBLE_AS_POSED:
+        parts.append(REASONS["INFEASIBLE_AS_POSED"])
+    return ", ".join(parts)
+
+
+def _decision(decision: Decision, plan: Plan, zone: ZoneInfo) -> Line:
+    aside = ""
+    if decision.cost_of_alternative_usd is not None:
+        kind = "exact" if decision.exact else "estimate"
+        aside = f"otherwise {money(decision.cost_of_alternative_usd)} more ({kind})"
+    return Line(
+        when="",
+        what=local_times(decision.what, zone, plan.start_utc),
+        why=local_times(decision.text or REASONS.get(decision.reason_code, ""), zone, plan.start_utc),
+        aside=aside,
+    )
+
+
+def orders(desk: Desk, zone: ZoneInfo) -> tuple[Line, ...]:
+    """Return what was ordered lately and where guards stepped in, newest first."""
+    entries: list[tuple[datetime, Line]] = [(each.at_utc, _order(each, zone)) for each in desk.orders]
+    entries += [(each.at_utc, _guard(each, zone)) for each in desk.guards]
+    return tuple(entry for _, entry in sorted(entries, key=lambda pair: pair[0], reverse=True)[:12])
+
+
+def _order(order: StoredDecision, zone: ZoneInfo) -> Line:
+    return Line(
+        when=clock(order.at_utc, zone),
+        what=f"{order.subject}: {order.order_text}",
+        why=order.text or REASONS.get(order.reason_code, order.reason_code),
+        aside=order.origin.replace("_", " "),
+        css_class=f"by-{order.origin}",
+    )
+
+
+def _guard(action: GuardAction, zone: ZoneInfo) -> Line:
+    return Line(
+        when=clock(action.at_utc, zone),
+        what=f"{action.guard} {'steps in' if action.began else 'lets go'}: {action.subject}",
+        why=action.text or REASONS.get(action.reason_code, action.reason_code),
+        aside="guard",
+        css_class="by-guard",
+    )
