@@ -37,7 +37,7 @@ def forecast_outdoor_c(
     age_h = (issued_utc - series.start_utc) / HOUR - (finite[-1] + 0.5) * series.step_s / 3600
     now_c = float(known[finite[-12:]].mean()) if series.step_s <= 300 else float(known[finite[-1]])
     if len(finite) * series.step_s < 86400:
-        return now_c + wave - _wave(np.array([issue_hour - age_h]))[0]
+        return np.asarray(now_c + wave - _wave(np.array([issue_hour - age_h]))[0], dtype=float)
     offset_h = (issued_utc - series.start_utc) / HOUR
     usual = _usual(known, series.step_s, offset_h + lead_h)
     usual_now = _usual(known, series.step_s, np.array([offset_h - age_h]))[0]

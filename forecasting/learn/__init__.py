@@ -1,0 +1,1 @@
+"""Learned quantile models: the forest, its features, online correction."""
