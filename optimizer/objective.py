@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from optimizer.equipment import fuel_l_per_h
-from optimizer.records import Interval, JobPlan, Problem, ServicePlan
+from optimizer.equipment import fuel_l_per_h, warm_share
+from optimizer.records import GensetInterval, Interval, JobPlan, Problem, ServicePlan
 from optimizer.workload import all_or_nothing, menu, pools_of, rung_at, unserved_rps
 
 DARK_USD_PER_KWH = 1000.0
@@ -111,7 +111,7 @@ def _energy(problem: Problem, intervals: Sequence[Interval]) -> dict[str, float]
     terms = _gensets(problem, intervals)
     terms["load_shed"] = sum(shed_usd(problem, step, row.shed_kw) for step, row in enumerate(intervals))
     terms["reserve_missing"] = sum(
-        max(0.0, reserve_required_kw(problem, row) - row.reserve_kw) * row.hours * problem.reserve.breach_usd_per_kwh
+        max(0.0, reserve_required_kw(problem, row) - row.reserve_kw) * row.hours * reserve_usd_per_kwh(problem)
         for row in intervals
     )
     if battery is not None:
@@ -130,11 +130,17 @@ def _energy(problem: Problem, intervals: Sequence[Interval]) -> dict[str, float]
 
 
 def _gensets(problem: Problem, intervals: Sequence[Interval]) -> dict[str, float]:
-    fuel_l, terms = 0.0, {"genset_energy": 0.0, "genset_hours": 0.0, "genset_starts": 0.0}
+    names = ("genset_energy", "genset_hours", "genset_starts", "genset_limits")
+    fuel_l, terms = 0.0, dict.fromkeys(names, 0.0)
     for place, genset in enumerate(problem.gensets):
         was_on = genset.on
-        for row in intervals:
+        since_h = genset.hours_in_state
+        for step, row in enumerate(intervals):
             now = row.gensets[place]
+            since_h = since_h if now.on and was_on else 0.0
+            missed_kw = genset_breach_kw(problem, place, step, now, since_h)
+            terms["genset_limits"] += missed_kw * row.hours * DARK_USD_PER_KWH
+            since_h += row.hours
             if now.on:
                 fuel_l += fuel_l_per_h(genset, now.kw) * row.hours
                 terms["genset_hours"] += row.hours * genset.run_usd_per_h
@@ -146,6 +152,20 @@ def _gensets(problem: Problem, intervals: Sequence[Interval]) -> dict[str, float
         short_l = max((problem.tank.reserve_l - level for level in tank_levels_l(problem, intervals)), default=0)
         terms["tank_reserve"] = max(0.0, short_l) * tank_reserve_usd_per_l(problem)
     return terms
+
+
+def genset_breach_kw(problem: Problem, place: int, step: int, now: GensetInterval, since_h: float) -> float:
+    """Return how far a genset is under its minimum load, or its rating where it does not run although it has to, kW."""
+    genset = problem.gensets[place]
+    if now.on:
+        carry = 1.0 - warm_share(genset, since_h, problem.hours[step])
+        below_kw = genset.min_kw * carry - now.kw
+        return below_kw if below_kw > 1e-4 else 0.0
+    allowed = genset.available and not (genset.forbidden and genset.forbidden[step])
+    ordered = bool(genset.must_run and genset.must_run[step])
+    start_h = sum(problem.hours[:step])
+    held = genset.on and start_h < genset.min_run_h - genset.hours_in_state - 1e-9
+    return genset.max_kw if allowed and (ordered or held) else 0.0
 
 
 def tank_reserve_usd_per_l(problem: Problem) -> float:
@@ -192,6 +212,18 @@ def shed_usd(problem: Problem, step: int, shed_kw: float) -> float:
         left_kw -= taken_kw
     usd += max(0.0, left_kw) * DARK_USD_PER_KWH if left_kw > 1e-6 else 0.0
     return usd * problem.hours[step]
+
+
+def reserve_usd_per_kwh(problem: Problem) -> float:
+    """Return the price of missing reserve.
+
+    A hard reserve costs just less than the cheapest critical load: everything else is given up for it, but no critical
+    load is shed to hold it.
+    """
+    if not problem.reserve.hard:
+        return problem.reserve.breach_usd_per_kwh
+    critical = [tier.shed_usd_per_kwh for tier in problem.tiers if tier.critical]
+    return max(0.8 * min(critical, default=DARK_USD_PER_KWH), problem.reserve.breach_usd_per_kwh)
 
 
 def reserve_required_kw(problem: Problem, row: Interval) -> float:

@@ -10,7 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from optimizer.objective import delivered_l
-from optimizer.records import Interval, Level, Plan, Problem
+from optimizer.records import (
+    Breach,
+    GensetInterval,
+    Interval,
+    JobPlan,
+    Level,
+    Plan,
+    Problem,
+    ServicePlan,
+    ServiceProblem,
+    Status,
+)
 from optimizer.rules.dispatch import RuleParams
 from optimizer.rules.readback import plan_from_roll
 from optimizer.rules.styles import STYLES, Style, rule_params
@@ -65,7 +76,7 @@ def rules_plan(problem: Problem, *, style: str = "rules", level: Level = Level.R
         style=chosen,
         params=rule_params(problem, chosen),
         supply=supply_state(problem),
-        jobs=job_states(problem),
+        jobs=[] if chosen.idle else job_states(problem),
         deliveries_l=delivered_l(problem),
         modes=[[] for _ in problem.services],
     )
@@ -74,6 +85,75 @@ def rules_plan(problem: Problem, *, style: str = "rules", level: Level = Level.R
         _interval(roll, step, offset_h)
         offset_h += step_h
     return plan_from_roll(problem, chosen.policy, level, roll.rows, roll.modes, roll.jobs)
+
+
+def safe_state_plan(problem: Problem, why: str) -> Plan:
+    """Return the plan that keeps the site alive and does no work; it holds even for a problem full of holes."""
+    note = Breach(what="plan", reason_code="SAFE_STATE", amount=1.0, unit="plans", text=why)
+    try:
+        plan = rules_plan(problem, style="safe_state", level=Level.SAFE_STATE)
+        return plan.model_copy(update={"breaches": (note, *plan.breaches)})
+    except (ValueError, ArithmeticError, LookupError, TypeError):
+        return _bare_plan(problem, note)
+
+
+def _bare_plan(problem: Problem, note: Breach) -> Plan:
+    """Return a plan that orders nothing: devices stay in their safe default."""
+    starts = problem.grid.starts_utc
+    gensets = tuple(GensetInterval(name=genset.name, on=genset.on, kw=0.0) for genset in problem.gensets)
+    rows = tuple(
+        Interval(
+            start_utc=start,
+            hours=hours,
+            pv_available_kw=0.0,
+            pv_used_kw=0.0,
+            battery_kw=0.0,
+            soc_end_frac=0.0,
+            gensets=gensets,
+            load_kw=0.0,
+            it_kw=0.0,
+            cooling_kw=0.0,
+            shed_kw=0.0,
+            reserve_kw=0.0,
+            price_usd_per_kwh=0.0,
+            bound_by="SAFE_STATE",
+        )
+        for start, hours in zip(starts, problem.hours, strict=True)
+    )
+    zeros = (0.0,) * len(rows)
+    return Plan(
+        site=problem.site,
+        policy="safe_state",
+        start_utc=problem.start_utc,
+        level=Level.SAFE_STATE,
+        status=Status.INFEASIBLE_AS_POSED,
+        gap_frac=None,
+        bound_usd=None,
+        net_value_usd=0.0,
+        cost_terms_usd={},
+        solve_seconds=0.0,
+        intervals=rows,
+        services=tuple(
+            ServicePlan(name=service.name, modes=(_off(service).name,) * len(rows)) for service in problem.services
+        ),
+        jobs=tuple(
+            JobPlan(
+                name=job.name,
+                pool="",
+                profile=job.profile,
+                start_utc=None,
+                end_utc=None,
+                gpus=0.0,
+                power_limit_w=0.0,
+                done_frac=0.0,
+                late=False,
+                gpus_by_interval=zeros,
+                limit_w_by_interval=zeros,
+            )
+            for job in problem.jobs
+        ),
+        breaches=(note,),
+    )
 
 
 def _interval(roll: Roll, step: int, at_h: float) -> None:
@@ -100,11 +180,15 @@ def _modes(roll: Roll, step: int, free: dict[str, float]) -> list[ServingMode]:
     problem = roll.problem
     chosen: dict[str, ServingMode] = {}
     for service in sorted(problem.services, key=lambda service: (not service.critical, service.name)):
-        mode = choose_mode(service, step, free, roll.style)
+        mode = _off(service) if roll.style.idle else choose_mode(service, step, free, roll.style)
         if mode.gpus:
             free[mode.pool] -= mode.gpus
         chosen[service.name] = mode
     return [chosen[service.name] for service in problem.services]
+
+
+def _off(service: ServiceProblem) -> ServingMode:
+    return next((mode for mode in menu(service) if mode.gpus == 0), OFF_MODE)
 
 
 def _modes_kw(problem: Problem, modes: list[ServingMode], step: int) -> float:
@@ -202,7 +286,7 @@ def _give_up(
             return it_kw, shed_kw, supplied
         service = problem.services[place]
         it_kw -= mode_extra_kw(problem, modes[place], service.rate_rps[step])
-        modes[place] = next((mode for mode in menu(service) if mode.gpus == 0), OFF_MODE)
+        modes[place] = _off(service)
         supplied = attempt(shed_kw)
     shed_kw += supplied.unserved_kw
     return it_kw, shed_kw, attempt(shed_kw)

@@ -27,6 +27,8 @@ class Style:
     """Whether services are provisioned for their peak at full power instead of the leanest mode that holds the budget."""
     waits_for_sun: bool = True
     """Whether a job that is not urgent waits for surplus sun or a well-filled battery."""
+    idle: bool = False
+    """Whether no work is done at all: the safe state."""
     set_point_frac: float = 0.8
     """SoC at which a cycle-charging run ends."""
 
@@ -38,6 +40,7 @@ STYLES = {
         Style(policy="cycle_charging", strategy=CYCLE_CHARGING),
         Style(policy="fifo", order=Order.ARRIVAL, full_modes=True, waits_for_sun=False),
         Style(policy="greedy", waits_for_sun=False),
+        Style(policy="safe_state", idle=True),
     )
 }
 

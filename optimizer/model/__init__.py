@@ -1,0 +1,1 @@
+"""The planning model, one constraint family a file; ``build`` puts them together."""

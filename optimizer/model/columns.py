@@ -1,0 +1,72 @@
+"""The variables of the planning model, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from optimizer.model.matrix import Index
+
+
+def _none() -> Index:
+    return np.zeros(0, dtype=np.int32)
+
+
+@dataclass(kw_only=True)
+class Columns:
+    """Column numbers of each variable; families fill in theirs. W scenarios, T intervals, G gensets, K tiers."""
+
+    pv: Index = field(default_factory=_none)
+    """Sun used [kW], W x T."""
+    charge: Index = field(default_factory=_none)
+    """Battery charge [kW], W x T; empty without battery, as are the next three."""
+    discharge: Index = field(default_factory=_none)
+    energy: Index = field(default_factory=_none)
+    """Stored energy [kWh] at interval starts and at the end, W x T+1."""
+    lift: Index = field(default_factory=_none)
+    """How far stored energy lies under its lower limit [kWh], W x T+1."""
+    on: Index = field(default_factory=_none)
+    """Genset runs, G x T."""
+    start: Index = field(default_factory=_none)
+    stop: Index = field(default_factory=_none)
+    genset: Index = field(default_factory=_none)
+    """Genset power [kW], W x G x T."""
+    below: Index = field(default_factory=_none)
+    """Genset power missing to the minimum load [kW], W x G x T."""
+    fuel: Index = field(default_factory=_none)
+    """Fuel flow [L/h], W x G x T."""
+    level: Index = field(default_factory=_none)
+    """Tank level [L], W x T+1."""
+    shed: Index = field(default_factory=_none)
+    """Tier load left unserved [kW], W x K x T."""
+    dark: Index = field(default_factory=_none)
+    """Load of hosts and cooling left unserved [kW], W x T."""
+    reserve_battery: Index = field(default_factory=_none)
+    """Reserve from the battery [kW], W x T."""
+    reserve_short: Index = field(default_factory=_none)
+    """Reserve missing [kW], W x T."""
+    batch: list[Index] = field(default_factory=list)
+    """GPUs of each group at each level, one levels x T block a group."""
+    mode: list[Index] = field(default_factory=list)
+    """Share of a mode, one modes x T block a service."""
+    switch: list[Index] = field(default_factory=list)
+    work: list[Index] = field(default_factory=list)
+    """Work of each place in each slot of its window [GPU-h at full speed], one row a place."""
+    done: Index = field(default_factory=_none)
+    """Whether an all-or-nothing job is done; by job number, -1 for jobs paid by share."""
+
+
+@dataclass(kw_only=True)
+class Rows:
+    """Row numbers that are needed after the solve."""
+
+    balance: Index = field(default_factory=_none)
+    """Power balance, W x T."""
+    pool: Index = field(default_factory=_none)
+    """GPUs of a pool, P x T."""
+    reserve: Index = field(default_factory=_none)
+    """Operating reserve, W x T."""
+    capacity: Index = field(default_factory=_none)
+    """Work of a group in a slot, groups x slots."""
+    on_surplus: Index = field(default_factory=_none)

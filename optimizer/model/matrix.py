@@ -1,0 +1,105 @@
+"""A linear program under construction: columns, rows and coefficients as arrays.
+
+Families of constraints add whole blocks of variables and rows at once; solvers take the finished :class:`Program`.
+The objective is a cost to be minimised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+Index = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Values = float | Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A finished linear or mixed-integer program."""
+
+    cost: Floats
+    lower: Floats
+    upper: Floats
+    integer: Flags
+    row_lower: Floats
+    row_upper: Floats
+    matrix: sp.csr_matrix
+    offset: float
+
+
+@dataclass(kw_only=True)
+class Matrix:
+    """Collects columns, rows and coefficients."""
+
+    offset: float = 0.0
+    """Constant part of the cost."""
+    _lower: list[Floats] = field(default_factory=list)
+    _upper: list[Floats] = field(default_factory=list)
+    _cost: list[Floats] = field(default_factory=list)
+    _integer: list[Flags] = field(default_factory=list)
+    _row_lower: list[Floats] = field(default_factory=list)
+    _row_upper: list[Floats] = field(default_factory=list)
+    _rows: list[Index] = field(default_factory=list)
+    _columns: list[Index] = field(default_factory=list)
+    _values: list[Floats] = field(default_factory=list)
+    _column_count: int = 0
+    _row_count: int = 0
+
+    def columns(
+        self,
+        shape: tuple[int, ...],
+        *,
+        lower: Values = 0.0,
+        upper: Values = np.inf,
+        cost: Values = 0.0,
+        integer: bool = False,
+    ) -> Index:
+        """Add a block of variables and return their numbers in the given shape; bounds and costs are broadcast."""
+        count = int(np.prod(shape))
+        for store, values in ((self._lower, lower), (self._upper, upper), (self._cost, cost)):
+            store.append(np.broadcast_to(np.asarray(values, dtype=np.float64), shape).ravel().copy())
+        self._integer.append(np.full(count, integer))
+        first = self._column_count
+        self._column_count += count
+        return np.arange(first, first + count, dtype=np.int32).reshape(shape)
+
+    def rows(self, shape: tuple[int, ...], *, lower: Values = -np.inf, upper: Values = np.inf) -> Index:
+        """Add a block of rows and return their numbers in the given shape."""
+        count = int(np.prod(shape))
+        for store, values in ((self._row_lower, lower), (self._row_upper, upper)):
+            store.append(np.broadcast_to(np.asarray(values, dtype=np.float64), shape).ravel().copy())
+        first = self._row_count
+        self._row_count += count
+        return np.arange(first, first + count, dtype=np.int32).reshape(shape)
+
+    def put(self, rows: Index, columns: Index, values: Values) -> None:
+        """Add coefficients; the three are broadcast against each other, repeated places add up."""
+        row, column, value = np.broadcast_arrays(rows, columns, np.asarray(values, dtype=np.float64))
+        self._rows.append(row.ravel().astype(np.int32))
+        self._columns.append(column.ravel().astype(np.int32))
+        self._values.append(value.ravel().astype(np.float64))
+
+    def finish(self) -> Program:
+        """Return the program."""
+        rows, columns, values = (_join(x) for x in (self._rows, self._columns, self._values))
+        matrix = sp.coo_matrix((values, (rows, columns)), shape=(self._row_count, self._column_count)).tocsr()
+        matrix.eliminate_zeros()
+        return Program(
+            cost=_join(self._cost),
+            lower=_join(self._lower),
+            upper=_join(self._upper),
+            integer=_join(self._integer).astype(bool),
+            row_lower=_join(self._row_lower),
+            row_upper=_join(self._row_upper),
+            matrix=matrix,
+            offset=self.offset,
+        )
+
+
+def _join(parts: list[npt.NDArray[np.generic]]) -> npt.NDArray[np.float64]:  # type: ignore[type-arg,unused-ignore]
+    return np.concatenate(parts) if parts else np.zeros(0)  # type: ignore[return-value,unused-ignore]

@@ -1,0 +1,157 @@
+"""From solver values to a plan document."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimizer.breaches import breaches_of, status_of
+from optimizer.model.matrix import Floats, Index
+from optimizer.objective import worth
+from optimizer.records import GensetInterval, Interval, JobPlan, Level, Plan, Problem, ServicePlan, Status
+from optimizer.reserve import batch_reserve_kw, battery_reserve_kw, genset_headroom_kw
+from optimizer.solve.decompose import Solved
+from optimizer.workload import cooling_base_kw, unserved_rps
+
+GAP_FLOOR_USD = 1.0
+"""Least denominator of a gap, so that a problem worth nothing has one."""
+
+
+def plan_of(problem: Problem, solved: Solved, *, policy: str) -> Plan:
+    """Return the plan that solver values mean, valued by its own terms."""
+    intervals = _intervals(problem, solved)
+    services = tuple(_service(problem, solved, place) for place in range(len(problem.services)))
+    jobs = tuple(_job(problem, solved, number) for number in range(len(problem.jobs)))
+    value = worth(problem, intervals, services, jobs)
+    breaches = breaches_of(problem, intervals, services, jobs)
+    status = status_of(breaches)
+    net = value.net_value_usd
+    gap = max(0.0, solved.bound_usd - net) / max(abs(net), GAP_FLOOR_USD)
+    return Plan(
+        site=problem.site,
+        policy=policy,
+        start_utc=problem.start_utc,
+        level=_level(status, gap, problem),
+        status=status,
+        gap_frac=gap,
+        bound_usd=solved.bound_usd,
+        net_value_usd=net,
+        work_value_usd=value.work_value_usd,
+        cost_terms_usd=value.cost_terms_usd,
+        solve_seconds=solved.seconds,
+        intervals=intervals,
+        services=services,
+        jobs=jobs,
+        breaches=breaches,
+    )
+
+
+def _level(status: Status, gap: float, problem: Problem) -> Level:
+    if status is Status.INFEASIBLE_AS_POSED:
+        return Level.RELAXED
+    return Level.OPTIMAL if gap <= problem.limits.gap_frac + 1e-9 else Level.BEST_FEASIBLE
+
+
+def _mean(solved: Solved, index: Index) -> Floats:
+    """Return the expected value over scenarios of a block whose first axis is the scenario."""
+    if not index.size:
+        return np.zeros(solved.layout.steps)
+    return np.asarray(np.tensordot(solved.layout.weights, solved.answer.values[index], axes=1))
+
+
+def _intervals(problem: Problem, solved: Solved) -> tuple[Interval, ...]:
+    columns, layout = solved.energy.columns, solved.layout
+    pv, shed = _mean(solved, columns.pv), _mean(solved, columns.dark)
+    if columns.shed.size:
+        shed = shed + _mean(solved, columns.shed).sum(axis=0)
+    battery = _mean(solved, columns.discharge) - _mean(solved, columns.charge)
+    kw = _mean(solved, columns.genset) if columns.genset.size else np.zeros((0, layout.steps))
+    soc = _mean(solved, columns.energy)[1:] if columns.energy.size else np.zeros(layout.steps)
+    capacity = problem.battery.capacity_kwh if problem.battery is not None else 0.0
+    price = solved.answer.row_duals[solved.energy.rows.balance].sum(axis=0) / layout.hours
+    it_kw, freed_kw = solved.load.it_kw + layout.idle_it_kw, solved.load.freed_kw
+    hours_on = [genset.hours_in_state if genset.on else 0.0 for genset in problem.gensets]
+    rows = []
+    pv_available = layout.weights @ layout.pv_kw
+    for step, start in enumerate(problem.grid.starts_utc):
+        gensets = tuple(
+            GensetInterval(name=genset.name, on=bool(solved.on[g, step] > 0.5), kw=_tidy(kw[g, step]))
+            for g, genset in enumerate(problem.gensets)
+        )
+        cooling_kw = it_kw[step] * (layout.cooling[step] - 1.0) + cooling_base_kw(problem, step)
+        tiers_kw = sum(tier.kw[step] for tier in problem.tiers)
+        row = Interval(
+            start_utc=start,
+            hours=problem.hours[step],
+            pv_available_kw=pv_available[step],
+            pv_used_kw=_tidy(pv[step]),
+            battery_kw=float(battery[step]),
+            soc_end_frac=float(soc[step] / capacity) if capacity > 0.0 else 0.0,
+            gensets=gensets,
+            load_kw=max(0.0, float(tiers_kw + it_kw[step] + cooling_kw - shed[step])),
+            it_kw=float(it_kw[step]),
+            cooling_kw=float(cooling_kw),
+            shed_kw=_tidy(shed[step]),
+            reserve_kw=0.0,
+            price_usd_per_kwh=float(price[step]),
+        )
+        ready = (
+            battery_reserve_kw(problem, row.battery_kw, row.soc_end_frac)
+            + genset_headroom_kw(problem, row, tuple(hours_on))
+            + batch_reserve_kw(problem, step, 1000.0 * float(freed_kw[step]))
+        )
+        rows.append(row.model_copy(update={"reserve_kw": ready}))
+        hours_on = [since + row.hours if now.on else 0.0 for since, now in zip(hours_on, gensets, strict=True)]
+    return tuple(rows)
+
+
+def _tidy(value: float) -> float:
+    """Return a non-negative float; what a solver leaves within its tolerance of zero is zero."""
+    return float(value) if value > 1e-9 else 0.0
+
+
+def _service(problem: Problem, solved: Solved, place: int) -> ServicePlan:
+    service, menu = problem.services[place], solved.layout.menus[place]
+    chosen = [menu[index] for index in solved.modes[place]]
+    missed = sum(
+        unserved_rps(mode, rate) * hours * 3600.0
+        for mode, rate, hours in zip(chosen, service.rate_rps, problem.hours, strict=True)
+    )
+    return ServicePlan(name=service.name, modes=tuple(mode.name for mode in chosen), unserved_requests=missed)
+
+
+def _job(problem: Problem, solved: Solved, number: int) -> JobPlan:
+    job, run = problem.jobs[number], solved.runs.get(number)
+    steps = np.flatnonzero(run.gpus > 1e-6) if run is not None else np.zeros(0, dtype=int)
+    missed = job.deadline_utc <= problem.grid.end_utc
+    if run is None or not len(steps):
+        zeros = (0.0,) * len(problem.hours)
+        return JobPlan(
+            name=job.name,
+            pool="",
+            profile=job.profile,
+            start_utc=None,
+            end_utc=None,
+            gpus=0.0,
+            power_limit_w=0.0,
+            done_frac=0.0,
+            late=missed,
+            gpus_by_interval=zeros,
+            limit_w_by_interval=zeros,
+        )
+    starts = problem.grid.starts_utc
+    ends = (*starts[1:], problem.grid.end_utc)
+    done = min(1.0, run.work_done(solved.layout) / job.work_gpu_h)
+    finished = done >= 1.0 - 1e-6
+    return JobPlan(
+        name=job.name,
+        pool=problem.pools[solved.layout.groups[solved.layout.places[run.place].group].pool].name,
+        profile=job.profile,
+        start_utc=starts[int(steps[0])],
+        end_utc=ends[int(steps[-1])],
+        gpus=float(run.gpus.max()),
+        power_limit_w=float(run.limit_w[steps[0]]),
+        done_frac=1.0 if finished else done,
+        late=ends[int(steps[-1])] > job.deadline_utc if finished else missed,
+        gpus_by_interval=tuple(float(x) for x in run.gpus),
+        limit_w_by_interval=tuple(float(x) for x in run.limit_w),
+    )

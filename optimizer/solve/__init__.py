@@ -1,0 +1,1 @@
+"""Solving the planning model: solver sessions, decomposition, rounding."""

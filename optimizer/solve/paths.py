@@ -1,0 +1,98 @@
+"""Serving modes by shortest path at given prices of power, reserve and GPUs.
+
+With prices fixed the services are independent, and each is a shortest path through (interval, mode) whose arcs cost the
+switch. Services are taken one after the other, the critical ones first, and see only the GPUs that are left, so that the
+modes chosen together always fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.model.build import Model
+from optimizer.model.layout import Layout
+from optimizer.model.matrix import Floats, Index
+from optimizer.model.services import mode_kw, mode_usd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """What a kW on the bus and a GPU cost in each interval, $ for the whole interval."""
+
+    it_kw_usd: Floats
+    """Cost of one more kW of IT power, cooling and reserve included, T."""
+    gpu_usd: Floats
+    """Cost of one more GPU taken, P x T."""
+
+
+def prices_of(model: Model, row_duals: Floats) -> Prices:
+    """Return the prices that the duals of the whole model's relaxation mean."""
+    layout, rows = model.layout, model.rows
+    power = row_duals[rows.balance].sum(axis=0) * layout.cooling
+    if rows.reserve.size:
+        power = power + row_duals[rows.reserve].sum(axis=0) * layout.problem.reserve.load_frac * layout.cooling
+    return Prices(it_kw_usd=power, gpu_usd=-row_duals[rows.pool])
+
+
+def choose_modes(layout: Layout, prices: Prices, support: list[Floats] | None = None) -> list[Index]:
+    """Return the mode index of each service in each interval.
+
+    ``support`` holds the relaxation's shares of each mode; at equal prices the path keeps to them.
+    """
+    pools = {pool.name: place for place, pool in enumerate(layout.problem.pools)}
+    free = np.array([[pool.gpus] * layout.steps for pool in layout.problem.pools]).reshape(len(pools), layout.steps)
+    chosen: list[Index] = [np.zeros(0, dtype=np.int32)] * len(layout.menus)
+    order = sorted(range(len(layout.menus)), key=lambda place: not layout.problem.services[place].critical)
+    for place in order:
+        cost = mode_usd(layout, place) + mode_kw(layout, place) * prices.it_kw_usd[None, :]
+        for index, mode in enumerate(layout.menus[place]):
+            if not mode.gpus:
+                continue
+            if mode.pool not in pools:
+                cost[index] = np.inf
+                continue
+            cost[index] += mode.gpus * prices.gpu_usd[pools[mode.pool]]
+            cost[index][free[pools[mode.pool]] < mode.gpus - 1e-9] = np.inf
+        if support is not None:
+            cost -= support[place] * np.maximum(np.abs(cost[np.isfinite(cost)]).max(initial=0.0) * 1e-6, 1e-9)
+        path = shortest_path(cost, layout, place)
+        chosen[place] = path
+        for index, mode in enumerate(layout.menus[place]):
+            if mode.gpus:
+                free[pools[mode.pool]][path == index] -= mode.gpus
+    return chosen
+
+
+def shortest_path(cost: Floats, layout: Layout, place: int) -> Index:
+    """Return the cheapest mode sequence for node costs (modes x T) and the service's price of switching."""
+    service = layout.problem.services[place]
+    names = [mode.name for mode in layout.menus[place]]
+    modes, steps = cost.shape
+    came = np.zeros((modes, steps), dtype=np.int32)
+    value = cost[:, 0].copy()
+    if service.current_mode in names:
+        stay = names.index(service.current_mode)
+        value += np.where(np.arange(modes) == stay, 0.0, service.switch_usd)
+    for step in range(1, steps):
+        best = int(np.argmin(value))
+        moved = value[best] + service.switch_usd
+        stays = value <= moved
+        came[:, step] = np.where(stays, np.arange(modes), best)
+        value = np.where(stays, value, moved) + cost[:, step]
+    path = np.zeros(steps, dtype=np.int32)
+    path[-1] = int(np.argmin(value))
+    for step in range(steps - 1, 0, -1):
+        path[step - 1] = came[path[step], step]
+    return path
+
+
+def mode_values(layout: Layout, chosen: list[Index]) -> list[Floats]:
+    """Return 0/1 shares (modes x T) of chosen modes."""
+    shares = []
+    for place, path in enumerate(chosen):
+        share = np.zeros((len(layout.menus[place]), layout.steps))
+        share[path, np.arange(layout.steps)] = 1.0
+        shares.append(share)
+    return shares

@@ -1,0 +1,154 @@
+"""A HiGHS session on one program: bounds and integrality change, the last basis is kept for the next solve.
+
+MathOpt builds a new HiGHS for every solve and hands out no duals of a fixed mixed-integer program; the decomposition
+solves the same matrix four to six times with other bounds, so it talks to HiGHS directly.
+
+One thread: answers are the same on every machine, and other processes of the site keep their cores. A solve that ends by
+its gap or by its node limit gives the same answer each time; one that ends by its time limit may not.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+
+from optimizer.model.matrix import Flags, Floats, Index, Program
+
+
+class Deadline:
+    """A wall-clock limit shared by all solves of one plan."""
+
+    def __init__(self, seconds: float) -> None:
+        self._start = time.perf_counter()
+        self._seconds = seconds
+
+    def spent_s(self) -> float:
+        """Return seconds since the start."""
+        return time.perf_counter() - self._start
+
+    def left_s(self) -> float:
+        """Return seconds left, at least 0."""
+        return max(0.0, self._seconds - self.spent_s())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a solve found."""
+
+    found: bool
+    """Whether ``values`` is a feasible point."""
+    proved: bool
+    """Whether it ended by optimality or by its gap, not by a limit."""
+    values: Floats
+    row_duals: Floats
+    """Change of cost for one more on a row's right side; zero after a mixed-integer solve."""
+    reduced: Floats
+    cost: float
+    bound: float
+    """No point costs less."""
+    seconds: float
+
+
+class QuietHighs(highspy.Highs):  # type: ignore[misc]
+    """HiGHS without its banner: highspy prints it while it sets up callbacks, before any option can be set."""
+
+    def __init__(self) -> None:
+        super(highspy.Highs, self).__init__()
+        self.setOptionValue("output_flag", False)
+
+
+class Session:
+    """A program loaded into HiGHS."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._highs = QuietHighs()
+        self._set("threads", 1)
+        self._set("parallel", "off")
+        self._set("random_seed", 0)
+        self._highs.passModel(_lp(program))
+        self._all = np.arange(len(program.cost), dtype=np.int32)
+
+    def _set(self, name: str, value: object) -> None:
+        self._highs.setOptionValue(name, value)
+
+    def bounds(self, columns: Index, lower: Floats, upper: Floats) -> None:
+        """Change the bounds of some columns."""
+        index = np.asarray(columns, dtype=np.int32).ravel()
+        low = np.ascontiguousarray(np.broadcast_to(lower, np.shape(columns)).ravel(), dtype=np.float64)
+        high = np.ascontiguousarray(np.broadcast_to(upper, np.shape(columns)).ravel(), dtype=np.float64)
+        if len(index):
+            self._highs.changeColsBounds(len(index), index, low, high)
+
+    def fix(self, columns: Index, values: Floats) -> None:
+        """Fix some columns."""
+        self.bounds(columns, values, values)
+
+    def costs(self, columns: Index, costs: Floats) -> None:
+        """Change the costs of some columns."""
+        index = np.asarray(columns, dtype=np.int32).ravel()
+        self._highs.changeColsCost(len(index), index, np.ascontiguousarray(costs.ravel(), dtype=np.float64))
+
+    def integers(self, flags: Flags) -> None:
+        """Say which columns are integer from now on; an empty selection makes it a linear program."""
+        kinds = [highspy.HighsVarType.kInteger if flag else highspy.HighsVarType.kContinuous for flag in flags]
+        self._highs.changeColsIntegrality(len(kinds), self._all, np.array(kinds))
+
+    def solve(
+        self,
+        *,
+        seconds: float,
+        gap_frac: float = 0.0,
+        gap_usd: float = 0.0,
+        nodes: int | None = None,
+        hint: Floats | None = None,
+    ) -> Answer:
+        """Solve within a time limit; for mixed-integer programs down to a gap, with an optional node limit and hint."""
+        start = time.perf_counter()
+        self._set("time_limit", self._highs.getRunTime() + max(seconds, 0.01))
+        self._set("mip_rel_gap", gap_frac)
+        self._set("mip_abs_gap", max(gap_usd, 1e-6))
+        self._set("mip_max_nodes", nodes if nodes is not None else 2**31 - 1)
+        if hint is not None:
+            solution = highspy.HighsSolution()
+            solution.col_value = list(hint)
+            self._highs.setSolution(solution)
+        self._highs.run()
+        return self._answer(time.perf_counter() - start)
+
+    def _answer(self, seconds: float) -> Answer:
+        status = self._highs.getModelStatus()
+        info = self._highs.getInfo()
+        solution = self._highs.getSolution()
+        found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        mixed = info.mip_node_count >= 0
+        empty = np.zeros(0)
+        return Answer(
+            found=found,
+            proved=status == highspy.HighsModelStatus.kOptimal,
+            values=np.array(solution.col_value) if found else empty,
+            row_duals=np.array(solution.row_dual) if found and not mixed else empty,
+            reduced=np.array(solution.col_dual) if found and not mixed else empty,
+            cost=info.objective_function_value if found else float("inf"),
+            bound=info.mip_dual_bound if mixed else info.objective_function_value,
+            seconds=seconds,
+        )
+
+
+def _lp(program: Program) -> highspy.HighsLp:
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(program.cost), len(program.row_lower)
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.lower, program.upper
+    lp.row_lower_, lp.row_upper_ = program.row_lower, program.row_upper
+    lp.offset_ = program.offset
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = program.matrix.indptr
+    lp.a_matrix_.index_ = program.matrix.indices
+    lp.a_matrix_.value_ = program.matrix.data
+    if program.integer.any():
+        kinds = np.where(program.integer, highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous)
+        lp.integrality_ = list(kinds)
+    return lp
