@@ -1,95 +1,128 @@
-"""The menu of serving modes of a service: every sensible (pool, precision, draft, group, batch, limit,
-replicas), without the dominated.
+"""The menu of serving modes of a service: every sensible way to run it, without the dominated ones.
 
-Candidates: accepted precisions x draft model or not x GPU groups the model fits on x batches (powers of two
-up to memory) x power limits x replicas. Each gets its service time from ``sites.compute.point`` and its
-largest rate from ``sites.compute.queueing``. A mode is dominated when another gives at least its rate,
-quality and P99 class for no more power at full rate and at idle. What is left is thinned to those that draw
-least at some rate of a geometric grid, so the scheduler's menu stays short."""
+Options (``optimizer.modes.options``) times replicas get their largest rate from ``sites.compute.queueing``. A
+mode is dominated when another gives at least its rate, quality and P99 class (quarter of the budget) for no
+more power at that rate and at idle. What is left is thinned to those that draw least at some rate of a
+geometric grid, so that the scheduler's menu stays short.
+
+All services are scored in one pass over arrays; options and operating points are kept from call to call, so
+that doing it again each interval with other pools, limits or traffic costs little.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from sites.catalog.records import Precision
-from sites.compute.hardware import GpuSpec, ItemSpec, LlmSpec, gpu_spec, model_spec, quality
-from sites.compute.levels import limit_steps_w
-from sites.compute.point import Point, group_link, item_point, item_slots_max, llm_point, llm_slots_max
-from sites.compute.queueing import RATE_CV2, Floats, response_bound_s, sustained_rate_rps
+from optimizer.modes.options import Option, options, tail_of
+from sites.compute.queueing import RATE_CV2, Floats, response_bound_s, sustained_rate_rps, swing_factor
 from sites.compute.records import ServingMode
 from sites.schema.workload import Pool, Service
 
-TOKENS_SCV = 0.6
-"""Squared coefficient of variation of the answer length; 0.595 on the Azure 2023 conversation trace."""
-ITEMS_SCV = 0.05
-"""Spread of the service time of per-item models (estimated): the work is fixed, the clock is not."""
-BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-GROUPS = (1, 2, 4, 8)
-_P99_CLASSES = 4
+Ints = npt.NDArray[np.int64]
+
+REPLICAS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+P99_CLASSES = 4
 UTILISATION_MIN = 0.05
 """A mode that keeps its budget only when nearly empty is no mode."""
 
 
-class Candidate(NamedTuple):
-    """One replica of a mode."""
+class _Rows(NamedTuple):
+    """Options times replicas of all services, as arrays."""
 
-    pool: str
-    precision: Precision
-    speculative: bool
-    group: int
-    batch: int
-    limit_w: float
-    point: Point
-    single_w: float
-    idle_w: float
-    quality: float
-    replicas_max: int
-
-
-class _Scored(NamedTuple):
-    """Candidates times replicas, as arrays."""
-
-    candidate: Floats
+    service: Ints
+    option: Ints
     replicas: Floats
-    rate_rps: Floats
+    batch: Floats
+    service_s: Floats
+    scv: Floats
+    power_w: Floats
     idle_w: Floats
-    busy_w: Floats
-    p99_s: Floats
     quality: Floats
+    budget_s: Floats
+    tail: Floats
+
+
+class _Scores(NamedTuple):
+    """What each row can do."""
+
+    rate_rps: Floats
     utilisation: Floats
+    busy_w: Floats
+    idle_w: Floats
+    p99_class: Floats
 
 
-@lru_cache(maxsize=1024)
 def menu(
     service: Service,
-    pools: tuple[Pool, ...],
+    pools: Sequence[Pool],
     *,
     limits_per_gpu: int = 5,
+    max_limit_w: dict[str, float] | None = None,
     modes_max: int = 12,
     rate_cv2: float = RATE_CV2,
     with_off: bool = True,
 ) -> tuple[ServingMode, ...]:
-    """Return the non-dominated serving modes of ``service`` on those of ``pools`` it may use, ascending in
-    rate.
+    """Return the non-dominated serving modes of ``service`` on those of ``pools`` it may use, ascending in rate.
 
-    The first mode serves nothing unless ``with_off`` is false. Empty of other modes when nothing fits or
-    keeps the budget; the advisor says why. ``rate_cv2`` is the variability of the request rate
+    The first mode serves nothing unless ``with_off`` is false; no other follows when nothing fits or keeps
+    the budget (the advisor says why). ``max_limit_w`` [W] lowers the highest limit of the pools it names, for
+    heat or a power envelope; ``rate_cv2`` is the variability of the request rate
     (``sites.compute.queueing``).
 
     Raises:
         InputError: a GPU or model that the catalogue does not know.
     """
-    found = candidates(service, pools, limits_per_gpu)
-    modes: list[ServingMode] = [off_mode()] if with_off else []
-    if found:
-        scored = _score(service, found, rate_cv2)
-        keep = _thin(scored, _front(scored, service.p99_s), modes_max)
-        modes += [_mode(scored, index, found) for index in keep]
-    return tuple(modes)
+    return menus(
+        (service,),
+        pools,
+        limits_per_gpu=limits_per_gpu,
+        max_limit_w=max_limit_w,
+        modes_max=modes_max,
+        rate_cv2=rate_cv2,
+        with_off=with_off,
+    )[service.name]
+
+
+def menus(
+    services: Sequence[Service],
+    pools: Sequence[Pool],
+    *,
+    limits_per_gpu: int = 5,
+    max_limit_w: dict[str, float] | None = None,
+    modes_max: int = 12,
+    rate_cv2: float = RATE_CV2,
+    with_off: bool = True,
+) -> dict[str, tuple[ServingMode, ...]]:
+    """Return the menu of each service by its name, all scored at once; arguments and errors as for ``menu``."""
+    ceilings = max_limit_w or {}
+    found = [
+        [
+            option
+            for pool in pools
+            if pool.name in service.pools
+            for option in options(service, pool, limits_per_gpu, ceilings.get(pool.name))
+        ]
+        for service in services
+    ]
+    first = (off_mode(),) if with_off else ()
+    if not any(found):
+        return {service.name: first for service in services}
+    rows = _rows(services, found)
+    scores = _score(rows, rate_cv2)
+    kept = [
+        _thin(rows, scores, _front(rows, scores, np.flatnonzero(rows.service == index)), modes_max)
+        for index in range(len(services))
+    ]
+    flat = np.array([row for each in kept for row in each], dtype=np.int64)
+    p99 = dict(zip(flat.tolist(), _promise_s(rows, scores, flat, rate_cv2).tolist(), strict=True))
+    return {
+        service.name: first + tuple(_mode(rows, scores, row, p99[row], found[index]) for row in kept[index])
+        for index, service in enumerate(services)
+    }
 
 
 def off_mode() -> ServingMode:
@@ -113,208 +146,104 @@ def off_mode() -> ServingMode:
     )
 
 
-def candidates(service: Service, pools: Sequence[Pool], limits_per_gpu: int = 5) -> list[Candidate]:
-    """Return every replica that fits in memory and whose mean service time alone is within the budget."""
-    model = model_spec(service.model)
-    found: list[Candidate] = []
-    for pool in pools:
-        if pool.name not in service.pools:
-            continue
-        gpu = gpu_spec(pool.gpu)
-        limits = limit_steps_w(gpu, limits_per_gpu)
-        for precision in service.precisions:
-            if isinstance(model, LlmSpec):
-                for draft in (False, True) if service.speculative and model.draft else (False,):
-                    found += _llm_candidates(service, pool, gpu, model, precision, draft, limits)
-            else:
-                found += _item_candidates(service, pool, gpu, model, precision, limits)
-    return found
-
-
-def _llm_candidates(
-    service: Service,
-    pool: Pool,
-    gpu: GpuSpec,
-    model: LlmSpec,
-    precision: Precision,
-    draft: bool,
-    limits: Sequence[float],
-) -> list[Candidate]:
-    context = service.request.input_tokens + service.request.output_tokens
-    found: list[Candidate] = []
-    sizes = 0
-    for group in GROUPS:
-        if group > pool.gpus_per_node or sizes == 2:
-            break
-        most = llm_slots_max(gpu, model, precision, context, group, draft)
-        if most < 1:
-            continue
-        sizes += 1
-        link = group_link(gpu, pool.interconnect, group)
-        replicas = min(service.replicas_max, pool.nodes * (pool.gpus_per_node // group))
-        for limit in limits:
-            for batch in BATCHES:
-                if batch > most:
+def _rows(services: Sequence[Service], found: list[list[Option]]) -> _Rows:
+    index: list[tuple[int, int, int]] = []
+    numbers: list[tuple[float, ...]] = []
+    for which, (service, mine) in enumerate(zip(services, found, strict=True)):
+        tail = tail_of(service)
+        for place, option in enumerate(mine):
+            point = option.point
+            for replicas in REPLICAS:
+                if replicas > option.replicas_max:
                     break
-                point = llm_point(
-                    gpu,
-                    model,
-                    precision,
-                    batch,
-                    limit,
-                    service.request.input_tokens,
-                    service.request.output_tokens,
-                    link,
-                    draft,
-                )
-                if point.service_s > service.p99_s:
-                    break
-                single = point if batch == 1 else found[-1].point if found[-1].batch == 1 else None
-                single_w = single.power_w if single else found[-1].single_w
-                found.append(
-                    Candidate(
-                        pool.name,
-                        precision,
-                        draft,
-                        group,
-                        batch,
-                        limit,
-                        point,
-                        single_w,
-                        gpu.limits.idle_w,
-                        quality(precision, model.native),
-                        replicas,
+                index.append((which, place, replicas))
+                numbers.append(
+                    (
+                        point.slots,
+                        point.service_s,
+                        option.scv,
+                        point.power_w * option.group,
+                        option.idle_w * option.group,
+                        option.quality,
+                        service.p99_s,
+                        tail,
                     )
                 )
-    return found
+    keys, values = np.array(index, dtype=np.int64).T, np.array(numbers).T
+    return _Rows(keys[0], keys[1], keys[2].astype(np.float64), *values)
 
 
-def _item_candidates(
-    service: Service, pool: Pool, gpu: GpuSpec, model: ItemSpec, precision: Precision, limits: Sequence[float]
-) -> list[Candidate]:
-    most = item_slots_max(gpu, model, precision)
-    found: list[Candidate] = []
-    replicas = min(service.replicas_max, pool.gpus)
-    for limit in limits:
-        for batch in BATCHES:
-            if batch > most:
-                break
-            point = item_point(gpu, model, precision, batch, limit, service.request.units)
-            if point.service_s > service.p99_s:
-                break
-            single_w = point.power_w if batch == 1 else found[-1].single_w
-            found.append(
-                Candidate(
-                    pool.name,
-                    precision,
-                    False,
-                    1,
-                    batch,
-                    limit,
-                    point,
-                    single_w,
-                    gpu.limits.idle_w,
-                    quality(precision),
-                    replicas,
-                )
-            )
-    return found
-
-
-def service_scv(point: Point) -> float:
-    """Return the squared coefficient of variation of the service time of ``point``."""
-    return TOKENS_SCV * point.variable_frac**2 if point.itl_s > 0.0 else ITEMS_SCV
-
-
-def _score(service: Service, found: list[Candidate], rate_cv2: float) -> _Scored:
-    counts = np.array([each.replicas_max for each in found])
-    which = np.repeat(np.arange(len(found)), counts)
-    replicas = np.concatenate([np.arange(1, count + 1) for count in counts]).astype(np.float64)
-    columns = np.array(
-        [
-            (
-                c.point.slots,
-                c.point.service_s,
-                service_scv(c.point),
-                c.point.power_w * c.group,
-                c.idle_w * c.group,
-                c.quality,
-            )
-            for c in found
-        ]
-    )[which].T
-    batch, service_s, scv, power_w, idle_w, grade = columns
-    slots = batch * replicas
-    rate = sustained_rate_rps(slots, service_s, scv, service.p99_s, rate_cv2=rate_cv2)
-    utilisation = rate * service_s / slots
-    busy_frac = -np.expm1(-utilisation * batch)
-    return _Scored(
-        candidate=which.astype(np.float64),
-        replicas=replicas,
+def _score(rows: _Rows, rate_cv2: float) -> _Scores:
+    slots = rows.batch * rows.replicas
+    rate = sustained_rate_rps(slots, rows.service_s, rows.scv, rows.budget_s, rows.tail, rate_cv2)
+    load = rate * rows.service_s / slots
+    busy_frac = -np.expm1(-load * rows.batch)
+    return _Scores(
         rate_rps=rate,
-        idle_w=replicas * idle_w,
-        busy_w=replicas * (idle_w + np.maximum(power_w - idle_w, 0.0) * busy_frac),
-        p99_s=response_bound_s(slots, service_s, scv, utilisation, rate_cv2=rate_cv2),
-        quality=grade,
-        utilisation=utilisation,
+        utilisation=load,
+        busy_w=rows.replicas * (rows.idle_w + np.maximum(rows.power_w - rows.idle_w, 0.0) * busy_frac),
+        idle_w=rows.replicas * rows.idle_w,
+        p99_class=np.ceil(P99_CLASSES * np.minimum(rows.service_s / rows.budget_s * 2.0, 1.0)),
     )
 
 
-def _front(scored: _Scored, budget_s: float) -> list[int]:
-    """Return the non-dominated rows: first within equal idle draw, quality and P99 class, then across."""
-    p99_class = np.ceil(_P99_CLASSES * np.minimum(scored.p99_s / budget_s, 1.0))
-    order = np.lexsort((scored.busy_w, -scored.rate_rps, p99_class, -scored.quality, scored.idle_w))
-    kept: list[int] = []
-    last: tuple[float, float, float] | None = None
-    least_w = np.inf
-    for row in order[scored.utilisation[order] >= UTILISATION_MIN].tolist():
-        group = (float(scored.idle_w[row]), float(scored.quality[row]), float(p99_class[row]))
-        if group != last:
-            last, least_w = group, np.inf
-        if scored.busy_w[row] < least_w:
-            least_w = float(scored.busy_w[row])
-            kept.append(row)
-    rows = np.array(kept, dtype=np.int64)
-    if rows.size == 0:
-        return []
-    rate, busy, idle = scored.rate_rps[rows], scored.busy_w[rows], scored.idle_w[rows]
-    grade, tier = scored.quality[rows], p99_class[rows]
-    better = (
-        (rate[:, None] >= rate)
-        & (busy[:, None] <= busy)
-        & (idle[:, None] <= idle)
-        & (grade[:, None] >= grade)
-        & (tier[:, None] <= tier)
-    )
-    np.fill_diagonal(better, False)
-    better &= ~(better & better.T & (np.arange(rows.size)[:, None] > np.arange(rows.size)))
-    return [int(row) for row in rows[~better.any(axis=0)]]
+def _promise_s(rows: _Rows, scores: _Scores, chosen: Ints, rate_cv2: float) -> Floats:
+    """Return the promised P99 [s] of the chosen rows at their rate, swings included, never above the budget."""
+    if chosen.size == 0:
+        return np.zeros(0)
+    slots = (rows.batch * rows.replicas)[chosen]
+    service_s, budget = rows.service_s[chosen], rows.budget_s[chosen]
+    load = np.minimum(scores.utilisation[chosen] * swing_factor(budget, rate_cv2), 0.999)
+    bound = response_bound_s(slots, service_s, rows.scv[chosen], load, rows.tail[chosen], rate_cv2)
+    return np.minimum(bound, budget)
 
 
-def _thin(scored: _Scored, rows: list[int], modes_max: int) -> list[int]:
-    """Return at most ``modes_max`` rows that draw least at some rate of a geometric grid, per quality,
-    ascending in rate."""
-    if not rows:
+def _front(rows: _Rows, scores: _Scores, mine: Ints) -> Ints:
+    """Return the non-dominated of ``mine``: first within equal idle draw, quality and P99 class, then across."""
+    mine = mine[scores.utilisation[mine] >= UTILISATION_MIN]
+    if mine.size == 0:
+        return mine
+    keys = np.stack([scores.idle_w[mine], rows.quality[mine], scores.p99_class[mine]], axis=1)
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    order = np.lexsort((scores.busy_w[mine], -scores.rate_rps[mine], group))
+    offset = -1e12 * group[order]
+    least = np.minimum.accumulate(scores.busy_w[mine][order] + offset)
+    fresh = np.ones(order.size, dtype=bool)
+    fresh[1:] = least[1:] < least[:-1]
+    mine = mine[order[fresh]]
+    rate, busy, idle = scores.rate_rps[mine], scores.busy_w[mine], scores.idle_w[mine]
+    grade, tier = rows.quality[mine], scores.p99_class[mine]
+    better = (rate[:, None] >= rate) & (busy[:, None] <= busy) & (idle[:, None] <= idle)
+    better &= (grade[:, None] >= grade) & (tier[:, None] <= tier)
+    same = better & better.T
+    better &= ~(same & (np.arange(mine.size)[:, None] >= np.arange(mine.size)))
+    return np.asarray(mine[~better.any(axis=0)])
+
+
+def _thin(rows: _Rows, scores: _Scores, front: Ints, modes_max: int) -> list[int]:
+    """Return at most ``modes_max`` rows that draw least at some rate of a geometric grid, per quality, by rate."""
+    if front.size == 0:
         return []
     picked: set[int] = set()
-    grades = sorted({float(scored.quality[row]) for row in rows}, reverse=True)
-    share = max(modes_max // len(grades), 1)
+    grades = np.unique(rows.quality[front])
+    share = max(modes_max // len(grades), 2)
     for grade in grades:
-        mine = np.array([row for row in rows if scored.quality[row] == grade])
-        rate, idle, busy = scored.rate_rps[mine], scored.idle_w[mine], scored.busy_w[mine]
-        for target in np.geomspace(rate.min(), rate.max(), share):
-            drawn = idle + (busy - idle) * np.minimum(target * (1 - 1e-9) / rate, 1.0)
-            picked.add(int(mine[np.where(rate >= target * (1 - 1e-9), drawn, np.inf).argmin()]))
-    return sorted(picked, key=lambda row: (float(scored.rate_rps[row]), float(scored.busy_w[row])))
+        mine = front[rows.quality[front] == grade]
+        rate, idle, busy = scores.rate_rps[mine], scores.idle_w[mine], scores.busy_w[mine]
+        targets = np.geomspace(rate.min(), rate.max(), share)[:, None] * (1.0 - 1e-9)
+        drawn = idle + (busy - idle) * np.minimum(targets / rate, 1.0)
+        picked.update(mine[np.where(rate >= targets, drawn, np.inf).argmin(axis=1)].tolist())
+    return sorted(picked, key=lambda row: (float(scores.rate_rps[row]), float(scores.busy_w[row])))
 
 
-def _mode(scored: _Scored, row: int, found: list[Candidate]) -> ServingMode:
-    each = found[int(scored.candidate[row])]
-    replicas = int(scored.replicas[row])
+def _mode(rows: _Rows, scores: _Scores, row: int, p99_s: float, found: list[Option]) -> ServingMode:
+    each = found[int(rows.option[row])]
+    replicas = int(rows.replicas[row])
     group = f" tp{each.group}" if each.group > 1 else ""
     draft = " draft" if each.speculative else ""
+    busy_w = float(scores.busy_w[row])
     return ServingMode(
-        name=f"{each.pool} {each.precision}{draft}{group} b{each.batch} x{replicas} @ {each.limit_w:g} W",
+        name=f"{each.pool} {each.precision}{draft}{group} b{each.point.slots} x{replicas} @ {each.limit_w:g} W",
         pool=each.pool,
         profile=each.point.profile,
         precision=each.precision,
@@ -322,13 +251,13 @@ def _mode(scored: _Scored, row: int, found: list[Candidate]) -> ServingMode:
         replicas=replicas,
         gpus=replicas * each.group,
         limit_w=each.limit_w,
-        slots=each.batch * replicas,
+        slots=each.point.slots * replicas,
         service_s=each.point.service_s,
-        service_scv=service_scv(each.point),
-        rate_rps=float(scored.rate_rps[row]),
-        idle_w=float(scored.idle_w[row]),
-        busy_w=float(scored.busy_w[row]),
+        service_scv=each.scv,
+        rate_rps=float(scores.rate_rps[row]),
+        idle_w=float(scores.idle_w[row]),
+        busy_w=busy_w,
         single_w=each.single_w * each.group * replicas,
-        p99_s=float(scored.p99_s[row]),
+        p99_s=p99_s,
         quality=each.quality,
     )

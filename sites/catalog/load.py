@@ -13,11 +13,11 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from sites.catalog.records import Catalog, Figure, GpuEntry, ItemEntry, LlmEntry
+from sites.catalog.records import Catalog, Figure, GpuEntry, ItemEntry, LlmEntry, MeasuredDecode
 from sites.errors import InputError, InputFault, shorten
 from sites.record import Record
 
-_SECTIONS = ("sources", "precisions", "curves", "gpus", "models", "decode_fits")
+_SECTIONS = ("sources", "precisions", "curves", "gpus", "models", "decode_fits", "item_fits")
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -94,9 +94,6 @@ def figures(entry: Record) -> Iterable[tuple[str, Figure]]:
 def _figures_in(place: str, value: object) -> Iterable[tuple[str, Figure]]:
     if isinstance(value, Figure):
         yield place, value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _figures_in(f"{place}.{key}", inner)
 
 
 def _find(name: str, known: dict[str, GpuEntry] | dict[str, LlmEntry | ItemEntry], what: str) -> str:
@@ -125,23 +122,30 @@ def _read(path: Path) -> dict[str, object]:
 
 def _check_sources(catalog: Catalog) -> None:
     faults = []
-    groups: tuple[tuple[str, dict[str, Record]], ...] = (
-        ("gpus", dict(catalog.gpus)),
-        ("models", dict(catalog.models)),
-        ("curves", {str(key): value for key, value in catalog.curves.items()}),
-        ("precisions", {str(key): value for key, value in catalog.precisions.items()}),
-    )
-    for section, entries in groups:
-        for key, entry in entries.items():
-            for field, figure in figures(entry):
-                if figure.source not in catalog.sources:
-                    faults.append(
-                        InputFault(
-                            source=f"catalog {section}.yaml",
-                            field=f"{key}.{field}",
-                            found=shorten(figure.source),
-                            mend="name a key of sources.yaml",
-                        )
-                    )
+    for section, key, entry in _entries(catalog):
+        named = [(field, figure.source) for field, figure in figures(entry)]
+        if isinstance(entry, MeasuredDecode):
+            named.append(("source", entry.source))
+        faults += [
+            InputFault(
+                source=f"catalog {section}.yaml",
+                field=f"{key}.{field}",
+                found=shorten(source),
+                mend="name a key of sources.yaml",
+            )
+            for field, source in named
+            if source not in catalog.sources
+        ]
     if faults:
         raise InputError(faults)
+
+
+def _entries(catalog: Catalog) -> Iterable[tuple[str, str, Record]]:
+    yield from (("gpus", key, entry) for key, entry in catalog.gpus.items())
+    yield from (("models", key, entry) for key, entry in catalog.models.items())
+    yield from (("curves", key, entry) for key, entry in catalog.curves.items())
+    yield from (("precisions", key, entry) for key, entry in catalog.precisions.items())
+    for key, decodes in catalog.decode_fits.items():
+        yield from (("decode_fits", f"{key}[{i}]", fit) for i, fit in enumerate(decodes))
+    for key, items in catalog.item_fits.items():
+        yield from (("item_fits", f"{key}[{i}]", fit) for i, fit in enumerate(items))

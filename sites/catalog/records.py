@@ -92,15 +92,24 @@ class GpuEntry(Record):
 
 
 class MeasuredDecode(Record):
-    """Decoding of one model measured on one GPU type: ITL = a + b B, power logistic in log2 B."""
+    """Decoding of one model measured on one GPU type: ITL = a + b B + c hit(B) + cache; draw logistic in log2
+    B.
+
+    ``hit(B)`` is the share of a mixture's experts that a batch touches; ``cache`` the time to read the
+    key-value cache."""
 
     gpu: str
     precision: Precision
     gpus: int = Field(ge=1)
-    itl_base_ms: float = Field(gt=0)
-    """``a``: inter-token latency extrapolated to an empty batch, ms."""
+    """GPUs in the tensor- or expert-parallel group."""
+    context_tokens: float = Field(gt=0)
+    """Mean text in cache during the measurement."""
+    itl_base_ms: float = Field(ge=0)
+    """``a``: time between tokens extrapolated to an empty batch, ms."""
     itl_per_request_ms: float = Field(ge=0)
-    """``b``: added by each concurrent request, ms."""
+    """``b``: added by each concurrent request, ms, without its cache."""
+    itl_experts_ms: float = Field(default=0.0, ge=0)
+    """``c``: added when every expert is touched, ms."""
     power_low_w: float = Field(gt=0)
     """Draw of one GPU at small batch, W."""
     power_span_w: float = Field(ge=0)
@@ -114,6 +123,21 @@ class MeasuredDecode(Record):
     itl_rmse_ms: float = Field(ge=0)
     power_rmse_w: float = Field(ge=0)
     source: str
+
+
+class MeasuredItems(Record):
+    """A per-item model measured on one GPU without a limit: time of a batch = fixed + B / per_s; draw = full
+    - (full - single) / B."""
+
+    gpu: str
+    per_s: Figure
+    """Items a second of one GPU at large batch."""
+    fixed_s: Figure | None = None
+    """Time of a batch besides its items."""
+    full_w: Figure | None = None
+    """Draw of the GPU at large batch."""
+    single_w: Figure | None = None
+    """Draw of the GPU with one item at a time."""
 
 
 class LlmEntry(Record):
@@ -153,8 +177,6 @@ class ItemEntry(Record):
     """Working memory of one item, GB."""
     serial_steps: Figure = Figure(1, "datasheet", "model-card")
     """Passes that must follow each other for one item."""
-    measured_per_s: dict[str, Figure] = Field(default_factory=dict)
-    """Items per second of one GPU, large batch, no limit below its maximum; by GPU."""
 
 
 ModelEntry = Annotated[LlmEntry | ItemEntry, Field(discriminator="kind")]
@@ -170,3 +192,5 @@ class Catalog(Record):
     models: dict[str, ModelEntry]
     decode_fits: dict[str, tuple[MeasuredDecode, ...]] = Field(default_factory=dict)
     """Measured decoding, by model."""
+    item_fits: dict[str, tuple[MeasuredItems, ...]] = Field(default_factory=dict)
+    """Measured per-item models, by model."""

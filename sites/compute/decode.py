@@ -3,20 +3,23 @@ draw.
 
 Time between tokens of a batch of ``B`` requests (inter-token latency, ITL):
 
-    ITL = c_layer L + W(B) / (n BW e_w) + B ctx kv / (n BW e_kv) + 2 A B / (n F e_f) + c_link L log2 n + c_moe
-    L [MoE]    (1)
+    ITL = c_layer L + c_req B + W(B) / (n BW e_w) + cache(B) + 2 A B / (n F e_f) + c_link L log2 n + c_moe L
+    (1)
+    cache(B) = B ctx kv / (n BW e_kv)    (2)
 
 ``L`` layers, ``W`` weight bytes touched (all of a dense model; of a mixture, the shared part and the experts
 that ``B`` tokens hit, ``1 - (1 - k/E)^B``), ``kv`` cache bytes a token, ``A`` active parameters, ``n`` GPUs
-in tensor parallel, ``BW`` and ``F`` of one GPU. Where a (GPU, model, precision, n) was measured, ``ITL = a +
-b B`` from the catalogue replaces (1).
+in tensor parallel, ``BW`` and ``F`` of one GPU; ``c_moe`` only for mixtures. Over PCIe the all-reduce has its
+own start time and volume. Where a (GPU, model, precision, n) was measured, ``a + b B + c hit(B) + cache(B)``
+from the catalogue replaces (1).
 
-Prompt time: ``2 A tokens / (n F e_p)`` + one pass over the weights (2). Natural draw of one GPU in decode:
-logistic in log2 B where measured, else ``idle + (saturated - idle) (p_0 + p_bw u_bw + p_f u_f)`` with the
-shares of bandwidth and arithmetic in use (3).
+Prompt time: ``2 A tokens / (n F e_p)``, at least one pass over the weights (3). Natural draw of one GPU in
+decode: logistic in log2 B where measured, else ``idle + (saturated - idle) (p0 + p_b log2 B + p_n log2 n +
+p_m [MoE] + p_a ln(A / 1e9 / n))`` (4).
 
-Constants: least squares on the H100 rows of ML.ENERGY v3; ``python -m benchmarks.compute`` repeats the fit
-and prints its error, leaving one model out at a time too."""
+Constants: least squares on the H100 rows of ML.ENERGY v3, see ``sources.yaml``; ``python -m
+benchmarks.compute_fit`` repeats the fit and ``python -m benchmarks.compute`` prints its error, leaving one
+model out at a time too."""
 
 from __future__ import annotations
 
@@ -32,28 +35,40 @@ from sites.compute.hardware import GpuSpec, LlmSpec, bytes_per_param, matrix_flo
 class Roofline(NamedTuple):
     """Constants of (1), (2) and (3)."""
 
-    layer_s: float = 39e-6
+    layer_s: float = 67e-6
     """``c_layer``: launch and small kernels of one layer."""
-    weight_frac: float = 0.87
+    weight_frac: float = 0.95
     """``e_w``: share of the memory bandwidth that weights reach."""
-    cache_frac: float = 0.64
+    cache_frac: float = 0.95
     """``e_kv``: share of the memory bandwidth that the key-value cache reaches."""
-    flop_frac: float = 0.25
+    flop_frac: float = 0.887
     """``e_f``: share of the dense FLOPs that decode reaches."""
-    link_s: float = 24e-6
+    link_s: float = 23e-6
     """``c_link``: all-reduce of one layer per doubling of the GPUs, over NVLink."""
-    moe_s: float = 120e-6
+    moe_s: float = 57e-6
     """``c_moe``: routing of one mixture layer."""
+    request_s: float = 55e-6
+    """``c_req``: scheduling and sampling of one request in the batch."""
     prefill_frac: float = 0.45
     """``e_p``: share of the dense FLOPs that prefill reaches (estimated)."""
-    power_base: float = 0.52
-    power_bandwidth: float = 0.15
-    power_flop: float = 0.8
+
+
+class PowerForm(NamedTuple):
+    """Weights of (4), as shares of the span from idle to saturated."""
+
+    base: float
+    log2_batch: float
+    log2_gpus: float
+    mixture: float
+    ln_active: float
 
 
 ROOFLINE = Roofline()
+POWER_FORM = PowerForm(base=0.323, log2_batch=0.0423, log2_gpus=-0.0647, mixture=0.0916, ln_active=0.0942)
 PCIE_REDUCE_S = 30e-6
 """Latency of one all-reduce over PCIe, no peer access through a switch (estimated)."""
+POWER_SHARE_MIN = 0.15
+"""A GPU that decodes draws at least this share of its span (single-stream decode draws 20-45 % of TDP)."""
 LINK_EFFICIENCY = 0.6
 """Share of a link's one-way bandwidth that an all-reduce reaches (estimated)."""
 
@@ -67,52 +82,69 @@ class GroupLink(NamedTuple):
     over_pcie: bool
 
 
-@lru_cache(maxsize=512)
-def measured(gpu_key: str, model_key: str, precision: Precision, gpus: int) -> MeasuredDecode | None:
-    """Return the measured decoding of this combination, if the catalogue has one."""
-    for fit in load_catalog().decode_fits.get(model_key, ()):
-        if fit.gpu == gpu_key and fit.precision == precision and fit.gpus == gpus:
-            return fit
-    return None
+@lru_cache(maxsize=2048)
+def measured(
+    gpu_key: str, model_key: str, precision: Precision, gpus: int, context_tokens: float
+) -> MeasuredDecode | None:
+    """Return the measured decoding of this combination nearest in text length, if the catalogue has one."""
+    fits = [
+        fit
+        for fit in load_catalog().decode_fits.get(model_key, ())
+        if fit.gpu == gpu_key and fit.precision == precision and fit.gpus == gpus
+    ]
+    near = math.log(max(context_tokens, 1.0))
+    return min(fits, key=lambda fit: abs(math.log(fit.context_tokens) - near)) if fits else None
 
 
 def itl_s(
     gpu: GpuSpec, model: LlmSpec, precision: Precision, batch: float, context_tokens: float, link: GroupLink
 ) -> float:
     """Return the time between tokens [s] of ``batch`` requests with ``context_tokens`` in cache each (1)."""
-    fit = measured(gpu.key, model.key, precision, link.gpus)
-    if fit is not None and batch <= fit.batch_max:
-        return (fit.itl_base_ms + fit.itl_per_request_ms * batch) * 1e-3
-    estimate = roofline_itl_s(gpu, model, precision, batch, context_tokens, link)
+    fit = None if link.over_pcie else measured(gpu.key, model.key, precision, link.gpus, context_tokens)
     if fit is None:
-        return estimate
-    edge = (fit.itl_base_ms + fit.itl_per_request_ms * fit.batch_max) * 1e-3
-    return edge * max(estimate / roofline_itl_s(gpu, model, precision, fit.batch_max, context_tokens, link), 1.0)
+        return roofline_itl_s(gpu, model, precision, batch, context_tokens, link)
+    step_ms = fit.itl_base_ms + fit.itl_per_request_ms * batch + fit.itl_experts_ms * experts_hit(model, batch)
+    return step_ms * 1e-3 + cache_s(gpu, model, batch, context_tokens, link.gpus)
 
 
 def roofline_itl_s(
-    gpu: GpuSpec, model: LlmSpec, precision: Precision, batch: float, context_tokens: float, link: GroupLink
+    gpu: GpuSpec,
+    model: LlmSpec,
+    precision: Precision,
+    batch: float,
+    context_tokens: float,
+    link: GroupLink,
+    constants: Roofline = ROOFLINE,
 ) -> float:
     """Return (1) from the constants alone."""
-    k, n = ROOFLINE, link.gpus
-    weights_b = touched_params(model, batch) * bytes_per_param(precision)
-    cache_b = batch * context_tokens * model.kv_b_per_token
-    flops = 2.0 * model.active * batch
-    seconds = k.layer_s * model.layers
-    seconds += weights_b / (n * gpu.bandwidth_b_s * k.weight_frac)
-    seconds += cache_b / (n * gpu.bandwidth_b_s * k.cache_frac)
-    seconds += flops / (n * matrix_flops(gpu, precision) * k.flop_frac)
+    k, n = constants, link.gpus
+    seconds = k.layer_s * model.layers + k.request_s * batch
+    seconds += touched_params(model, batch) * bytes_per_param(precision) / (n * gpu.bandwidth_b_s * k.weight_frac)
+    seconds += cache_s(gpu, model, batch, context_tokens, n, k)
+    seconds += 2.0 * model.active * batch / (n * matrix_flops(gpu, precision) * k.flop_frac)
     if model.expert_share < 1.0:
         seconds += k.moe_s * model.layers
-    return seconds + reduce_s(model, batch, link)
+    return seconds + reduce_s(model, batch, link, k)
 
 
-def reduce_s(model: LlmSpec, tokens: float, link: GroupLink) -> float:
+def cache_s(
+    gpu: GpuSpec, model: LlmSpec, batch: float, context_tokens: float, gpus: int, constants: Roofline = ROOFLINE
+) -> float:
+    """Return the time [s] to read the key-value cache of a batch once (2)."""
+    return batch * context_tokens * model.kv_b_per_token / (gpus * gpu.bandwidth_b_s * constants.cache_frac)
+
+
+def experts_hit(model: LlmSpec, tokens: float) -> float:
+    """Return the share of a mixture's experts that ``tokens`` tokens touch; 1 for a dense model."""
+    return 1.0 if model.expert_share >= 1.0 else 1.0 - float((1.0 - model.expert_share) ** tokens)
+
+
+def reduce_s(model: LlmSpec, tokens: float, link: GroupLink, constants: Roofline = ROOFLINE) -> float:
     """Return the time [s] of the all-reduces of one pass over ``tokens`` tokens: two a layer, ring volume."""
     if link.gpus < 2:
         return 0.0
     volume_b = 2.0 * model.layers * tokens * model.hidden * 2.0 * 2.0 * (link.gpus - 1) / link.gpus
-    start_s = PCIE_REDUCE_S * 2.0 if link.over_pcie else ROOFLINE.link_s
+    start_s = PCIE_REDUCE_S * 2.0 if link.over_pcie else constants.link_s
     return start_s * model.layers * math.log2(link.gpus) + volume_b / (link.bandwidth_b_s * LINK_EFFICIENCY)
 
 
@@ -130,26 +162,37 @@ def prefill_s(gpu: GpuSpec, model: LlmSpec, precision: Precision, tokens: float,
 def decode_power_w(
     gpu: GpuSpec, model: LlmSpec, precision: Precision, batch: float, context_tokens: float, link: GroupLink
 ) -> float:
-    """Return the natural draw [W] of one GPU of the group while it decodes (3)."""
-    fit = measured(gpu.key, model.key, precision, link.gpus)
+    """Return the natural draw [W] of one GPU of the group while it decodes (4)."""
+    fit = measured(gpu.key, model.key, precision, link.gpus, context_tokens)
     if fit is not None:
         turn = (math.log2(max(batch, 1.0)) - fit.power_mid_log2) / fit.power_width_log2
         return fit.power_low_w + fit.power_span_w / (1.0 + math.exp(-turn))
-    k, n = ROOFLINE, link.gpus
-    seconds = roofline_itl_s(gpu, model, precision, batch, context_tokens, link)
-    moved_b = touched_params(model, batch) * bytes_per_param(precision) + batch * context_tokens * model.kv_b_per_token
-    u_bw = moved_b / (seconds * n * gpu.bandwidth_b_s)
-    u_f = 2.0 * model.active * batch / (seconds * n * matrix_flops(gpu, precision))
-    share = min(k.power_base + k.power_bandwidth * u_bw + k.power_flop * u_f, 1.0)
+    return estimated_power_w(gpu, model, batch, link.gpus)
+
+
+def estimated_power_w(gpu: GpuSpec, model: LlmSpec, batch: float, gpus: int, form: PowerForm = POWER_FORM) -> float:
+    """Return (4) from its weights alone, W."""
+    share = sum(w * x for w, x in zip(form, power_features(model, batch, gpus), strict=True))
+    share = min(max(share, POWER_SHARE_MIN), 1.0)
     return gpu.limits.idle_w + (gpu.saturated_w - gpu.limits.idle_w) * share
+
+
+def power_features(model: LlmSpec, batch: float, gpus: int) -> tuple[float, float, float, float, float]:
+    """Return what the weights of (4) multiply."""
+    return (
+        1.0,
+        math.log2(max(batch, 1.0)),
+        math.log2(gpus),
+        1.0 if model.expert_share < 1.0 else 0.0,
+        math.log(model.active / 1e9 / gpus),
+    )
 
 
 def touched_params(model: LlmSpec, tokens: float) -> float:
     """Return the parameters read by one pass over ``tokens`` tokens."""
     if model.expert_share >= 1.0:
         return model.params
-    hit = 1.0 - float((1.0 - model.expert_share) ** tokens)
-    return model.shared + (model.params - model.shared) * hit
+    return model.shared + (model.params - model.shared) * experts_hit(model, tokens)
 
 
 def weights_b(model: LlmSpec, precision: Precision) -> float:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sites.catalog.load import gpu, gpu_id, load_catalog, model, model_id
-from sites.catalog.records import CurveName, Interconnect, ItemEntry, LlmEntry, Precision
+from sites.catalog.records import CurveName, Interconnect, ItemEntry, LlmEntry, MeasuredItems, Precision
 from sites.errors import InputError
 from sites.plant.gpu import CapCurve, GpuLimits
 
@@ -60,6 +60,16 @@ class LlmSpec(NamedTuple):
     draft: str
 
 
+class ItemsMeasured(NamedTuple):
+    """A per-item model measured on one GPU; 0 where a figure is not known."""
+
+    gpu: str
+    per_s: float
+    fixed_s: float
+    full_w: float
+    single_w: float
+
+
 class ItemSpec(NamedTuple):
     """A per-item model in SI units."""
 
@@ -69,7 +79,7 @@ class ItemSpec(NamedTuple):
     flop: float
     activation_b: float
     serial_steps: float
-    measured_per_s: tuple[tuple[str, float], ...]
+    measured: tuple[ItemsMeasured, ...]
 
 
 @lru_cache(maxsize=256)
@@ -175,5 +185,15 @@ def _item(key: str, entry: ItemEntry) -> ItemSpec:
         flop=entry.gflop_per_item.value * 1e9,
         activation_b=entry.activation_gb.value * 1e9,
         serial_steps=entry.serial_steps.value,
-        measured_per_s=tuple((name, figure.value) for name, figure in entry.measured_per_s.items()),
+        measured=tuple(_measured(fit) for fit in load_catalog().item_fits.get(key, ())),
+    )
+
+
+def _measured(fit: MeasuredItems) -> ItemsMeasured:
+    return ItemsMeasured(
+        gpu=fit.gpu,
+        per_s=fit.per_s.value,
+        fixed_s=fit.fixed_s.value if fit.fixed_s else 0.0,
+        full_w=fit.full_w.value if fit.full_w else 0.0,
+        single_w=fit.single_w.value if fit.single_w else 0.0,
     )

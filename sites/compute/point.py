@@ -27,10 +27,12 @@ from sites.compute.decode import GroupLink
 from sites.compute.hardware import (
     USABLE_MEMORY_FRAC,
     GpuSpec,
+    ItemsMeasured,
     ItemSpec,
     LlmSpec,
     bytes_per_param,
     curve,
+    gpu_spec,
     llm_spec,
     matrix_flops,
 )
@@ -45,6 +47,8 @@ ITEM_LAUNCH_S = 1.5e-3
 """Fixed time of one pass of a per-item model."""
 ITEM_EFFICIENCY_FRAC = 0.25
 """Share of dense FLOPs per-item models reach where nothing was measured (MLPerf: 0.2-0.35)."""
+SINGLE_ITEM_SHARE = 0.75
+"""Draw of one item at a time over that of a large batch, above idle (image models on H100: 0.73-0.99)."""
 SATURATED_FROM_LOG2, SATURATED_TO_LOG2 = 5.0, 8.0
 """log2 of the batch over which the decode curve turns into the saturated one."""
 
@@ -112,10 +116,8 @@ def llm_point(
     speculative: bool = False,
 ) -> Point:
     """Return the operating point (1) of a language model; limits are clipped to the settable range."""
-    context = input_tokens + output_tokens / 2.0
-    step_s, tokens_a_step = _step(gpu, model, precision, batch, context, link, speculative)
-    prompt_s = decode.prefill_s(gpu, model, precision, input_tokens, link)
-    decode_w = decode.decode_power_w(gpu, model, precision, batch, context, link)
+    free = _unlimited(gpu, model, precision, batch, input_tokens, output_tokens, link, speculative)
+    step_s, tokens_a_step, prompt_s, decode_w = free.step_s, free.tokens_a_step, free.prompt_s, free.decode_w
     decode_speed = decode_speed_frac(limit_w, decode_w, batch, gpu)
     prompt_speed = speed_frac(limit_w, gpu.saturated_w, curve("prefill"), gpu.limits)
     itl = step_s / tokens_a_step / decode_speed
@@ -136,51 +138,67 @@ def llm_point(
         speed=min(natural_s / service_s, 1.0),
         variable_frac=decode_s / service_s,
         profile="decode" if fill_share < 0.5 else "prefill",
-        measured=decode.measured(gpu.key, model.key, precision, link.gpus) is not None and not speculative,
+        measured=free.measured,
     )
 
 
 @lru_cache(maxsize=65536)
 def item_point(gpu: GpuSpec, model: ItemSpec, precision: Precision, batch: int, limit_w: float, units: float) -> Point:
     """Return the operating point (2) of a per-item model for requests of ``units`` items."""
-    rate, known = item_rate_per_s(gpu, model, precision)
-    speed = speed_frac(limit_w, gpu.saturated_w, curve(model.profile), gpu.limits)
-    fixed_s = ITEM_LAUNCH_S * model.serial_steps
-    busy_s = batch * units / rate
-    service_s = fixed_s + busy_s / speed
-    share = busy_s / speed / service_s
-    natural_w = gpu.saturated_w
-    capped_w = busy_power_w(limit_w, natural_w, gpu.limits)
+    work = items_on(gpu, model, precision)
+    items = batch * units
+    natural_w = work.full_w - (work.full_w - work.single_w) / max(items, 1.0)
+    speed = speed_frac(limit_w, natural_w, curve(model.profile), gpu.limits)
+    service_s = work.fixed_s + items / work.per_s / speed
     return Point(
         slots=batch,
         service_s=service_s,
         first_token_s=service_s,
         itl_s=0.0,
-        power_w=gpu.limits.idle_w + (capped_w - gpu.limits.idle_w) * max(share, 0.3),
+        power_w=busy_power_w(limit_w, natural_w, gpu.limits),
         natural_w=natural_w,
         speed=speed,
         variable_frac=0.0,
         profile="prefill" if model.profile == "prefill" else "vision",
-        measured=known,
+        measured=any(each.gpu == gpu.key for each in model.measured),
     )
 
 
-def item_rate_per_s(gpu: GpuSpec, model: ItemSpec, precision: Precision) -> tuple[float, bool]:
-    """Return items/s of one unlimited GPU and whether it was measured there; else scaled from the nearest by
-    FLOPs."""
-    rates = dict(model.measured_per_s)
-    if gpu.key in rates:
-        return rates[gpu.key], True
+@lru_cache(maxsize=2048)
+def items_on(gpu: GpuSpec, model: ItemSpec, precision: Precision) -> ItemsMeasured:
+    """Return rate, fixed time and draw of a per-item model on an unlimited GPU.
+
+    As measured there; else the nearest measured GPU scaled by dense FLOPs (fixed time as it is, draw by the
+    share of the span from idle to saturated); else a share of the dense FLOPs."""
     here = matrix_flops(gpu, precision)
-    if rates:
-        from sites.compute.hardware import gpu_spec
+    fixed_s = ITEM_LAUNCH_S * model.serial_steps
+    if not model.measured:
+        rate = here * ITEM_EFFICIENCY_FRAC / model.flop
+        return ItemsMeasured(gpu.key, rate, fixed_s, gpu.saturated_w, _single_w(gpu, gpu.saturated_w))
+    near = min(
+        model.measured, key=lambda each: (each.gpu != gpu.key, abs(math.log(_flops(each.gpu, precision) / here)))
+    )
+    there = gpu_spec(near.gpu)
+    rate = near.per_s if near.gpu == gpu.key else near.per_s * here / matrix_flops(there, precision)
+    full_w = _carried_w(near.full_w or there.saturated_w, there, gpu)
+    single_w = _carried_w(near.single_w, there, gpu) if near.single_w else _single_w(gpu, full_w)
+    return ItemsMeasured(gpu.key, rate, near.fixed_s or fixed_s, full_w, single_w)
 
-        def distance(name: str) -> float:
-            return abs(math.log(here / matrix_flops(gpu_spec(name), precision)))
 
-        nearest = min(sorted(rates), key=distance)
-        return rates[nearest] * here / matrix_flops(gpu_spec(nearest), precision), False
-    return here * ITEM_EFFICIENCY_FRAC / model.flop, False
+def _flops(gpu_key: str, precision: Precision) -> float:
+    return matrix_flops(gpu_spec(gpu_key), precision)
+
+
+def _carried_w(power_w: float, there: GpuSpec, here: GpuSpec) -> float:
+    """Return a draw measured on one GPU carried to another at the same share of its span."""
+    share = (power_w - there.limits.idle_w) / (there.saturated_w - there.limits.idle_w)
+    return here.limits.idle_w + share * (here.saturated_w - here.limits.idle_w)
+
+
+def _single_w(gpu: GpuSpec, full_w: float) -> float:
+    """Return the draw with one item at a time where it was not measured (estimated: three quarters of the
+    span)."""
+    return gpu.limits.idle_w + SINGLE_ITEM_SHARE * (full_w - gpu.limits.idle_w)
 
 
 def decode_speed_frac(limit_w: float, natural_w: float, batch: float, gpu: GpuSpec) -> float:
@@ -193,6 +211,39 @@ def decode_speed_frac(limit_w: float, natural_w: float, batch: float, gpu: GpuSp
         return small
     large = speed_frac(limit_w, natural_w, curve("decode-saturated"), gpu.limits)
     return float(small ** (1.0 - weight) * large**weight)
+
+
+class _Unlimited(NamedTuple):
+    """A replica without a power limit."""
+
+    step_s: float
+    tokens_a_step: float
+    prompt_s: float
+    decode_w: float
+    measured: bool
+
+
+@lru_cache(maxsize=16384)
+def _unlimited(
+    gpu: GpuSpec,
+    model: LlmSpec,
+    precision: Precision,
+    batch: int,
+    input_tokens: float,
+    output_tokens: float,
+    link: GroupLink,
+    speculative: bool,
+) -> _Unlimited:
+    context = input_tokens + output_tokens / 2.0
+    step_s, tokens_a_step = _step(gpu, model, precision, batch, context, link, speculative)
+    known = decode.measured(gpu.key, model.key, precision, link.gpus, context) is not None
+    return _Unlimited(
+        step_s=step_s,
+        tokens_a_step=tokens_a_step,
+        prompt_s=decode.prefill_s(gpu, model, precision, input_tokens, link),
+        decode_w=decode.decode_power_w(gpu, model, precision, batch, context, link),
+        measured=known and not speculative and not link.over_pcie,
+    )
 
 
 def _step(

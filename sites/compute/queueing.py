@@ -1,58 +1,60 @@
-"""How long a request takes when others come too: the P99 of the whole response, and the largest rate that
-keeps it.
+"""How long a request takes when others come too: the P99 of the whole response, and the largest rate that keeps it.
 
-Slots are the servers of a queue (c of them, mean service ``S``, squared coefficient of variation ``cs2``).
-Waiting:
+Slots are the servers of a first-come queue: ``c`` of them, mean service ``S``, squared coefficient of variation
+``cs2``. The wait of a request is independent of its own service, so with a lognormal service time
 
-    P(W > t) = C(c, rho) exp(-t c (1 - rho) / (K S)),   K = (ca2 + cs2) / 2    Erlang C x Allen-Cunneen   (1)
+    P(W + S > t) = P(S > t) + integral over s < t of P(W > t - s) dF(s)                                    (1)
+    P(W > t) = C(c, rho) exp(-t c (1 - rho) / (K S)),  K = (ca2 + cs2) / 2    Erlang C x Allen-Cunneen     (2)
 
-Real traffic is not Poisson: its rate itself moves, with a squared coefficient of variation ``v`` that hardly
-depends on the window, so the index of dispersion over a window ``w`` is ``1 + v lambda w`` and the arrival
-variability that a queue feels, over about twice the service time, is ``ca2 = 1 + 2 v lambda S = 1 + 2 v rho
-c`` (2). On the Azure conversation trace v = 0.057 (index 4.0 over 10 s at 5.5 req/s).
+The integral is taken over bins of the service time with the latest point of each: an upper bound.
 
-Service is taken as lognormal. The response bound needs no independence: for any split, ``P(W + S > w + s) <=
-P(W > w) + P(S > s)`` (3), so the sum of the two quantiles at levels that add up to 1 % is an upper bound of
-P99; the best split of a few is used. Stages of a chain add up by the same rule.
+Real traffic is not Poisson: its rate itself moves, with a squared coefficient of variation ``v(w)`` over a window
+``w``. Swings shorter than about twice the service time make the arrivals burstier, ``ca2 = 1 + 2 v S lambda`` (3),
+the index of dispersion over that window. Longer ones the queue follows as if each lasted: the budget has to hold at
+the rate ``lambda (1 + z sqrt(v))`` (4) of a strong swing. A budget of minutes rides out what a budget of seconds can
+not, so ``v`` is taken at the window of the budget. On the Azure conversation trace v falls from 0.053 (10 s) to
+0.023 (10 min); z = 1.8 keeps the promise in its replay (``python -m benchmarks.queueing``).
 
-Erlang's C by the expansion of Janssen, van Leeuwaarden and Zwart (2008), Operations Research 56(6): within 1
-% down to c = 1. All functions take floats or arrays alike."""
+Erlang's C by the expansion of Janssen, van Leeuwaarden and Zwart (2008), Operations Research 56(6): within 1 % down
+to one server. All functions take floats or arrays alike.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Number = Floats | float
 
 RATE_CV2 = 0.057
-"""``v`` of (2), Azure LLM inference trace 2023, conversation; 0.054-0.070 for windows of 1-60 s."""
-DISPERSION_PER_S = 0.31
-"""Growth of the index of dispersion with the window, 1/s: ``v lambda`` on the same trace. Streams of independent users
-keep it when they are added up, so ``v`` falls as the rate grows."""
+"""``v`` of (3) over windows of seconds, Azure LLM inference trace 2023, conversation."""
+SWING_WINDOW_S = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+SWING_SHARE = (0.93, 0.83, 0.79, 0.75, 0.57, 0.40)
+"""``v(w) / RATE_CV2`` on the same trace, for the windows above."""
+SWING_Z = 1.8
+"""``z`` of (4)."""
 UTILISATION_MAX = 0.95
-"""No queue is planned fuller than this."""
-_SPLITS = (0.02, 0.1, 0.3, 0.6)
-"""Shares of the tail given to waiting in (3)."""
+"""No queue is planned fuller than this, swings included."""
+_LEVELS = np.array((0.0, 0.4, 0.7, 0.9, 0.96, 0.985, 0.993, 0.998))
+_NORMAL = np.array([NormalDist().inv_cdf(level) for level in (*_LEVELS[1:], 0.9999)])
 
 
-def rate_cv2_at(rate_rps: float) -> float:
-    """Return the squared coefficient of variation of the request rate of a stream of ``rate_rps`` [1/s], at most 1."""
-    return min(DISPERSION_PER_S / max(rate_rps, 1e-9), 1.0)
-
-
-def normal_cdf(x: Floats) -> Floats:
+def normal_cdf(x: Number) -> Floats:
     """Return the standard normal distribution function (Abramowitz and Stegun 7.1.26, error 1.5e-7)."""
-    z = np.abs(x) / np.sqrt(2.0)
+    at = np.asarray(x, dtype=np.float64)
+    z = np.abs(at) * np.sqrt(0.5)
     t = 1.0 / (1.0 + 0.3275911 * z)
     poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
     tail = 0.5 * poly * np.exp(-z * z)
-    return np.asarray(np.where(x >= 0.0, 1.0 - tail, tail))
+    return np.asarray(np.where(at >= 0.0, 1.0 - tail, tail))
 
 
-def erlang_c(servers: Floats | float, utilisation: Floats | float) -> Floats:
+def erlang_c(servers: Number, utilisation: Number) -> Floats:
     """Return the probability that a request waits, for ``servers`` >= 1 and ``utilisation`` in (0, 1)."""
     c = np.asarray(servers, dtype=np.float64)
     rho = np.clip(np.asarray(utilisation, dtype=np.float64), 1e-9, 1.0 - 1e-9)
@@ -63,61 +65,133 @@ def erlang_c(servers: Floats | float, utilisation: Floats | float) -> Floats:
     return np.asarray(np.clip(1.0 / (rho + gamma * (mills + 2.0 / (3.0 * np.sqrt(c)))), 0.0, 1.0))
 
 
-def lognormal_quantile(mean: Floats | float, scv: Floats | float, level: float) -> Floats:
-    """Return the quantile at ``level`` of a lognormal with this mean and squared coefficient of variation."""
-    sigma2 = np.log1p(np.asarray(scv, dtype=np.float64))
-    return np.asarray(mean, dtype=np.float64) * np.exp(-0.5 * sigma2 + NormalDist().inv_cdf(level) * np.sqrt(sigma2))
+def swing_cv2(budget_s: Number, rate_cv2: float = RATE_CV2) -> Floats:
+    """Return ``v`` at the window of a budget [s] (4)."""
+    window = np.log(np.maximum(np.asarray(budget_s, dtype=np.float64), 1e-6))
+    return np.asarray(rate_cv2 * np.interp(window, np.log(SWING_WINDOW_S), SWING_SHARE))
 
 
-def wait_quantile_s(
-    slots: Floats | float,
-    service_s: Floats | float,
-    service_scv: Floats | float,
-    utilisation: Floats | float,
-    tail: float,
+class _Work(NamedTuple):
+    """What the load leaves alone: the share of services over the time asked for, and bins of those below."""
+
+    over: Floats
+    mass: Floats
+    """Probability of each bin, (bins, ...)."""
+    slack_s: Floats
+    """Time asked for less the latest point of each bin."""
+
+
+def _work(service_s: Number, service_scv: Number, at_s: Number) -> _Work:
+    s, t = np.asarray(service_s, dtype=np.float64), np.asarray(at_s, dtype=np.float64)
+    sigma = np.sqrt(np.log1p(np.maximum(service_scv, 1e-6)))
+    log_median = np.log(s) - 0.5 * sigma * sigma
+    below = normal_cdf((np.log(np.maximum(t, 1e-12)) - log_median) / sigma)
+    shape = (-1,) + (1,) * below.ndim
+    low, high = _LEVELS.reshape(shape), np.append(_LEVELS[1:], 1.0).reshape(shape)
+    latest = np.exp(log_median + _NORMAL.reshape(shape) * sigma)
+    latest[-1] = t
+    return _Work(1.0 - below, np.clip(below - low, 0.0, high - low), np.maximum(t - latest, 0.0))
+
+
+def _tail(work: _Work, slots: Floats, service_s: Floats, service_scv: Number, rho: Floats, rate_cv2: float) -> Floats:
+    factor = 0.5 * (1.0 + 2.0 * rate_cv2 * rho * slots + service_scv)
+    decay = slots * np.maximum(1.0 - rho, 1e-9) / (factor * service_s)
+    late = np.sum(work.mass * np.exp(-decay * work.slack_s), axis=0)
+    return np.asarray(np.minimum(work.over + erlang_c(slots, rho) * late, 1.0))
+
+
+def response_tail(
+    slots: Number,
+    service_s: Number,
+    service_scv: Number,
+    utilisation: Number,
+    at_s: Number,
     rate_cv2: float = RATE_CV2,
 ) -> Floats:
-    """Return the waiting time [s] exceeded with probability ``tail`` (1), (2)."""
-    c, s, rho = np.asarray(slots, dtype=np.float64), np.asarray(service_s, dtype=np.float64), np.asarray(utilisation)
-    factor = 0.5 * (1.0 + 2.0 * rate_cv2 * rho * c + service_scv)
-    waits = erlang_c(c, rho)
-    decay_s = factor * s / (c * np.maximum(1.0 - rho, 1e-9))
-    return np.maximum(np.log(np.maximum(waits, 1e-300) / tail), 0.0) * decay_s
+    """Return the probability, rounded up, that a response takes longer than ``at_s`` [s] (1), (2), (3)."""
+    c, s = np.asarray(slots, dtype=np.float64), np.asarray(service_s, dtype=np.float64)
+    rho = np.asarray(utilisation, dtype=np.float64)
+    return _tail(_work(s, service_scv, at_s), c, s, service_scv, rho, rate_cv2)
 
 
 def response_bound_s(
-    slots: Floats | float,
-    service_s: Floats | float,
-    service_scv: Floats | float,
-    utilisation: Floats | float,
-    tail: float = 0.01,
+    slots: Number,
+    service_s: Number,
+    service_scv: Number,
+    utilisation: Number,
+    tail: Number = 0.01,
     rate_cv2: float = RATE_CV2,
+    steps: int = 20,
 ) -> Floats:
-    """Return an upper bound of the response time [s] exceeded with probability ``tail`` (3)."""
-    best: Floats | None = None
-    for share in _SPLITS:
-        wait = wait_quantile_s(slots, service_s, service_scv, utilisation, tail * share, rate_cv2)
-        bound = wait + lognormal_quantile(service_s, service_scv, 1.0 - tail * (1.0 - share))
-        best = bound if best is None else np.minimum(best, bound)
-    assert best is not None
-    return best
+    """Return an upper bound of the response time [s] exceeded with probability ``tail``, at a steady rate (1)."""
+    s = np.asarray(service_s, dtype=np.float64) + 0.0 * np.asarray(slots) + 0.0 * np.asarray(utilisation)
+    low, high = 0.01 * s, 1e4 * s
+    for _ in range(steps):
+        middle = np.sqrt(low * high)
+        over = response_tail(slots, service_s, service_scv, utilisation, middle, rate_cv2) > tail
+        low, high = np.where(over, middle, low), np.where(over, high, middle)
+    return np.asarray(high)
 
 
 def sustained_rate_rps(
-    slots: Floats | float,
-    service_s: Floats | float,
-    service_scv: Floats | float,
-    budget_s: float,
-    tail: float = 0.01,
+    slots: Number,
+    service_s: Number,
+    service_scv: Number,
+    budget_s: Number,
+    tail: Number = 0.01,
     rate_cv2: float = RATE_CV2,
-    steps: int = 12,
+    steps: int = 9,
 ) -> Floats:
-    """Return the largest request rate [1/s] whose response bound keeps ``budget_s`` [s]; 0 where none
-    does."""
+    """Return the largest mean request rate [1/s] that keeps ``budget_s`` [s] through the swings (4); 0 if none.
+
+    ``rate_cv2`` is the variability of the request rate, 0 for Poisson arrivals.
+    """
     c, s = np.broadcast_arrays(np.asarray(slots, dtype=np.float64), np.asarray(service_s, dtype=np.float64))
+    swing = swing_factor(budget_s, rate_cv2)
+    work = _work(s, service_scv, budget_s)
     low, high = np.zeros(c.shape), np.full(c.shape, UTILISATION_MAX)
     for _ in range(steps):
         middle = 0.5 * (low + high)
-        keeps = response_bound_s(c, s, service_scv, middle, tail, rate_cv2) <= budget_s
+        keeps = _tail(work, c, s, service_scv, middle, rate_cv2) <= tail
         low, high = np.where(keeps, middle, low), np.where(keeps, high, middle)
-    return np.asarray(low * c / s)
+    return np.asarray(low / swing * c / s)
+
+
+def swing_factor(budget_s: Number, rate_cv2: float = RATE_CV2) -> Floats:
+    """Return the rate of a strong swing over the mean rate, ``1 + z sqrt(v)`` (4)."""
+    return np.asarray(1.0 + SWING_Z * np.sqrt(swing_cv2(budget_s, rate_cv2)))
+
+
+def rate_cv2_of(counts: Sequence[int] | Floats) -> float:
+    """Return the variability of a request rate from counts in equal windows, ``(var / mean - 1) / mean``, at least 0.
+
+    Counts in windows of about twice the service time give the ``v`` of (3) of a site's own traffic.
+    """
+    seen = np.asarray(counts, dtype=np.float64)
+    mean = float(seen.mean()) if seen.size else 0.0
+    return max((float(seen.var()) / mean - 1.0) / mean, 0.0) if mean > 0.0 else 0.0
+
+
+def chain_bound_s(stages: Sequence[tuple[float, float]], tail: float = 0.01, splits: int = 16) -> float:
+    """Return an upper bound of the time [s] of stages in series exceeded with probability ``tail``.
+
+    ``stages`` are (median s, P99 s) of each, taken as lognormal. No independence is assumed: whatever the stages
+    have in common, ``P(sum > sum q_i) <= sum of the tails``, so quantiles at levels that share out ``tail`` add up
+    to a bound. The share of each stage is searched on a grid of ``splits`` parts for the smallest sum.
+    """
+    if not stages:
+        return 0.0
+    normal = NormalDist()
+    z99 = normal.inv_cdf(0.99)
+    shares = [1] * len(stages)
+
+    def quantile(index: int, parts: int, total: int) -> float:
+        median_s, p99_s = stages[index]
+        z = normal.inv_cdf(1.0 - tail * parts / total)
+        return float(median_s * (p99_s / median_s) ** (z / z99)) if median_s > 0.0 else p99_s
+
+    total = max(splits, len(stages))
+    for _ in range(total - len(stages)):
+        gains = [quantile(i, n, total) - quantile(i, n + 1, total) for i, n in enumerate(shares)]
+        shares[max(range(len(stages)), key=gains.__getitem__)] += 1
+    return sum(quantile(i, n, total) for i, n in enumerate(shares))

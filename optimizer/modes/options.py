@@ -1,0 +1,204 @@
+"""Replicas a service could run: every (pool, precision, draft model, GPU group, batch, power limit) that fits
+and is fast enough.
+
+Of the batches only the two largest are kept whose service time alone keeps the budget: a batch is a ceiling
+on concurrency, so a smaller one saves nothing at low load. Limits above the natural draw do what the next
+lower one does and are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from statistics import NormalDist
+from typing import NamedTuple
+
+from sites.catalog.records import Precision
+from sites.compute.hardware import GpuSpec, ItemSpec, LlmSpec, gpu_spec, model_spec, quality
+from sites.compute.levels import limit_steps_w
+from sites.compute.point import Point, group_link, item_point, item_slots_max, llm_point, llm_slots_max
+from sites.schema.workload import Pool, Service
+
+TOKENS_SCV = 0.6
+"""Squared coefficient of variation of the answer length; 0.595 on the Azure 2023 conversation trace."""
+ITEMS_SCV = 0.05
+"""Spread of the service time of per-item models (estimated): the work is fixed, the clock is not."""
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+GROUPS = (1, 2, 4, 8)
+GROUP_SIZES_KEPT = 2
+BATCHES_KEPT = 2
+TAIL = 0.01
+"""Share of requests that may exceed the budget: P99."""
+TIGHTEST_TAIL = 0.001
+"""For the class under 100 ms, where a late answer is a wrong one: P99.9."""
+
+
+class Option(NamedTuple):
+    """One replica."""
+
+    pool: str
+    precision: Precision
+    speculative: bool
+    group: int
+    limit_w: float
+    point: Point
+    scv: float
+    """Squared coefficient of variation of its service time."""
+    single_w: float
+    """Draw of one of its GPUs with one request in service."""
+    idle_w: float
+    """Draw of one of its GPUs without work."""
+    quality: float
+    replicas_max: int
+
+
+def tail_of(service: Service) -> float:
+    """Return the share of requests that may exceed the budget."""
+    return TIGHTEST_TAIL if service.latency_class == "under-100ms" else TAIL
+
+
+def service_scv(point: Point) -> float:
+    """Return the squared coefficient of variation of the service time of ``point``."""
+    return TOKENS_SCV * point.variable_frac**2 if point.itl_s > 0.0 else ITEMS_SCV
+
+
+def service_quantile_s(point: Point, tail: float) -> float:
+    """Return the service time [s] exceeded with probability ``tail``, lognormal, without any wait."""
+    sigma2 = math.log1p(service_scv(point))
+    return point.service_s * math.exp(_z(tail) * math.sqrt(sigma2) - 0.5 * sigma2)
+
+
+@lru_cache(maxsize=4096)
+def options(service: Service, pool: Pool, limits_per_gpu: int, max_limit_w: float | None) -> tuple[Option, ...]:
+    """Return the replicas of ``service`` on ``pool`` that fit in memory and keep the budget when alone.
+
+    Raises:
+        InputError: a GPU or model that the catalogue does not know.
+    """
+    model, gpu = model_spec(service.model), gpu_spec(pool.gpu)
+    limits = limit_steps_w(gpu, limits_per_gpu, max_limit_w)
+    found: list[Option] = []
+    for precision in service.precisions:
+        if isinstance(model, LlmSpec):
+            for draft in (False, True) if service.speculative and model.draft else (False,):
+                found += _llm_options(service, pool, gpu, model, precision, draft, limits)
+        else:
+            found += _item_options(service, pool, gpu, model, precision, limits)
+    return tuple(found)
+
+
+def group_sizes(
+    gpu: GpuSpec, pool: Pool, model: LlmSpec, precision: Precision, context: float, draft: bool
+) -> list[int]:
+    """Return the smallest GPU groups inside a node that hold the weights and a request of ``context`` tokens."""
+    fitting = [
+        group
+        for group in GROUPS
+        if group <= pool.gpus_per_node and llm_slots_max(gpu, model, precision, context, group, draft) >= 1
+    ]
+    return fitting[:GROUP_SIZES_KEPT]
+
+
+def _llm_options(
+    service: Service,
+    pool: Pool,
+    gpu: GpuSpec,
+    model: LlmSpec,
+    precision: Precision,
+    draft: bool,
+    limits: Sequence[float],
+) -> list[Option]:
+    asked = service.request
+    context = asked.input_tokens + asked.output_tokens
+    grade = quality(precision, model.native)
+    found: list[Option] = []
+    for group in group_sizes(gpu, pool, model, precision, context, draft):
+        link = group_link(gpu, pool.interconnect, group)
+        replicas = min(service.replicas_max, pool.nodes * (pool.gpus_per_node // group))
+        most = llm_slots_max(gpu, model, precision, context, group, draft)
+
+        def at(batch: int, limit: float, link=link) -> Point:  # type: ignore[no-untyped-def]
+            return llm_point(gpu, model, precision, batch, limit, asked.input_tokens, asked.output_tokens, link, draft)
+
+        for limit, point, single_w in _kept(at, most, limits, service.p99_s, tail_of(service)):
+            found.append(
+                Option(
+                    pool=pool.name,
+                    precision=precision,
+                    speculative=draft,
+                    group=group,
+                    limit_w=limit,
+                    point=point,
+                    scv=service_scv(point),
+                    single_w=single_w,
+                    idle_w=gpu.limits.idle_w,
+                    quality=grade,
+                    replicas_max=replicas,
+                )
+            )
+    return found
+
+
+def _item_options(
+    service: Service, pool: Pool, gpu: GpuSpec, model: ItemSpec, precision: Precision, limits: Sequence[float]
+) -> list[Option]:
+    def at(batch: int, limit: float) -> Point:
+        return item_point(gpu, model, precision, batch, limit, service.request.units)
+
+    most = item_slots_max(gpu, model, precision)
+    return [
+        Option(
+            pool=pool.name,
+            precision=precision,
+            speculative=False,
+            group=1,
+            limit_w=limit,
+            point=point,
+            scv=service_scv(point),
+            single_w=single_w,
+            idle_w=gpu.limits.idle_w,
+            quality=quality(precision),
+            replicas_max=min(service.replicas_max, pool.gpus),
+        )
+        for limit, point, single_w in _kept(at, most, limits, service.p99_s, tail_of(service))
+    ]
+
+
+def _kept(
+    at: Callable[[int, float], Point], most: int, limits: Sequence[float], budget_s: float, tail: float
+) -> list[tuple[float, Point, float]]:
+    """Return (limit, point, draw with one request) for the largest batches that keep the budget at each limit."""
+    batches = [batch for batch in BATCHES if batch <= most]
+    kept: list[tuple[float, Point, float]] = []
+    last: tuple[float, float] | None = None
+    for limit in limits:
+        count = _feasible(at, batches, limit, budget_s, tail)
+        if count == 0:
+            continue
+        top = at(batches[count - 1], limit)
+        if (top.power_w, top.service_s) == last:
+            continue
+        last = (top.power_w, top.service_s)
+        single_w = at(1, limit).power_w
+        kept += [(limit, at(batch, limit), single_w) for batch in batches[max(count - BATCHES_KEPT, 0) : count]]
+    return kept
+
+
+def _feasible(
+    at: Callable[[int, float], Point], batches: Sequence[int], limit: float, budget_s: float, tail: float
+) -> int:
+    """Return how many of ``batches``, ascending, keep the budget when alone; by bisection."""
+    low, high = 0, len(batches)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if service_quantile_s(at(batches[middle - 1], limit), tail) <= budget_s:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+@lru_cache(maxsize=8)
+def _z(tail: float) -> float:
+    return NormalDist().inv_cdf(1.0 - tail)
