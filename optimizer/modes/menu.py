@@ -239,7 +239,7 @@ def _thin(rows: _Rows, scores: _Scores, front: Ints, modes_max: int) -> list[int
 def _mode(rows: _Rows, scores: _Scores, row: int, p99_s: float, found: list[Option]) -> ServingMode:
     each = found[int(rows.option[row])]
     replicas = int(rows.replicas[row])
-    group = f" tp{each.group}" if each.group > 1 else ""
+    group = f" {'pp' if each.pipeline else 'tp'}{each.group}" if each.group > 1 else ""
     draft = " draft" if each.speculative else ""
     busy_w = float(scores.busy_w[row])
     return ServingMode(

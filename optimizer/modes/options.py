@@ -15,6 +15,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from sites.catalog.records import Precision
+from sites.compute.decode import GroupLink
 from sites.compute.hardware import GpuSpec, ItemSpec, LlmSpec, gpu_spec, model_spec, quality
 from sites.compute.levels import limit_steps_w
 from sites.compute.point import Point, group_link, item_point, item_slots_max, llm_point, llm_slots_max
@@ -41,6 +42,9 @@ class Option(NamedTuple):
     precision: Precision
     speculative: bool
     group: int
+    """GPUs of one replica."""
+    pipeline: bool
+    """Layers split over the group's GPUs one after the other; else each layer over all."""
     limit_w: float
     point: Point
     scv: float
@@ -100,6 +104,15 @@ def group_sizes(
     return fitting[:GROUP_SIZES_KEPT]
 
 
+def _groups(
+    gpu: GpuSpec, pool: Pool, model: LlmSpec, precision: Precision, context: float, draft: bool
+) -> list[tuple[int, bool]]:
+    """Return (GPUs, pipeline) of the groups to try; a pipeline only where tensor parallel would go over PCIe."""
+    sizes = group_sizes(gpu, pool, model, precision, context, draft)
+    groups = [(size, False) for size in sizes]
+    return groups + [(size, True) for size in sizes if group_link(gpu, pool.interconnect, size).over_pcie and not draft]
+
+
 def _llm_options(
     service: Service,
     pool: Pool,
@@ -113,12 +126,12 @@ def _llm_options(
     context = asked.input_tokens + asked.output_tokens
     grade = quality(precision, model.native)
     found: list[Option] = []
-    for group in group_sizes(gpu, pool, model, precision, context, draft):
-        link = group_link(gpu, pool.interconnect, group)
+    for group, pipeline in _groups(gpu, pool, model, precision, context, draft):
+        link = group_link(gpu, pool.interconnect, group, pipeline)
         replicas = min(service.replicas_max, pool.nodes * (pool.gpus_per_node // group))
         most = llm_slots_max(gpu, model, precision, context, group, draft)
 
-        def at(batch: int, limit: float, link=link) -> Point:  # type: ignore[no-untyped-def]
+        def at(batch: int, limit: float, link: GroupLink = link) -> Point:
             return llm_point(gpu, model, precision, batch, limit, asked.input_tokens, asked.output_tokens, link, draft)
 
         for limit, point, single_w in _kept(at, most, limits, service.p99_s, tail_of(service)):
@@ -128,6 +141,7 @@ def _llm_options(
                     precision=precision,
                     speculative=draft,
                     group=group,
+                    pipeline=pipeline,
                     limit_w=limit,
                     point=point,
                     scv=service_scv(point),
@@ -153,6 +167,7 @@ def _item_options(
             precision=precision,
             speculative=False,
             group=1,
+            pipeline=False,
             limit_w=limit,
             point=point,
             scv=service_scv(point),

@@ -13,11 +13,11 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from sites.catalog.records import Catalog, Figure, GpuEntry, ItemEntry, LlmEntry, MeasuredDecode
+from sites.catalog.records import Archetype, Catalog, Figure, GpuEntry, ItemEntry, LlmEntry, MeasuredDecode
 from sites.errors import InputError, InputFault, shorten
 from sites.record import Record
 
-_SECTIONS = ("sources", "precisions", "curves", "gpus", "models", "decode_fits", "item_fits")
+_SECTIONS = ("sources", "precisions", "curves", "gpus", "models", "archetypes", "decode_fits", "item_fits")
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -85,6 +85,24 @@ def model(name: str, catalog: Catalog | None = None) -> LlmEntry | ItemEntry:
     return known.models[model_id(name, known)]
 
 
+def archetype(name: str, catalog: Catalog | None = None) -> Archetype:
+    """Return a workload archetype by key.
+
+    Raises:
+        InputError: no such archetype; the known ones are given.
+    """
+    known = (catalog or load_catalog()).archetypes
+    if name not in known:
+        nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or sorted(known)
+        raise InputError.single(
+            source="catalog",
+            field="archetype",
+            found=name,
+            mend=f"no such archetype; nearest are {', '.join(nearest)}",
+        )
+    return known[name]
+
+
 def figures(entry: Record) -> Iterable[tuple[str, Figure]]:
     """Yield the dotted field name and figure of every figure in ``entry``."""
     for field in type(entry).model_fields:
@@ -143,6 +161,9 @@ def _check_sources(catalog: Catalog) -> None:
 def _entries(catalog: Catalog) -> Iterable[tuple[str, str, Record]]:
     yield from (("gpus", key, entry) for key, entry in catalog.gpus.items())
     yield from (("models", key, entry) for key, entry in catalog.models.items())
+    for key, archetype in catalog.archetypes.items():
+        yield "archetypes", key, archetype
+        yield from (("archetypes", f"{key}.{stage.name}", stage) for stage in archetype.stages)
     yield from (("curves", key, entry) for key, entry in catalog.curves.items())
     yield from (("precisions", key, entry) for key, entry in catalog.precisions.items())
     for key, decodes in catalog.decode_fits.items():

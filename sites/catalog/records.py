@@ -169,7 +169,7 @@ class ItemEntry(Record):
     kind: Literal["item"]
     name: str
     aliases: tuple[str, ...] = ()
-    profile: Literal["vision", "diffusion", "prefill"]
+    profile: Literal["vision", "diffusion", "prefill", "training"]
     unit: str
     params_b: Figure
     gflop_per_item: Figure
@@ -177,9 +177,49 @@ class ItemEntry(Record):
     """Working memory of one item, GB."""
     serial_steps: Figure = Figure(1, "datasheet", "model-card")
     """Passes that must follow each other for one item."""
+    launch_ms: Figure = Figure(1.5, "estimated", "practice")
+    """Fixed time of one pass: copying in, starting kernels, copying out."""
 
 
 ModelEntry = Annotated[LlmEntry | ItemEntry, Field(discriminator="kind")]
+
+
+class Stage(Record):
+    """One stage of a chained service. Stages stream: the next starts on the first part of this one."""
+
+    name: str
+    model: str = ""
+    """Model of the catalogue; empty for a stage that is not computed here, such as the network."""
+    median_s: Figure
+    """Time to its first usable output, median; of a computed stage a stand-in until the advisor works it out."""
+    p99_s: Figure
+    """Time to its first usable output, 99 of 100."""
+    whole_p99_s: Figure
+    """Time to its whole output, 99 of 100: what it takes when stages wait for each other."""
+
+
+class Archetype(Record):
+    """A kind of workload with what it needs."""
+
+    title: str
+    latency_class: Literal["under-100ms", "100-1000ms", "1-10s", "over-10s"]
+    p99_s: Figure
+    """Budget of the whole response; of batch work the window in which it has to be done."""
+    model: str
+    precisions: tuple[Precision, ...]
+    input_tokens: float = Field(default=0.0, ge=0)
+    output_tokens: float = Field(default=0.0, ge=0)
+    units: float = Field(default=1.0, gt=0)
+    rate_rps: float = Field(gt=0)
+    """Requests a second of the example; of batch work the volume over the window."""
+    steady: bool = False
+    """Whether requests come on a clock or from a queue: no swings of the rate."""
+    sovereign: bool = False
+    pinned: bool = False
+    """Whether it needs a device of its own, on the spot and never capped: no off-site or shared service can meet it."""
+    stages: tuple[Stage, ...] = ()
+    """Stages of a chained service around the model; the budget is one for all."""
+    note: str = ""
 
 
 class Catalog(Record):
@@ -190,6 +230,7 @@ class Catalog(Record):
     curves: dict[CurveName, CapCurveEntry]
     gpus: dict[str, GpuEntry]
     models: dict[str, ModelEntry]
+    archetypes: dict[str, Archetype] = Field(default_factory=dict)
     decode_fits: dict[str, tuple[MeasuredDecode, ...]] = Field(default_factory=dict)
     """Measured decoding, by model."""
     item_fits: dict[str, tuple[MeasuredItems, ...]] = Field(default_factory=dict)

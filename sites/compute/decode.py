@@ -13,6 +13,9 @@ in tensor parallel, ``BW`` and ``F`` of one GPU; ``c_moe`` only for mixtures. Ov
 own start time and volume. Where a (GPU, model, precision, n) was measured, ``a + b B + c hit(B) + cache(B)``
 from the catalogue replaces (1).
 
+In a pipeline of ``n`` GPUs a token passes all layers one GPU after the other while the other micro-batches follow, so
+``ITL = ITL(B / n, one GPU) + n hop`` (5): it adds memory and throughput, never speed.
+
 Prompt time: ``2 A tokens / (n F e_p)``, at least one pass over the weights (3). Natural draw of one GPU in
 decode: logistic in log2 B where measured, else ``idle + (saturated - idle) (p0 + p_b log2 B + p_n log2 n +
 p_m [MoE] + p_a ln(A / 1e9 / n))`` (4).
@@ -67,6 +70,8 @@ ROOFLINE = Roofline()
 POWER_FORM = PowerForm(base=0.323, log2_batch=0.0423, log2_gpus=-0.0647, mixture=0.0916, ln_active=0.0942)
 PCIE_REDUCE_S = 30e-6
 """Latency of one all-reduce over PCIe, no peer access through a switch (estimated)."""
+PIPELINE_HOP_S = 60e-6
+"""Hand-over of activations from one pipeline stage to the next (estimated)."""
 POWER_SHARE_MIN = 0.15
 """A GPU that decodes draws at least this share of its span (single-stream decode draws 20-45 % of TDP)."""
 LINK_EFFICIENCY = 0.6
@@ -74,12 +79,14 @@ LINK_EFFICIENCY = 0.6
 
 
 class GroupLink(NamedTuple):
-    """How the GPUs of one tensor-parallel group talk."""
+    """How the GPUs of one group share a model and talk."""
 
     gpus: int
     bandwidth_b_s: float
     """One direction."""
     over_pcie: bool
+    pipeline: bool = False
+    """Layers split over the GPUs one after the other, instead of each layer over all."""
 
 
 @lru_cache(maxsize=2048)
@@ -99,7 +106,11 @@ def measured(
 def itl_s(
     gpu: GpuSpec, model: LlmSpec, precision: Precision, batch: float, context_tokens: float, link: GroupLink
 ) -> float:
-    """Return the time between tokens [s] of ``batch`` requests with ``context_tokens`` in cache each (1)."""
+    """Return the time between tokens [s] of ``batch`` requests with ``context_tokens`` in cache each (1), (5)."""
+    if link.pipeline:
+        alone = GroupLink(gpus=1, bandwidth_b_s=link.bandwidth_b_s, over_pcie=False)
+        step_s = roofline_itl_s(gpu, model, precision, max(batch / link.gpus, 1.0), context_tokens, alone)
+        return step_s + PIPELINE_HOP_S * link.gpus
     fit = None if link.over_pcie else measured(gpu.key, model.key, precision, link.gpus, context_tokens)
     if fit is None:
         return roofline_itl_s(gpu, model, precision, batch, context_tokens, link)
@@ -163,7 +174,7 @@ def decode_power_w(
     gpu: GpuSpec, model: LlmSpec, precision: Precision, batch: float, context_tokens: float, link: GroupLink
 ) -> float:
     """Return the natural draw [W] of one GPU of the group while it decodes (4)."""
-    fit = measured(gpu.key, model.key, precision, link.gpus, context_tokens)
+    fit = None if link.pipeline else measured(gpu.key, model.key, precision, link.gpus, context_tokens)
     if fit is not None:
         turn = (math.log2(max(batch, 1.0)) - fit.power_mid_log2) / fit.power_width_log2
         return fit.power_low_w + fit.power_span_w / (1.0 + math.exp(-turn))

@@ -79,6 +79,8 @@ class ItemSpec(NamedTuple):
     flop: float
     activation_b: float
     serial_steps: float
+    launch_s: float
+    """Fixed time of one pass."""
     measured: tuple[ItemsMeasured, ...]
 
 
@@ -185,6 +187,7 @@ def _item(key: str, entry: ItemEntry) -> ItemSpec:
         flop=entry.gflop_per_item.value * 1e9,
         activation_b=entry.activation_gb.value * 1e9,
         serial_steps=entry.serial_steps.value,
+        launch_s=entry.launch_ms.value * 1e-3,
         measured=tuple(_measured(fit) for fit in load_catalog().item_fits.get(key, ())),
     )
 

@@ -21,7 +21,7 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
-from sites.catalog.records import Precision
+from sites.catalog.records import CurveName, Precision
 from sites.compute import decode
 from sites.compute.decode import GroupLink
 from sites.compute.hardware import (
@@ -37,20 +37,27 @@ from sites.compute.hardware import (
     matrix_flops,
 )
 from sites.compute.records import PowerProfile
-from sites.plant.gpu import busy_power_w, speed_frac
+from sites.errors import InputError
+from sites.plant.gpu import GpuLimits, busy_power_w, speed_frac
 
 DRAFT_TOKENS = 4
 """Tokens the draft model proposes a step."""
 ACCEPTED_FRAC = 0.7
 """Probability that a proposed token is accepted (Leviathan et al. 2023 see 0.6-0.8)."""
-ITEM_LAUNCH_S = 1.5e-3
-"""Fixed time of one pass of a per-item model."""
 ITEM_EFFICIENCY_FRAC = 0.25
 """Share of dense FLOPs per-item models reach where nothing was measured (MLPerf: 0.2-0.35)."""
 SINGLE_ITEM_SHARE = 0.75
 """Draw of one item at a time over that of a large batch, above idle (image models on H100: 0.73-0.99)."""
 SATURATED_FROM_LOG2, SATURATED_TO_LOG2 = 5.0, 8.0
 """log2 of the batch over which the decode curve turns into the saturated one."""
+
+
+_PROFILES: dict[CurveName, PowerProfile] = {
+    "vision": "vision",
+    "diffusion": "vision",
+    "prefill": "prefill",
+    "training": "training",
+}
 
 
 class Point(NamedTuple):
@@ -77,13 +84,45 @@ class Point(NamedTuple):
     """Whether time and draw stem from a measurement of this very combination."""
 
 
-def group_link(gpu: GpuSpec, pool_interconnect: str, gpus: int) -> GroupLink:
-    """Return how a group of ``gpus`` GPUs talks in a pool with this interconnect (nvlink, nvlink-bridge,
-    pcie)."""
+def group_link(gpu: GpuSpec, pool_interconnect: str, gpus: int, pipeline: bool = False) -> GroupLink:
+    """Return how ``gpus`` GPUs talk in a pool with this interconnect: nvlink, nvlink-bridge (pairs) or pcie."""
+    if pipeline and gpus > 1:
+        return GroupLink(gpus=gpus, bandwidth_b_s=gpu.pcie_b_s, over_pcie=True, pipeline=True)
     bridged = pool_interconnect == "nvlink-bridge" and gpus <= 2
     if gpus < 2 or pool_interconnect == "nvlink" or bridged:
         return GroupLink(gpus=gpus, bandwidth_b_s=gpu.link_b_s, over_pcie=False)
     return GroupLink(gpus=gpus, bandwidth_b_s=gpu.pcie_b_s, over_pcie=True)
+
+
+def mig_slice(gpu: GpuSpec, slices: int) -> GpuSpec:
+    """Return ``slices`` slices of a GPU as a device of its own: memory in eighths, the rest in parts of its slices.
+
+    Slices share the power limit of the whole GPU: draw and limits are scaled to the slices' part, but cannot be set
+    for them alone.
+
+    Raises:
+        InputError: a GPU that cannot be cut, or more slices than it has.
+    """
+    if not 1 <= slices <= gpu.mig_slices:
+        can = f"1 to {gpu.mig_slices} slices" if gpu.mig_slices else "no slices: this GPU has no MIG"
+        raise InputError.single(source="catalog", field=f"{gpu.key} MIG slices", found=slices, mend=f"ask for {can}")
+    part = slices / gpu.mig_slices
+    memory = min(math.ceil(8 * part) / 8, 1.0) if slices > 1 else 1.0 / 8
+    return gpu._replace(
+        memory_b=gpu.memory_b * memory,
+        bandwidth_b_s=gpu.bandwidth_b_s * memory,
+        fp16_flops=gpu.fp16_flops * part,
+        fp8_flops=gpu.fp8_flops * part,
+        int8_flops=gpu.int8_flops * part,
+        limits=GpuLimits(
+            idle_w=gpu.limits.idle_w * part,
+            min_limit_w=gpu.limits.min_limit_w * part,
+            max_limit_w=gpu.limits.max_limit_w * part,
+        ),
+        saturated_w=gpu.saturated_w * part,
+        price_usd=gpu.price_usd * part,
+        key=f"{gpu.key}/{slices}g",
+    )
 
 
 def llm_slots_max(
@@ -131,7 +170,7 @@ def llm_point(
     return Point(
         slots=batch,
         service_s=service_s,
-        first_token_s=prompt_s / prompt_speed + itl,
+        first_token_s=prompt_s * (link.gpus if link.pipeline else 1) / prompt_speed + itl,
         itl_s=itl,
         power_w=capped_w,
         natural_w=(1.0 - natural_fill) * decode_w + natural_fill * gpu.saturated_w,
@@ -159,7 +198,7 @@ def item_point(gpu: GpuSpec, model: ItemSpec, precision: Precision, batch: int, 
         natural_w=natural_w,
         speed=speed,
         variable_frac=0.0,
-        profile="prefill" if model.profile == "prefill" else "vision",
+        profile=_PROFILES[model.profile],
         measured=any(each.gpu == gpu.key for each in model.measured),
     )
 
@@ -171,7 +210,7 @@ def items_on(gpu: GpuSpec, model: ItemSpec, precision: Precision) -> ItemsMeasur
     As measured there; else the nearest measured GPU scaled by dense FLOPs (fixed time as it is, draw by the
     share of the span from idle to saturated); else a share of the dense FLOPs."""
     here = matrix_flops(gpu, precision)
-    fixed_s = ITEM_LAUNCH_S * model.serial_steps
+    fixed_s = model.launch_s * model.serial_steps
     if not model.measured:
         rate = here * ITEM_EFFICIENCY_FRAC / model.flop
         return ItemsMeasured(gpu.key, rate, fixed_s, gpu.saturated_w, _single_w(gpu, gpu.saturated_w))
