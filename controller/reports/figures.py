@@ -16,7 +16,7 @@ from markupsafe import Markup
 from controller.reports.charts import caps, jobs, power, price, pv_band, soc
 from controller.reports.charts.frame import Horizon
 from controller.reports.charts.panel import PANELS, Panel
-from controller.reports.charts.words import day_clock, figure, money, percent
+from controller.reports.charts.words import day_clock, energy_text, money, percent
 from controller.reports.summary import PlanSummary, summarise
 from forecasting.records import Forecast
 from optimizer.records import Plan, Problem
@@ -76,16 +76,16 @@ def _draw(view: PlanView, draw: Callable[[Panel], Markup]) -> tuple[Markup, ...]
 
 def _power(view: PlanView, summary: PlanSummary) -> Figure:
     from_sun = (summary.load_kwh - summary.genset_kwh) / summary.load_kwh if summary.load_kwh > 0 else None
-    lead = f"{figure(summary.load_kwh, 'kWh')} of load"
-    if summary.genset_kwh > 0.05:
-        lead += f"; gensets give {figure(summary.genset_kwh, 'kWh')}, {percent(1 - (from_sun or 0.0))} of it"
+    lead = f"{energy_text(summary.load_kwh)} of load"
+    if summary.genset_kwh > power.NOTHING_KW:
+        lead += f"; gensets give {energy_text(summary.genset_kwh)}, {percent(1 - (from_sun or 0.0))} of it"
     else:
         lead += ", no diesel"
     drawn = {
         name
         for interval in view.plan.intervals
         for name, kw in (*power.supply_layers(interval), *power.use_layers(interval))
-        if kw > 0.05
+        if kw > power.NOTHING_KW
     }
     if any(view.horizon.dark):
         drawn.add("dark")
@@ -132,7 +132,7 @@ def _pv(view: PlanView, summary: PlanSummary) -> Figure | None:
         sum(kw * hours for kw, hours in zip(row, view.plan.grid.hours, strict=True))
         for row in (band.low_kw, band.high_kw)
     )
-    lead = f"{figure(summary.pv_available_kwh, 'kWh')} expected, between {figure(low)} and {figure(high, 'kWh')}"
+    lead = f"{energy_text(summary.pv_available_kwh)} expected, between {energy_text(low)} and {energy_text(high)}"
     return Figure(
         name="pv",
         title="Sun forecast",

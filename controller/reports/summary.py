@@ -39,7 +39,7 @@ class PlanSummary(Record):
     @property
     def pv_used_frac(self) -> float | None:
         """Share of the available PV that is used; none without sun."""
-        return self.pv_used_kwh / self.pv_available_kwh if self.pv_available_kwh > 0.05 else None
+        return self.pv_used_kwh / self.pv_available_kwh if self.pv_available_kwh > 0.002 else None
 
 
 def litres_per_h(points: tuple[tuple[float, float], ...], kw: float) -> float:

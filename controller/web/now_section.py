@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from controller.records.views import Alarm
 from controller.reports.charts.flows import LAYOUTS, flow_diagram
 from controller.reports.charts.gauges import Mark, PoolUse, level_gauge, pool_squares
-from controller.reports.charts.words import MISSING, day_clock, duration, figure, percent
+from controller.reports.charts.words import MISSING, day_clock, duration, energy_text, figure, percent, power_text
 from controller.reports.summary import days_left, planned_fuel_l
 from controller.web.desk import Desk
 from controller.web.lines import Line, Tile
@@ -39,7 +39,7 @@ def _battery(desk: Desk) -> Tile | None:
         Mark(frac=battery.soc_min_frac, label=f"min {percent(battery.soc_min_frac)}"),
         Mark(frac=battery.soc_reserve_frac, label=f"reserve {percent(battery.soc_reserve_frac)}"),
     )
-    note = f"{figure(stored, digits=0)} of {figure(battery.capacity_kwh, 'kWh', digits=0)}"
+    note = f"{figure(stored, digits=0)} of {energy_text(battery.capacity_kwh)}"
     if reading.temperature_c is not None:
         note += f", cells {figure(reading.temperature_c, '°C', digits=0)}"
     return Tile(
@@ -95,7 +95,7 @@ def _ups(desk: Desk) -> Tile | None:
     if ups is None or now is None:
         return None
     frac = now.snapshot.ups_soc_frac
-    note = f"bridges {figure(ups.kw, 'kW')} for {duration(ups.minutes / 60 * (frac or 0.0))}"
+    note = f"bridges {power_text(ups.kw)} for {duration(ups.minutes / 60 * (frac or 0.0))}"
     return Tile(name="UPS", value=percent(frac), note=note if frac is not None else "no reading", css_class="small")
 
 
@@ -155,7 +155,7 @@ def _pool(use: PoolUse) -> dict[str, object]:
         "name": use.name,
         "gpu": use.gpu,
         "drawing": pool_squares(use),
-        "draw": figure(use.draw_kw, "kW"),
+        "draw": power_text(use.draw_kw),
         "limit": figure(use.limit_w, "W", digits=0),
         "nodes": f"{use.nodes_on} of {use.nodes}",
         "counts": (

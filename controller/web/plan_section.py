@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from controller.records.views import GuardAction, StoredDecision, StoredPlan
-from controller.reports.charts.words import clock, day_clock, figure, money, percent
+from controller.reports.charts.power import NOTHING_KW
+from controller.reports.charts.words import clock, day_clock, energy_text, figure, money, percent
 from controller.reports.figures import Figure, PlanView, plan_figures
 from controller.reports.summary import PlanSummary, summarise
 from controller.web.desk import Desk
@@ -16,7 +17,7 @@ from optimizer.records import Decision, Plan, Problem, Status
 from sites.reasons import REASONS
 
 PRESENT_STEP = timedelta(minutes=10)
-"""Site time after which the charts are drawn again with the present moved along; between, the page's script moves it."""
+"""Site time after which charts are drawn again with the present moved along; between, the page's script moves it."""
 
 
 class FigureCache:
@@ -80,7 +81,7 @@ def plan_facts(plan: Plan, problem: Problem, summary: PlanSummary, zone: ZoneInf
             Tile(
                 name="Sun used",
                 value=percent(summary.pv_used_frac),
-                note=f"of {figure(summary.pv_available_kwh, 'kWh', digits=0)} expected",
+                note=f"of {energy_text(summary.pv_available_kwh)} expected",
             )
         )
     if problem.battery is not None and problem.battery.capacity_kwh > 0:
@@ -93,9 +94,9 @@ def plan_facts(plan: Plan, problem: Problem, summary: PlanSummary, zone: ZoneInf
     facts.append(
         Tile(
             name="Not served",
-            value=figure(summary.shed_kwh, "kWh"),
+            value=energy_text(summary.shed_kwh),
             note=f"{figure(summary.unserved_requests, digits=0)} requests unserved",
-            css_class="bad" if summary.shed_kwh > 0.05 else "",
+            css_class="bad" if summary.shed_kwh > NOTHING_KW else "",
         )
     )
     costs = sum(plan.cost_terms_usd.values())

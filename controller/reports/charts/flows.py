@@ -12,11 +12,13 @@ from markupsafe import Markup
 
 from controller.reports.charts.icons import icon
 from controller.reports.charts.svg import document, element, group, line, number, rect, text
-from controller.reports.charts.words import figure, fit, percent
+from controller.reports.charts.words import figure, fit, percent, power_text
 from controller.snapshot import GensetPhase, Snapshot
 
-IDLE_KW = 0.05
+IDLE_KW = 0.002
 """Below this a connection counts as without power."""
+CURTAILED_FRAC = 0.01
+"""Share of the available sun below which a difference is a matter of metering."""
 WIDEST_PX = 18.0
 
 
@@ -68,7 +70,7 @@ def _pv_note(snapshot: Snapshot) -> str:
     if snapshot.pv_kw is None or snapshot.pv_available_kw is None:
         return "no reading" if snapshot.pv_kw is None else ""
     spare = snapshot.pv_available_kw - snapshot.pv_kw
-    return f"{figure(spare, 'kW')} curtailed" if spare > 0.5 else "all of it used"
+    return f"{power_text(spare)} curtailed" if spare > CURTAILED_FRAC * snapshot.pv_available_kw else "all of it used"
 
 
 def _genset_note(snapshot: Snapshot) -> str:
@@ -89,7 +91,7 @@ def loads(snapshot: Snapshot) -> tuple[Node, ...]:
     if snapshot.load_kw is not None and snapshot.it_kw is not None and snapshot.cooling_kw is not None:
         other = max(snapshot.load_kw - snapshot.it_kw - snapshot.cooling_kw, 0.0)
     outdoor = "" if snapshot.outdoor_c is None else f"{figure(snapshot.outdoor_c, '°C')} outdoors"
-    unserved = f"{figure(snapshot.unserved_kw, 'kW')} not served" if snapshot.unserved_kw > IDLE_KW else ""
+    unserved = f"{power_text(snapshot.unserved_kw)} not served" if snapshot.unserved_kw > IDLE_KW else ""
     return (
         Node(name="Computers", icon="chip", css_class="it", kw=_draw(snapshot.it_kw), note=f"{gpus} GPUs ready"),
         Node(name="Cooling", icon="snowflake", css_class="cooling", kw=_draw(snapshot.cooling_kw), note=outdoor),
@@ -142,7 +144,7 @@ def flow_diagram(layout: FlowLayout, snapshot: Snapshot) -> Markup:
 
 
 def _told(node: Node) -> str:
-    power = figure(None if node.kw is None else abs(node.kw), "kW")
+    power = power_text(None if node.kw is None else abs(node.kw))
     return f"{node.name} {power}" + (f", {node.note}" if node.note else "")
 
 
@@ -199,7 +201,7 @@ def _arrow(x: float, y: float, upwards: bool, node: Node, widest_kw: float) -> l
 def _card(layout: FlowLayout, node: Node, *, x: float, y: float) -> Markup:
     inset = 12.0 + (layout.icon_px + 10 if layout.icon_px else 0.0)
     room = layout.card_width - inset - 6
-    value = figure(None if node.kw is None else abs(node.kw), "kW")
+    value = power_text(None if node.kw is None else abs(node.kw))
     name = fit(node.name, room, layout.name_px)
     parts = [
         rect(x + 0.5, y + 0.5, layout.card_width - 1, 59, rx=8, class_="card"),

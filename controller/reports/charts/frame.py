@@ -114,7 +114,7 @@ def time_axis(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> M
     for tick in sorted(clock_ticks(grid.start_utc, grid.end_utc, horizon.zone, every_h=every), key=lambda t: t.at_utc):
         x = scale(tick.at_utc)
         parts.append(line(x, top, x, bottom, class_="grid day" if tick.midnight else "grid"))
-        half = width_px(tick.label, panel.text_px) / 2
+        half = width_px(tick.label, panel.text_px, bold=tick.midnight) / 2
         if x - half >= free_from and x + half <= panel.width:
             css = "tick middle strong" if tick.midnight else "tick middle"
             parts.append(text(tick.label, x, bottom + panel.text_px + 3, class_=css))

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from controller.reports.charts.frame import Horizon
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.rows import Bar, Row, rows_chart
-from controller.reports.charts.words import MISSING, day_clock, figure, percent
+from controller.reports.charts.words import MISSING, day_clock, energy_text, figure, percent
 from optimizer.records import Interval, JobPlan, JobProblem
 
 LEGEND: tuple[tuple[str, str], ...] = (
@@ -47,7 +47,7 @@ def genset_rows(horizon: Horizon, intervals: tuple[Interval, ...]) -> list[Row]:
             continue
         kwh = sum(each.kw * hours for each, hours in zip(series, grid.hours, strict=True))
         hours = sum(length for each, length in zip(series, grid.hours, strict=True) if each.on)
-        note = f"{figure(hours, 'h')}, {figure(kwh, 'kWh')}"
+        note = f"{figure(hours, 'h')}, {energy_text(kwh)}"
         starts = ", ".join(day_clock(horizon.moments[first], horizon.zone) for first, _ in spans)
         bars = tuple(_bar(horizon, first, last, "genset", 4) for first, last in spans)
         rows.append(Row(name=name, note=note, told=f"{name} runs {note}; from {starts}", bars=bars))

@@ -12,7 +12,7 @@ from controller.reports.charts.frame import Frame, Horizon, chart, make_frame, t
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.patterns import HATCHED
 from controller.reports.charts.svg import element, step_area_path, step_path
-from controller.reports.charts.words import figure
+from controller.reports.charts.words import power_text, power_unit
 from optimizer.records import Interval
 
 LEGEND: tuple[tuple[str, str], ...] = (
@@ -27,6 +27,8 @@ LEGEND: tuple[tuple[str, str], ...] = (
     ("dark", "no sun"),
 )
 """Classes and names of the layers."""
+NOTHING_KW = 0.002
+"""Below this a flow is not worth a word."""
 
 
 def genset_kw(interval: Interval) -> float:
@@ -57,39 +59,37 @@ def use_layers(interval: Interval) -> tuple[tuple[str, float], ...]:
 def told(horizon: Horizon, index: int, interval: Interval) -> str:
     """Return one interval's flows in words."""
     curtailed = interval.pv_available_kw - interval.pv_used_kw
-    parts = [f"sun {figure(interval.pv_used_kw, 'kW')}"]
-    if curtailed > 0.05:
-        parts.append(f"{figure(curtailed, 'kW')} curtailed")
-    if abs(interval.battery_kw) > 0.05:
+    parts = [f"sun {power_text(interval.pv_used_kw)}"]
+    if curtailed > NOTHING_KW:
+        parts.append(f"{power_text(curtailed)} curtailed")
+    if abs(interval.battery_kw) > NOTHING_KW:
         verb = "gives" if interval.battery_kw > 0 else "takes"
-        parts.append(f"battery {verb} {figure(abs(interval.battery_kw), 'kW')}")
-    parts += [f"{genset.name} {figure(genset.kw, 'kW')}" for genset in interval.gensets if genset.on]
-    parts.append(
-        f"load {figure(interval.load_kw, 'kW')} (IT {figure(interval.it_kw)}, cooling {figure(interval.cooling_kw)})"
-    )
-    if interval.shed_kw > 0.005:
-        parts.append(f"{figure(interval.shed_kw, 'kW')} not served")
+        parts.append(f"battery {verb} {power_text(abs(interval.battery_kw))}")
+    parts += [f"{genset.name} {power_text(genset.kw)}" for genset in interval.gensets if genset.on]
+    used = f"IT {power_text(interval.it_kw)}, cooling {power_text(interval.cooling_kw)}"
+    parts.append(f"load {power_text(interval.load_kw)} ({used})")
+    if interval.shed_kw > NOTHING_KW:
+        parts.append(f"{power_text(interval.shed_kw)} not served")
     return f"{horizon.spans[index]}: " + ", ".join(parts)
 
 
 def power_chart(panel: Panel, horizon: Horizon, intervals: tuple[Interval, ...], *, height: float = 280) -> Markup:
-    """Return the stacked power chart in kW."""
+    """Return the stacked power chart in kW, of a small site in W."""
     high = max((sum(kw for _, kw in supply_layers(each)) for each in intervals), default=1.0)
     low = max((sum(kw for _, kw in use_layers(each)) for each in intervals), default=1.0)
-    frame = make_frame(panel, horizon, height=height, low=-low, high=max(high, 0.1), unit="kW", ticks=7)
-    supply = [supply_layers(each) for each in intervals]
-    uses = [tuple((name, -kw) for name, kw in use_layers(each)) for each in intervals]
+    unit, factor = power_unit(max(low, high))
+    high, low = max(high * factor, 1.0), low * factor
+    frame = make_frame(panel, horizon, height=height, low=-low, high=high, unit=unit, ticks=7)
+    supply = [tuple((name, kw * factor) for name, kw in supply_layers(each)) for each in intervals]
+    uses = [tuple((name, -kw * factor) for name, kw in use_layers(each)) for each in intervals]
     marks = [*_stack(frame, uses), *_stack(frame, supply)]
-    marks.append(
-        element(
-            "path", d=step_path(frame.edges, [frame.value(-each.load_kw) for each in intervals]), class_="edge-load"
-        )
-    )
+    load = [frame.value(-each.load_kw * factor) for each in intervals]
+    marks.append(element("path", d=step_path(frame.edges, load), class_="edge-load"))
     label = tick_label(frame)
     return chart(
         frame,
         marks,
-        label="Power into and out of the site bus, kW",
+        label=f"Power into and out of the site bus, {unit}",
         tick=lambda value: label(abs(value)),
         told=[told(horizon, index, each) for index, each in enumerate(intervals)],
     )

@@ -16,7 +16,7 @@ LEGEND: tuple[tuple[str, str], ...] = (("price", "one more kWh"),)
 def price_chart(panel: Panel, horizon: Horizon, intervals: tuple[Interval, ...], *, height: float = 150) -> Markup:
     """Return the marginal price in $ per kWh."""
     prices = [each.price_usd_per_kwh for each in intervals]
-    low, high = min((*prices, 0.0)), max((*prices, 0.02))
+    low, high = min((*prices, 0.0)), max((*prices, 0.1))
     frame = make_frame(panel, horizon, height=height, low=low, high=high, unit="$ per kWh", ticks=4)
     edges, heights = frame.edges, [frame.value(price) for price in prices]
     floor = [frame.value(0.0)] * len(prices)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from controller.reports.charts.frame import Horizon, chart, make_frame, tick_label
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.svg import element, step_area_path, step_path
-from controller.reports.charts.words import figure
+from controller.reports.charts.words import power_text, power_unit
 from forecasting.records import Forecast
 from optimizer.records import Interval
 from sites.record import Record
@@ -70,21 +70,23 @@ def pv_chart(
     *,
     height: float = 170,
 ) -> Markup:
-    """Return the PV forecast in kW with its band."""
-    high = max((*band.high_kw, *(each.pv_used_kw for each in intervals), 0.1))
-    frame = make_frame(panel, horizon, height=height, low=0, high=high, unit="kW", ticks=4)
+    """Return the PV forecast in kW, of a small site in W, with its band."""
+    high = max((*band.high_kw, *(each.pv_used_kw for each in intervals)))
+    unit, factor = power_unit(high)
+    frame = make_frame(panel, horizon, height=height, low=0, high=max(high * factor, 1.0), unit=unit, ticks=4)
     edges, value = frame.edges, frame.value
-    lower, middle, upper = ([value(kw) for kw in row] for row in (band.low_kw, band.median_kw, band.high_kw))
+    lower, middle, upper = ([value(kw * factor) for kw in row] for row in (band.low_kw, band.median_kw, band.high_kw))
+    used = [value(each.pv_used_kw * factor) for each in intervals]
     marks = [
         element("path", d=step_area_path(edges, lower, upper), class_="area band"),
         element("path", d=step_path(edges, middle), class_="curve median"),
-        element("path", d=step_path(edges, [value(each.pv_used_kw) for each in intervals]), class_="curve pv-line"),
+        element("path", d=step_path(edges, used), class_="curve pv-line"),
     ]
     names = tuple(f"P{level * 100:.0f}" for level in (band.low_level, band.high_level))
     told = [
-        f"{horizon.spans[index]}: sun {figure(band.median_kw[index], 'kW')} likely,"
-        f" {names[0]} {figure(band.low_kw[index])}, {names[1]} {figure(band.high_kw[index], 'kW')};"
-        f" the plan uses {figure(each.pv_used_kw, 'kW')}"
+        f"{horizon.spans[index]}: sun {power_text(band.median_kw[index])} likely,"
+        f" {names[0]} {power_text(band.low_kw[index])}, {names[1]} {power_text(band.high_kw[index])};"
+        f" the plan uses {power_text(each.pv_used_kw)}"
         for index, each in enumerate(intervals)
     ]
-    return chart(frame, marks, label="Forecast of available PV power, kW", tick=tick_label(frame), told=told)
+    return chart(frame, marks, label=f"Forecast of available PV power, {unit}", tick=tick_label(frame), told=told)

@@ -54,12 +54,13 @@ class ClockTick:
 
 
 def nice_step(span: float, count: int) -> float:
-    """Return a step of 1, 2, 2.5 or 5 x 10^k that divides ``span`` into at most ``count`` parts."""
+    """Return a step of 1, 2 or 5 x 10^k, or 25, that divides ``span`` into at most ``count`` parts."""
     if span <= 0:
         return 1.0
     raw = span / max(count, 1)
     scale = 10.0 ** math.floor(math.log10(raw))
-    return next(factor * scale for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * scale >= raw * (1 - 1e-9))
+    factors = (1.0, 2.0, 2.5, 5.0, 10.0) if scale == 10.0 else (1.0, 2.0, 5.0, 10.0)
+    return next(factor * scale for factor in factors if factor * scale >= raw * (1 - 1e-9))
 
 
 def nice_ticks(low: float, high: float, count: int) -> tuple[float, ...]:

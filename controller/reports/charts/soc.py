@@ -7,7 +7,7 @@ from markupsafe import Markup
 from controller.reports.charts.frame import Horizon, chart, make_frame
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.svg import Point, element, line, polyline_path, rect, text
-from controller.reports.charts.words import figure, percent, width_px
+from controller.reports.charts.words import energy_text, percent, width_px
 from optimizer.records import Interval
 from sites.record import Record
 
@@ -56,7 +56,7 @@ def soc_chart(
     ]
     told = [
         f"{horizon.spans[index]}: {percent(before / 100)} to {percent(after / 100)}"
-        f" ({figure(after / 100 * limits.capacity_kwh, 'kWh')} stored)"
+        f" ({energy_text(after / 100 * limits.capacity_kwh)} stored)"
         for index, (before, after) in enumerate(zip([start, *ends], ends, strict=False))
     ]
     return chart(

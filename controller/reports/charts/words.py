@@ -28,6 +28,27 @@ def figure(value: float | None, unit: str = "", *, digits: int | None = None) ->
     return f"{sign}{text}{_NARROW}{unit}" if unit else f"{sign}{text}"
 
 
+def power_text(kw: float | None) -> str:
+    """Return ``12.3 kW``, or ``450 W`` below one kilowatt."""
+    return _small(kw, "W")
+
+
+def power_unit(peak_kw: float) -> tuple[str, float]:
+    """Return the unit of a power axis and how many of it make a kilowatt: ``kW``, or ``W`` for a small site."""
+    return ("kW", 1.0) if peak_kw >= 1.0 else ("W", 1000.0)
+
+
+def energy_text(kwh: float | None) -> str:
+    """Return ``12.3 kWh``, or ``450 Wh`` below one kilowatt-hour."""
+    return _small(kwh, "Wh")
+
+
+def _small(thousands: float | None, unit: str) -> str:
+    if thousands is not None and 0.0005 <= abs(thousands) < 0.9995:
+        return figure(thousands * 1000, unit, digits=0 if abs(thousands) >= 0.00995 else 1)
+    return figure(thousands, f"k{unit}")
+
+
 def percent(frac: float | None, *, digits: int = 0) -> str:
     """Return a fraction as ``62 %``."""
     return figure(None if frac is None else frac * 100, "%", digits=digits)
