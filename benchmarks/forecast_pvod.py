@@ -173,9 +173,11 @@ def scores(plant: Plant, lead: int) -> pd.DataFrame:
             "top": plant.clearest_kw[target],
             "smart": persistent[issue - 1] * scale,
         }
-        row["history"] = predict_index(model, series, issue, target, levels=LEVELS)[1] * scale
+        alone, mean_alone = predict_index(model, series, issue, target, levels=LEVELS)
+        row["history"] = mean_alone * scale
         quantiles, mean = predict_index(model, series, issue, target, levels=LEVELS, nwp=plant.nwp)
-        row["both"] = mean * scale
+        quantiles = np.where(np.isfinite(quantiles), quantiles, alone)
+        row["both"] = np.where(np.isfinite(mean), mean * scale, row["history"])
         row["nwp"] = _nwp_alone(plant, group, first, issue, target) * scale
         row["covered"] = coverage_frac(row["y"], quantiles[:, 1] * scale, quantiles[:, 17] * scale)
         row["month"] = (series.start + pd.to_timedelta(target * STEP_H, unit="h")).month

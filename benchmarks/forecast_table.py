@@ -30,5 +30,5 @@ def shared_file(name: str) -> Path:
 def table_text(rows: Iterable[Row]) -> str:
     """Return rows as aligned text."""
     verdict = {True: "met", False: "MISSED", None: ""}
-    lines = [f"{row.what:<72} {row.value:>9.4f}  {row.target:<24} {verdict[row.met]}" for row in rows]
+    lines = [f"{row.what:<72} {row.value:>9.5f}  {row.target:<24} {verdict[row.met]}" for row in rows]
     return "\n".join(lines)

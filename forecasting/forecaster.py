@@ -15,11 +15,13 @@ import numpy as np
 from forecasting.clearpower import ClearPower
 from forecasting.demand.outlook import RateSample, forecast_demand
 from forecasting.history import NOTHING, History
+from forecasting.learn.learner import SkyLearner, nightly
+from forecasting.nwp import NwpRun, nwp_series
 from forecasting.outdoor import forecast_outdoor_c
 from forecasting.pv.site import pv_model, usual_states
 from forecasting.records import DemandForecast, Forecast, Scenario
 from forecasting.scenarios import DRAWS, draw_levels, mean_of, quantile_function, reduce_draws, values_at
-from forecasting.sky import SkyOutlook, sky_outlook
+from forecasting.sky import SkyOutlook, sky_outlook, sky_series
 from forecasting.sun import Floats
 from sites.schema.site import Site
 from sites.series import TimeSeries
@@ -44,18 +46,17 @@ def forecast(
     levels: tuple[float, ...] = LEVELS,
     scenarios: int = 10,
     days_off: Collection[date] = (),
+    learner: SkyLearner | None = None,
+    runs: tuple[NwpRun, ...] = (),
 ) -> Forecast:
     """Return sun, outdoor temperature and demand over ``grid`` as known at ``issued_utc``.
 
-    Args:
-        site: the site.
-        history: its measurements; anything after ``issued_utc`` is not looked at.
-        issued_utc: the moment of the forecast.
-        grid: intervals to forecast, usually starting at ``issued_utc``.
-        levels: ascending quantile levels.
-        scenarios: joint courses wanted, 0 for none.
-        days_off: local dates on which demand runs like on a Sunday.
-    """
+    Args: site: the site. history: its measurements; anything after ``issued_utc`` is not looked at. issued_utc:
+    the moment of the forecast. grid: intervals to forecast, usually starting at ``issued_utc``. levels:
+    ascending quantile levels. scenarios: joint courses wanted, 0 for none. days_off: local dates on which
+    demand runs like on a Sunday. learner: what has been learned about the site's sky (``nightly_learner``); the
+    prior and the history alone without. runs: weather predictions; those issued after ``issued_utc`` are not
+    looked at."""
     outdoor = forecast_outdoor_c(
         history.outdoor_c, issued_utc=issued_utc, grid=grid, longitude_deg=site.location.longitude
     )
@@ -69,7 +70,9 @@ def forecast(
         clear_kw = np.zeros(steps)
         ac_limit_kw = 0.0
     else:
-        outlook = sky_outlook(clear, history, issued_utc=issued_utc, grid=grid, levels=np.array(levels))
+        outlook = sky_outlook(
+            clear, history, issued_utc=issued_utc, grid=grid, levels=np.array(levels), learner=learner, runs=runs
+        )
         clear_kw = clear.mean_kw(edges)
         ac_limit_kw = clear.model.ac_kw
     power = np.minimum(outlook.quantiles * clear_kw, ac_limit_kw)
@@ -79,6 +82,7 @@ def forecast(
         issued_utc=issued_utc,
         rung=outlook.rung,
         source=outlook.source,
+        nwp_age_h=outlook.nwp_age_h,
         start_utc=grid.start_utc,
         hours=grid.hours,
         quantile_levels=levels,
@@ -88,6 +92,36 @@ def forecast(
         scenarios=_scenarios(full_levels, full, outdoor, grid=grid, issued_utc=issued_utc, count=scenarios),
         demand=_demand(site, history, issued_utc=issued_utc, grid=grid, levels=levels, days_off=days_off),
     )
+
+
+def nightly_learner(
+    site: Site,
+    history: History,
+    *,
+    now_utc: datetime,
+    learner: SkyLearner | None = None,
+    runs: tuple[NwpRun, ...] = (),
+    days: float = 365.0,
+) -> SkyLearner:
+    """Return the learner after the night that ends at ``now_utc``: scored on the last day, grown from up to
+    ``days`` days.
+
+    Args:
+        site: the site.
+        history: its measurements; anything after ``now_utc`` is not looked at.
+        now_utc: the moment.
+        learner: state of the night before; nothing learned yet where absent.
+        runs: past predictions, one a source, holding for each time what had been predicted for it.
+        days: length of the past to learn from.
+    """
+    clear = clear_power(site)
+    before = learner or SkyLearner()
+    if clear is None:
+        return before
+    series = sky_series(clear, history, issued_utc=now_utc, days=days)
+    known = tuple(run for run in runs if run.issued_utc <= now_utc)
+    predictions = {run.source: nwp_series(run, clear, series) for run in known}
+    return nightly(before, series, last=len(series.index), predictions=predictions)
 
 
 @lru_cache(maxsize=16)

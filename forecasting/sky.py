@@ -1,8 +1,15 @@
 """Outlook of the sky state from the site's own past: quantiles of the power index k = P / P_clear.
 
-Blend of the last measured state and the distribution of states: ``k_q(h) = rho k0 + (1 - rho) c_q`` with ``rho
-= exp(-h / 3.5 h)``; k0 is the sun-weighted index of the last hour of daylight, c_q the quantiles of the site's
-uncurtailed hourly indices of the last 30 days, mixed with a prior worth 60 hours of daylight."""
+Three sources, each taking over as the past grows:
+
+1. the prior of ``forecasting.skyprior`` by lead and last hour's state, scaled by how high the site's own best
+tenth of hours reaches (soiling, a clear-sky model that is off): what a site has on its first day; 2. the site's
+own distribution of the last 60 days (complete-history persistence), which counts at long leads: weight ``days /
+(days + 15) * (1 - exp(-h / 6 h))``; 3. a trained ``SkyModel``, weight ``days / (days + 10)`` with the days that
+it learned from.
+
+Quantiles are averaged at equal level. What is cut at the inverters' limit is cut after this, in power.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +17,29 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import pandas as pd
 
-from forecasting.clearpower import ClearPower
+from forecasting.clearpower import ClearPower, midnight
 from forecasting.history import History
+from forecasting.learn.features import SkySeries, clipped_index
+from forecasting.learn.learner import SkyLearner, learned_quantiles
+from forecasting.nwp import NwpRun, nwp_series
 from forecasting.outdoor import known_values
 from forecasting.records import ForecastRung
-from forecasting.sun import Floats
+from forecasting.skyprior import climate_weights, prior_quantiles
+from forecasting.sun import Bools, Floats
 from sites.times import HOUR, TimeGrid
 
-FADE_H = 3.5
-PRIOR_HOURS = 60.0
-PRIOR_LEVELS = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
-PRIOR_INDEX = np.array([0.10, 0.17, 0.40, 0.82, 0.99, 1.03, 1.06])
+STEP_S = 900
+KEPT_DAYS = 60
 HIGHEST_INDEX = 1.3
 SMALLEST_CLEAR_FRAC = 0.03
 """Samples with less clear-sky power than this share of the AC limit say nothing about the sky."""
+OWN_DAYS = 15.0
+OWN_FADE_H = 6.0
+LEARNED_DAYS = 10.0
+STALE_AFTER_H = 30.0
+"""Age from which a prediction counts as stale: the second run of the day has been missed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,61 +54,138 @@ class SkyOutlook:
     """Rung of the forecast ladder."""
     source: str
     """Where it comes from, in words."""
+    nwp_age_h: float | None = None
+    """Age of the newest prediction used."""
 
 
 def sky_outlook(
-    clear: ClearPower, history: History, *, issued_utc: datetime, grid: TimeGrid, levels: Floats
+    clear: ClearPower,
+    history: History,
+    *,
+    issued_utc: datetime,
+    grid: TimeGrid,
+    levels: Floats,
+    learner: SkyLearner | None = None,
+    runs: tuple[NwpRun, ...] = (),
 ) -> SkyOutlook:
-    """Return the outlook as known at ``issued_utc``."""
-    steps = len(grid)
-    prior = np.interp(levels, PRIOR_LEVELS, PRIOR_INDEX)
-    high = np.full(steps, HIGHEST_INDEX)
-    index, weight, age_h = measured_index(clear, history, issued_utc=issued_utc)
-    sunny = weight > 0
-    if not sunny.any():
-        return SkyOutlook(
-            quantiles=np.repeat(prior[:, None], steps, axis=1),
-            high=high,
-            rung="climatology",
-            source="clear sky and prior",
-        )
-    hours = float(sunny.sum()) * (history.pv_kw.step_s if history.pv_kw else 0.0) / 3600
-    own = np.quantile(index[sunny], levels)
-    climate = (own * hours + prior * PRIOR_HOURS) / (hours + PRIOR_HOURS)
-    newest = age_h[sunny].min()
-    recent = sunny & (age_h < newest + 1.0)
-    state = float((index[recent] * weight[recent]).sum() / weight[recent].sum())
+    """Return the outlook as known at ``issued_utc``; predictions issued later than that are not looked at."""
     lengths = np.array(grid.hours)
-    lead_h = np.array(grid.offsets_h[:-1]) + lengths / 2 + (grid.start_utc - issued_utc) / HOUR + newest
-    rho = np.exp(-np.maximum(lead_h, 0.0) / FADE_H)
-    quantiles = rho[None, :] * state + (1 - rho[None, :]) * climate[:, None]
+    lead_h = np.array(grid.offsets_h[:-1]) + lengths / 2 + (grid.start_utc - issued_utc) / HOUR
+    series = sky_series(clear, history, issued_utc=issued_utc, days=KEPT_DAYS)
+    high = np.full(len(grid), HIGHEST_INDEX)
+    known = np.isfinite(series.index)
+    hours = float(known.sum()) * series.step_h
+    if hours < 1.0:
+        prior = prior_quantiles(float("nan"), lead_h, levels, climate_weights(0.0, 0.0))
+        quantiles, words, rung = prior, "clear sky and a prior by climate", "climatology"
+    else:
+        quantiles = _early(series, lead_h, levels)
+        words, rung = f"clear sky and {hours:.0f} h of measured daylight", "history"
+    age_h = None
+    if learner is not None and learner.model is not None and hours >= 1.0:
+        usable = tuple(run for run in runs if run.issued_utc <= issued_utc)
+        longer = sky_series(
+            clear, history, issued_utc=issued_utc, days=KEPT_DAYS, ahead_h=float(lead_h[-1] + lengths[-1])
+        )
+        predictions = {run.source: nwp_series(run, clear, longer) for run in usable}
+        now = len(longer.index)
+        target = np.clip(now + (lead_h / longer.step_h).astype(int), now, len(longer.clear) - 1)
+        ages = {run.source: (issued_utc - run.issued_utc) / HOUR for run in usable}
+        learned, used = learned_quantiles(
+            learner, longer, np.full(len(target), now), target, levels=levels, predictions=predictions, ages_h=ages
+        )
+        share = learner.days / (learner.days + LEARNED_DAYS)
+        quantiles = np.where(np.isfinite(learned), share * learned + (1 - share) * quantiles, quantiles)
+        words = f"{words}, forest of {learner.days:.0f} days"
+        if used:
+            age_h = min(ages[name] for name in used)
+            rung = "blend" if age_h <= STALE_AFTER_H else "stale_nwp"
+            words = f"{words}, {' + '.join(sorted(used))}"
     return SkyOutlook(
-        quantiles=np.clip(quantiles, 0.0, high),
+        quantiles=np.clip(np.sort(quantiles, axis=0), 0.0, high),
         high=high,
-        rung="history",
-        source=f"clear sky and {hours:.0f} h of measured daylight",
+        rung=rung,  # type: ignore[arg-type]  # one of the ladder's words
+        source=words,
+        nwp_age_h=age_h,
     )
 
 
-def measured_index(
-    clear: ClearPower, history: History, *, issued_utc: datetime, days: float = 30.0
-) -> tuple[Floats, Floats, Floats]:
-    """Return the measured power index, its weight (clear-sky kW, 0 where unusable) and its age in hours."""
+def _early(series: SkySeries, lead_h: Floats, levels: Floats) -> Floats:
+    """Return the blend of prior and own distribution."""
+    known = np.isfinite(series.index)
+    index, weight = series.index[known], series.clear[: len(series.index)][known]
+    days = len(np.unique(np.flatnonzero(known) // series.steps_a_day))
+    mean = float((index * weight).sum() / weight.sum())
+    weights = climate_weights(mean, float(days))
+    last = np.flatnonzero(known)
+    recent = last[last > last[-1] - max(1, round(1 / series.step_h))]
+    recent_weight = series.clear[recent]
+    state = float((series.index[recent] * recent_weight).sum() / recent_weight.sum())
+    top = float(np.quantile(index, 0.9))
+    prior_top = float(prior_quantiles(float("nan"), np.array([60.0]), np.array([0.9]), weights)[0, 0])
+    scale = (top / prior_top * days + 5.0) / (days + 5.0) if days >= 3 else 1.0
+    scale = float(np.clip(scale, 0.6, 1.2))
+    waited_h = (len(series.index) - 1 - last[-1]) * series.step_h
+    prior = prior_quantiles(state / scale, lead_h + min(waited_h, 12.0), levels, weights) * scale
+    own = np.quantile(index, levels)[:, None]
+    share = days / (days + OWN_DAYS) * (1 - np.exp(-lead_h / OWN_FADE_H))
+    return np.asarray(share * own + (1 - share) * prior, dtype=float)
+
+
+def sky_series(
+    clear: ClearPower, history: History, *, issued_utc: datetime, days: float, ahead_h: float = 0.0
+) -> SkySeries:
+    """Return the site's index on 15-min steps up to ``issued_utc`` and clear-sky power ``ahead_h`` beyond.
+
+    Steps that are not wholly measured, or in part curtailed, are unknown. The last step ends at or before the
+    issue time."""
+    step_h = STEP_S / 3600
+    end = midnight(issued_utc) + int((issued_utc - midnight(issued_utc)).total_seconds() // STEP_S) * step_h * HOUR
+    start = end - days * 24 * HOUR
+    steps = round(days * 24 / step_h)
+    ahead = int(np.ceil(ahead_h / step_h)) + 1 if ahead_h > 0 else 0
+    clear_kw = clear.series_kw(start, STEP_S, steps + ahead)
+    power, held = measured_steps(history, start=start, end=end, steps=steps, issued_utc=issued_utc)
+    ac_kw = clear.model.ac_kw
+    index = clipped_index(power, clear_kw[:steps], ~held, floor=SMALLEST_CLEAR_FRAC * ac_kw)
+    return SkySeries(
+        start=pd.Timestamp(start),
+        step_h=step_h,
+        clear=clear_kw,
+        index=index,
+        longitude_deg=clear.model.longitude_deg,
+    )
+
+
+def measured_steps(
+    history: History, *, start: datetime, end: datetime, steps: int, issued_utc: datetime
+) -> tuple[Floats, Bools]:
+    """Return measured power [kW] on 15-min steps from ``start`` to ``end`` (NaN where not whole) and whether it
+    was held back."""
+    power, held = np.full(steps, np.nan), np.zeros(steps, dtype=bool)
     series = history.pv_kw
-    empty = np.array([])
     if series is None:
-        return empty, empty, empty
-    power = known_values(series, issued_utc)
-    if not len(power):
-        return empty, empty, empty
-    skip = max(0, len(power) - int(days * 86400 / series.step_s))
-    start = series.start_utc + skip * (series.step_s / 3600) * HOUR
-    power = power[skip:]
-    clear_kw = clear.series_kw(start, series.step_s, len(power))
-    held = np.array(history.pv_curtailed[skip : skip + len(power)], dtype=bool)
-    usable = np.isfinite(power) & (clear_kw > SMALLEST_CLEAR_FRAC * clear.model.ac_kw)
-    if len(held):
-        usable[: len(held)] &= ~held
-    index = np.divide(power, clear_kw, out=np.zeros_like(power), where=usable)
-    age_h = (issued_utc - start) / HOUR - (np.arange(len(power)) + 1) * series.step_s / 3600
-    return np.clip(index, 0.0, HIGHEST_INDEX), np.where(usable, clear_kw, 0.0), age_h
+        return power, held
+    values = known_values(series, issued_utc)
+    flags = np.array(history.pv_curtailed[: len(values)], dtype=bool)
+    flags = np.concatenate([flags, np.zeros(len(values) - len(flags), dtype=bool)])
+    if series.step_s > STEP_S:
+        return _repeated(values, flags, (start - series.start_utc).total_seconds(), series.step_s, steps)
+    per_step = max(1, round(STEP_S / series.step_s))
+    offset = round((start - series.start_utc).total_seconds() / series.step_s)
+    position = offset + np.arange(steps * per_step)
+    inside = (position >= 0) & (position < len(values))
+    if not len(values):
+        return power, held
+    taken = np.clip(position, 0, len(values) - 1)
+    fine = np.where(inside, values[taken], np.nan).reshape(steps, per_step)
+    return fine.mean(axis=1), (inside & flags[taken]).reshape(steps, per_step).any(axis=1)
+
+
+def _repeated(values: Floats, flags: Bools, offset_s: float, step_s: float, steps: int) -> tuple[Floats, Bools]:
+    position = ((offset_s + (np.arange(steps) + 0.5) * STEP_S) // step_s).astype(int)
+    inside = (position >= 0) & (position < len(values))
+    if not len(values):
+        return np.full(steps, np.nan), np.zeros(steps, dtype=bool)
+    taken = np.clip(position, 0, len(values) - 1)
+    return np.where(inside, values[taken], np.nan), inside & flags[taken]

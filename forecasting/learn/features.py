@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecasting.sun import Floats
+from forecasting.sun import Bools, Floats
 
 STATE_NAMES = ("k0", "k1", "k2", "m1", "m3", "m6", "m24", "m72", "m336", "sd", "age_h")
 TARGET_NAMES = ("same_1d", "same_2d", "usual", "level", "solar_hour", "season", "lead_h")
@@ -62,7 +62,7 @@ class NwpSeries:
     """One column a name of ``NWP_EXTRAS``."""
 
 
-def clipped_index(measured: Floats, clear: Floats, usable: Floats, *, floor: float) -> Floats:
+def clipped_index(measured: Floats, clear: Floats, usable: Bools, *, floor: float) -> Floats:
     """Return measured / clear cut to 0 .. 1.5; NaN where not usable or clear-sky is below ``floor``."""
     known = usable & np.isfinite(measured) & (clear > floor)
     index = np.divide(measured, clear, out=np.full_like(clear, np.nan), where=known)

@@ -95,8 +95,17 @@ def fit_sky_model(
     groups: tuple[LeadGroup, ...] = GROUPS,
     settings: ForestSettings = SETTINGS,
     most_samples: int = 6000,
+    only_informed: bool = False,
 ) -> SkyModel:
-    """Learn from one or several places; nothing at or after a lesson's ``last`` step is looked at."""
+    """Learn from one or several places; nothing at or after a lesson's ``last`` step is looked at.
+
+    Args:
+        lessons: pasts to learn from, pooled.
+        groups: lead groups.
+        settings: how forests are grown.
+        most_samples: about how many daylight targets to learn from.
+        only_informed: leave out the forests that know no prediction.
+    """
     cut = [_cut(lesson) for lesson in lessons]
     states = [state_features(lesson.series) for lesson in cut]
     count = sum(int(np.isfinite(lesson.series.index).sum()) for lesson in cut)
@@ -110,7 +119,7 @@ def fit_sky_model(
         ]
         own, extra, target, weight = (np.concatenate(parts) for parts in zip(*samples, strict=True))
         given = np.isfinite(extra[:, 0])
-        plain.append(_grown(own, target, weight, settings))
+        plain.append(None if only_informed else _grown(own, target, weight, settings))
         informed.append(_grown(np.column_stack([own, extra])[given], target[given], weight[given], settings))
     return SkyModel(groups=groups, plain=tuple(plain), informed=tuple(informed), samples=count)
 
