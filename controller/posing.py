@@ -41,7 +41,7 @@ CHANGE_HORIZON = timedelta(hours=6)
 """How far ahead a change of the last plan has a price."""
 END_VALUE_SHARE = 0.7
 """Worth of energy left at the end, as a share of what a kWh from a genset at full load costs: tomorrow's sun may come."""
-SIZED_QUANTILE = 0.9
+SIZED_QUANTILE = 0.95
 SIZED_H = 2.0
 """Serving modes within this time are sized for ``SIZED_QUANTILE`` of the request rate."""
 
@@ -109,7 +109,7 @@ def pose(
         cooling_base_kw=tuple(_base_kw(site, plant, each) for each in forecast.outdoor_c),
         pools=tuple(_measured_pool(pool, snapshot) for pool in pools),
         services=_services(site, snapshot, forecast, menus),
-        jobs=tuple(jobs),
+        jobs=tuple(with_margin(job, forecast.start_utc) for job in jobs),
         last_plan=_last_plan(previous, grid, site.prices.plan_change_usd),
         limits=limits or SolveLimits(seconds=site.planning.solve_seconds),
     )
@@ -312,6 +312,19 @@ def sized_rates(demand: DemandForecast, forecast: Forecast) -> tuple[float, ...]
         max(high, mean) if start_h < SIZED_H else mean
         for start_h, high, mean in zip(starts_h, upper, demand.rate_rps, strict=False)
     )
+
+
+def with_margin(job: JobProblem, now: datetime) -> JobProblem:
+    """Return the job with its deadline moved ahead by a margin for what may go wrong until then.
+
+    A twelfth of the time left, a quarter of an hour at least and an hour at most; none when the deadline is so near that
+    the margin would eat it, or past.
+    """
+    left = job.deadline_utc - max(now, job.release_utc)
+    margin = min(max(left / 12, timedelta(minutes=15)), timedelta(hours=1))
+    if left <= 2 * margin or job.deadline_utc - margin <= job.release_utc:
+        return job
+    return job.model_copy(update={"deadline_utc": job.deadline_utc - margin})
 
 
 def _last_plan(previous: Previous | None, grid: TimeGrid, change_usd: float) -> LastPlan | None:

@@ -38,8 +38,14 @@ def job_of_stream(
 
 
 def left_of(job: JobProblem, done_frac: float, *, running: bool) -> JobProblem | None:
-    """Return what is left of a job, or None when it is done. Its value stays whole: it is paid on completion."""
+    """Return what is left of a job, or None when it is done. Its value stays whole: it is paid on completion.
+
+    A job that was begun and waits has to do its last checkpoint's stretch again: that work is added.
+    """
     left_gpu_h = job.work_gpu_h * (1.0 - done_frac)
     if left_gpu_h <= 1e-9:
         return None
+    if done_frac > 0.0 and not running:
+        fastest = max(share.speed for share in job.pools)
+        left_gpu_h += job.checkpoint_h * job.gpus_max * fastest
     return job.model_copy(update={"work_gpu_h": left_gpu_h, "running": running})

@@ -19,7 +19,7 @@ def simulate(
         "2025-01-13T00:00"
     ),
     days: Annotated[float, typer.Option(min=0.05, max=366, help="Days in which work arrives.")] = 7.0,
-    drain_days: Annotated[float, typer.Option(min=0.0, max=30, help="Days after that without new jobs.")] = 1.0,
+    drain_days: Annotated[float, typer.Option(min=0.0, max=30, help="Days after that without new jobs.")] = 3.0,
     policy: Annotated[list[str] | None, typer.Option(help="Policy to run; give it again for more.")] = None,
     weather: Annotated[Path | None, typer.Option(help="Weather file instead of the site's own.")] = None,
     jobs: Annotated[

@@ -82,7 +82,7 @@ def prepare_study(
     *,
     start_utc: datetime,
     days: float,
-    drain_days: float = 1.0,
+    drain_days: float = 3.0,
     seed: int = 0,
     folder: Path | None = None,
     weather: Weather | None = None,

@@ -35,7 +35,7 @@ def run_comparison(
     policies: Sequence[str],
     start_utc: datetime,
     days: float,
-    drain_days: float = 1.0,
+    drain_days: float = 3.0,
     seed: int = 0,
     folder: Path | None = None,
     weather: Path | None = None,
