@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import subprocess
 from collections.abc import Sequence
 
@@ -18,8 +19,10 @@ STEADY_S = 60.0
 class ConsoleProcess:
     """Keeps ``python -m controller.web`` running."""
 
-    def __init__(self, arguments: Sequence[str], *, clock: Clock) -> None:
-        self._command = tied("controller.web", arguments)
+    def __init__(self, arguments: Sequence[str], *, port: int, clock: Clock) -> None:
+        self._command = tied("controller.web", [*arguments, "--port", str(port)])
+        self.address = f"http://127.0.0.1:{port}"
+        self._port = port
         self._clock = clock
         self._child: subprocess.Popen[bytes] | None = None
         self._started_s = 0.0
@@ -41,6 +44,16 @@ class ConsoleProcess:
         if now_s >= self._start_at_s:
             self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
             self._started_s = now_s
+
+    def answers(self) -> bool:
+        """Return whether it takes connections."""
+        if self._child is None:
+            return False
+        try:
+            with socket.create_connection(("127.0.0.1", self._port), timeout=0.1):
+                return True
+        except OSError:
+            return False
 
     def stop(self) -> None:
         """End it."""

@@ -28,6 +28,9 @@ from sites.schema.site import Site
 
 Guard = Callable[[GuardInput], Narrowed]
 
+DT_MAX_S = 300.0
+"""Longest time between cycles that guards count with: a clock that jumps an hour must not pass for an hour of load."""
+
 GUARDS: Final[Mapping[str, Guard]] = {
     "limits": guard_limits,
     "test_run": guard_test_run,
@@ -62,7 +65,8 @@ def apply_guards(
         jobs: what is known of jobs by name: the least valuable are paused first.
         without: names of guards that are switched off (fault studies only).
     """
-    dt_s = 0.0 if memory.last_utc is None else max((snapshot.at_utc - memory.last_utc).total_seconds(), 0.0)
+    since_s = 0.0 if memory.last_utc is None else (snapshot.at_utc - memory.last_utc).total_seconds()
+    dt_s = min(max(since_s, 0.0), DT_MAX_S)
     trusted, kept, reasons = believed(snapshot, site.battery, memory, dt_s)
     found: list[Reason] = list(reasons)
     asked = setpoints

@@ -31,7 +31,7 @@ def guard_reserve(given: GuardInput) -> Narrowed:
     if battery is None or not given.site.gensets:
         return Narrowed(given.setpoints, memory)
     soc = memory.soc_frac
-    lost = memory.soc_lost_s >= LOST_AFTER_S or soc is None
+    lost = memory.soc_lost_s >= LOST_AFTER_S
     reserve = battery.soc_reserve_frac
     below = lost or (soc is not None and soc < reserve)
     enough = min(reserve + RECOVER_FRAC, battery.soc_max_frac - 0.01)

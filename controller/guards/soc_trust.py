@@ -21,6 +21,8 @@ from sites.schema.energy import Battery
 MARGIN_FRAC = 0.02
 ACCEPT_AFTER_S = 1800.0
 LOWER_AFTER_S = 30.0
+LOST_AFTER_S = 10.0
+"""A reading that is missing for less is no news."""
 LOST = Reason("soc_trust", "SENSOR_LOST", "battery", "the BMS gives no state of charge")
 
 
@@ -35,13 +37,13 @@ def believed(
     if before_frac is None:
         lost_s = memory.soc_lost_s + dt_s if reading is None else 0.0
         memory = replace(memory, soc_frac=reading, soc_reading_frac=reading, soc_lost_s=lost_s)
-        return snapshot, memory, () if reading is not None else (LOST,)
+        return snapshot, memory, (LOST,) if lost_s >= LOST_AFTER_S else ()
     power_kw = snapshot.battery.power_kw if snapshot.battery else None
     counted = _counted(before_frac, power_kw, battery, dt_s)
     allowed = MARGIN_FRAC + max(battery.charge_kw, battery.discharge_kw) * dt_s / 3600.0 / battery.capacity_kwh
     if reading is None:
         memory = replace(memory, soc_frac=counted, soc_lost_s=memory.soc_lost_s + dt_s)
-        return _with_soc(snapshot, counted), memory, (LOST,)
+        return _with_soc(snapshot, counted), memory, (LOST,) if memory.soc_lost_s >= LOST_AFTER_S else ()
     steady = memory.soc_reading_frac is None or abs(reading - memory.soc_reading_frac) <= allowed
     doubted_s = memory.soc_doubted_s + dt_s if steady else 0.0
     patience_s = LOWER_AFTER_S if reading < counted else ACCEPT_AFTER_S

@@ -17,12 +17,24 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from controller.records.entries import Entry, NowEntry, OutcomeEntry, TelemetryEntry, TwinEntry
+from controller.records.entries import (
+    ActedEntry,
+    DecisionEntry,
+    Entry,
+    NowEntry,
+    OutcomeEntry,
+    TelemetryEntry,
+    TwinEntry,
+)
+from controller.records.housekeeping import KEEP_DETAIL, prune, roll_up
+from controller.records.journal import Journal
 from controller.records.resume import Inbox, Resumed, read_inbox, read_resumed
 from controller.records.store import open_engine
 from controller.records.writing import record_site, write_entry
@@ -60,10 +72,11 @@ class RecorderHealth:
 class Recorder:
     """Writes one site's records in a thread of its own; also the loop's only source of what people ask for."""
 
-    def __init__(self, url: str, site: Site, *, clock: Clock, digest: str) -> None:
+    def __init__(self, url: str, site: Site, *, clock: Clock, digest: str, journal: Path) -> None:
         self._site = site
         self._digest = digest
         self._clock = clock
+        self._journal = Journal(journal)
         self._durable: Engine = open_engine(url, durable=True)
         self._fast: Engine = open_engine(url, durable=False)
         self._commits: deque[_Commit] = deque()
@@ -72,6 +85,8 @@ class Recorder:
         self._now: NowEntry | None = None
         self._twin: TwinEntry | None = None
         self._inbox = Inbox()
+        self._last_utc: datetime | None = None
+        self._house_utc: datetime | None = None
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -87,6 +102,9 @@ class Recorder:
         """
         with Session(self._durable) as session:
             record_site(session, self._site, self._digest, self._clock.now_utc())
+            for entry in self._journal.read():
+                write_entry(session, self._site.name, entry)
+                write_entry(session, self._site.name, ActedEntry(ids=(entry.id,), at_utc=entry.at_utc))
             session.commit()
         resumed = read_resumed(self._fast, self._site.name)
         self._inbox = read_inbox(self._fast, self._site.name, resumed.at_utc or self._clock.now_utc())
@@ -115,11 +133,21 @@ class Recorder:
         with self._lock:
             self._commits.append(work)
         self._wake.set()
+        if timeout_s <= 0:
+            return work.done
         try:
             work.done.result(timeout_s)
         except TimeoutError:
             LOG.warning("the store has not taken %d entries within %.1f s", len(entries), timeout_s)
         return work.done
+
+    def act_first(self, decisions: Sequence[DecisionEntry]) -> None:
+        """Note decisions that are acted on at once in the journal; they reach the store later, in order."""
+        for each in decisions:
+            self._journal.note(each)
+        acted = tuple(ActedEntry(ids=(each.id,), at_utc=each.at_utc) for each in decisions)
+        with self._lock:
+            self._commits.append(_Commit((*decisions, *acted)))
 
     def post(self, *entries: Entry) -> None:
         """Hand over entries that may be written later; never blocks."""
@@ -128,6 +156,7 @@ class Recorder:
                 match entry:
                     case NowEntry():
                         self._now = entry
+                        self._last_utc = entry.at_utc
                     case TwinEntry():
                         self._twin = entry
                     case TelemetryEntry() | OutcomeEntry():
@@ -136,6 +165,10 @@ class Recorder:
                     case _:
                         self._dropped += len(self._facts) == FACTS_MAX
                         self._facts.append(entry)
+
+    def keep_house(self, at_utc: datetime) -> None:
+        """Have telemetry rolled up and old detail dropped, in the recorder's own time."""
+        self._house_utc = at_utc
 
     def flush(self) -> None:
         """Write what waits soon."""
@@ -147,13 +180,14 @@ class Recorder:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+        self._journal.close()
         self._durable.dispose()
         self._fast.dispose()
 
     def _run(self) -> None:
         while True:
             stopping = self._stop.is_set()
-            good = self._write_commits() and self._write_rest() and self._read_inbox()
+            good = self._write_commits() and self._write_rest() and self._read_inbox() and self._keep_house()
             if stopping:
                 return
             if good:
@@ -199,9 +233,27 @@ class Recorder:
 
     def _read_inbox(self) -> bool:
         try:
-            self._inbox = read_inbox(self._fast, self._site.name, self._clock.now_utc())
+            self._inbox = read_inbox(self._fast, self._site.name, self._site_time())
         except SQLAlchemyError as error:
             self._failing = str(error)[:200]
+            return False
+        return True
+
+    def _site_time(self) -> datetime:
+        """Return site time as of the last cycle handed over; the host's before the first."""
+        return self._last_utc or self._clock.now_utc()
+
+    def _keep_house(self) -> bool:
+        at, self._house_utc = self._house_utc, None
+        if at is None:
+            return True
+        try:
+            with Session(self._fast) as session:
+                roll_up(session, self._site.name, at)
+                prune(session, self._site.name, at - KEEP_DETAIL)
+                session.commit()
+        except SQLAlchemyError as error:
+            LOG.warning("no housekeeping this time: %s", error)
             return False
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, func, or_, select
+from sqlalchemy import Engine, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from controller.records.measured_tables import AlarmRow, NowRow, TwinRow, WorldRow
@@ -103,7 +103,7 @@ def read_resumed(engine: Engine, site: str) -> Resumed:
 
 def _orders(session: Session, site: str) -> tuple[LastOrder, ...]:
     """Return the newest order of every subject that still exists: finished jobs are left out."""
-    live = select(func.concat("job ", JobRow.name)).where(JobRow.site == site, JobRow.state.in_(LIVE_STATES))
+    live = select(literal("job ") + JobRow.name).where(JobRow.site == site, JobRow.state.in_(LIVE_STATES))
     newest = (
         select(DecisionRow.subject, func.max(DecisionRow.seq).label("seq"))
         .where(DecisionRow.site == site)

@@ -20,6 +20,8 @@ from sites.errors import InputError
 
 BUSY_MS = 2000
 """How long a connection waits for another writer."""
+STORE_FAULTS: tuple[type[Exception], ...] = (SQLAlchemyError,)
+"""What reading and writing raise while a store is locked, damaged or away; for those who may not import SQLAlchemy."""
 
 
 def parse_url(url: str) -> URL:

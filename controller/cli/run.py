@@ -1,0 +1,53 @@
+"""``mdc run``: the daemon of a site, live or on a fast clock."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Annotated
+
+import typer
+
+from controller.cli.output import SiteArgument, say
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", metavar="URL", help="Store, e.g. sqlite:///var/mdc.sqlite; from the site file if absent."),
+]
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def run(
+    site: SiteArgument = "container",
+    speed: Annotated[
+        float, typer.Option(min=1, max=3600, help="How many times faster than life; the clock waits for each plan.")
+    ] = 1.0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the console on 127.0.0.1; 0 = none.")] = 8080,
+    store: StoreOption = None,
+    start: Annotated[
+        str | None, typer.Option(help="Site time to begin at with --speed and a new store; local without offset.")
+    ] = None,
+    worker_memory_mb: Annotated[int, typer.Option(min=512, help="Address space the planning worker may take.")] = 6144,
+) -> None:
+    """Run a site: control every second, a plan every interval, everything written down, a console in the browser.
+
+    Example: [bold]mdc run container --speed 120[/bold]
+    """
+    from controller.daemon.loop import Loop, LoopOptions
+    from sites.load import find_site, load_site
+    from sites.ports import SystemClock
+    from sites.times import parse_time
+
+    logging.basicConfig(format=LOG_FORMAT, level=os.environ.get("MDC_LOG", "WARNING"))
+    described = load_site(site)
+    begin = parse_time(start, described.location.time_zone, source="--start", field="") if start else None
+    options = LoopOptions(
+        site=described,
+        site_file=str(find_site(site)),
+        url=store or described.store.url,
+        speed=speed,
+        start_utc=begin,
+        port=port or None,
+        worker_memory_mb=worker_memory_mb,
+    )
+    Loop(options, host=SystemClock(), say=say).run()

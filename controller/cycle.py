@@ -1,0 +1,131 @@
+"""One control cycle: sense -> snapshot -> decide -> guards -> act -> record.
+
+Orders that plan or rules change are committed to the store before they are acted on; when the store does not
+take them in time, what stood before stands on, and they are acted on as soon as they are in. Orders that guards
+change are noted in a preallocated journal, acted on, and stored after: safety never waits for a disk.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from controller.daemon.deciding import Decided, Ladder, Work
+from controller.daemon.job_book import JobBook
+from controller.daemon.ledger import Ledger, held_back
+from controller.daemon.overriding import overridden
+from controller.daemon.reporting import Reporter
+from controller.devices.port import SiteDevices
+from controller.guards.chain import apply_guards
+from controller.guards.records import GuardMemory, GuardResult
+from controller.records.entries import ActedEntry, DecisionEntry, Entry
+from controller.records.resume import Inbox
+from controller.setpoints import Outcome, Setpoints
+from controller.snapshot import Snapshot
+from sites.schema.site import Site
+
+LOG = logging.getLogger(__name__)
+COMMIT_S = 0.5
+"""How long a cycle waits for its decisions to be on the disk."""
+
+
+class Records(Protocol):
+    """What the cycle asks of the recorder."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """What people asked for."""
+        ...
+
+    def commit(self, entries: Sequence[Entry], *, timeout_s: float) -> Future[None]:
+        """Write durably, waiting a bounded time."""
+        ...
+
+    def act_first(self, decisions: Sequence[DecisionEntry]) -> None:
+        """Note decisions that are acted on before they are stored."""
+        ...
+
+    def post(self, *entries: Entry) -> None:
+        """Write later."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cycled:
+    """What a cycle did."""
+
+    snapshot: Snapshot
+    """With the state of charge that is believed."""
+    decided: Decided
+    guarded: GuardResult
+    written: Setpoints
+    outcomes: tuple[Outcome, ...]
+
+
+class Cycle:
+    """The stages of a site's control cycle, wired once and run again and again."""
+
+    def __init__(
+        self, site: Site, *, records: Records, ladder: Ladder, ledger: Ledger, book: JobBook, reporter: Reporter
+    ) -> None:
+        self._site, self._records, self._ladder = site, records, ladder
+        self._ledger, self._book, self._reporter = ledger, book, reporter
+        self._memory = GuardMemory()
+        self._before: Setpoints | None = None
+        self._waiting: tuple[Future[None], tuple[DecisionEntry, ...]] | None = None
+
+    def run(self, devices: SiteDevices, work: Work | None, now: datetime) -> Cycled:
+        """Run one cycle on ``devices`` at site time ``now``."""
+        snapshot = devices.read()
+        inbox = self._records.inbox
+        self._records.post(*self._book.take(inbox, devices, now), *self._book.follow(snapshot, devices))
+        for reviewed_id, review in inbox.reviews:
+            self._ladder.reviewed(reviewed_id, review)
+        decided = self._ladder.decide(snapshot, self._book.left(), work, now)
+        wanted = overridden(decided.setpoints, inbox.overrides, self._site)
+        guarded = apply_guards(snapshot, wanted, self._site, self._memory, jobs=self._book.jobs)
+        self._memory = guarded.memory
+        written, outcomes = self._act(devices, wanted, guarded, decided, now)
+        self._before = written
+        plan_id = decided.cause.plan_id
+        self._records.post(*self._reporter.cycle(snapshot, guarded, written, outcomes, decided.level, plan_id))
+        return Cycled(snapshot=guarded.snapshot, decided=decided, guarded=guarded, written=written, outcomes=outcomes)
+
+    def _act(
+        self, devices: SiteDevices, wanted: Setpoints, guarded: GuardResult, decided: Decided, now: datetime
+    ) -> tuple[Setpoints, tuple[Outcome, ...]]:
+        allowed, level = guarded.setpoints, decided.level
+        self._settle_waiting()
+        changes = self._ledger.changes(
+            wanted, allowed, decided.cause, guarded.reasons, level=level.value, over=self._book.over, now=now
+        )
+        forced = tuple(each for each in changes if each.origin in ("guard", "safe_state"))
+        planned = tuple(each for each in changes if each.origin not in ("guard", "safe_state"))
+        if forced:
+            self._records.act_first(forced)
+            self._ledger.issue(forced)
+            self._ledger.take(forced)
+            if planned:
+                devices.write(held_back(allowed, self._before, (each.subject for each in planned)))
+        if planned and self._waiting is None:
+            self._ledger.issue(planned)
+            self._waiting = (self._records.commit(planned, timeout_s=COMMIT_S), planned)
+            self._settle_waiting()
+        missing = tuple(each.subject for each in planned if not self._ledger.stands(each.subject, each.order_text))
+        written = held_back(allowed, self._before, missing)
+        outcomes = devices.write(written)
+        ids = self._ledger.open_ids(written, level=level.value)
+        self._ledger.acted(ids)
+        if ids:
+            self._records.post(ActedEntry(ids=ids, at_utc=now))
+        return written, outcomes
+
+    def _settle_waiting(self) -> None:
+        """Let decisions stand that the store has taken meanwhile."""
+        if self._waiting is not None and self._waiting[0].done():
+            self._ledger.take(self._waiting[1])
+            self._waiting = None

@@ -1,0 +1,301 @@
+"""The control loop: the daemon's main process.
+
+Small and quick to start: it imports no solver, no forecaster and no numpy. It runs a control cycle each
+second of the host's time, or faster on a fast clock; planning happens in a worker that it asks and never
+waits for (a fast clock waits, so that what is shown is what a real site would do); records are written by a
+thread; the console is a process of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from types import FrameType
+
+from controller.cycle import Cycle, Cycled
+from controller.daemon.clocks import FastClock, LiveClock, SiteClock
+from controller.daemon.console_process import ConsoleProcess
+from controller.daemon.deciding import Ladder, PlanInForce, Work
+from controller.daemon.job_book import JobBook
+from controller.daemon.ledger import Ledger
+from controller.daemon.messages import Failed, Planned, Prepared, Progress
+from controller.daemon.planner_process import PlannerProcess, WorkerLost
+from controller.daemon.planning_desk import PlanningDesk
+from controller.daemon.reporting import Alarms, Reporter
+from controller.daemon.service_manager import ServiceManager
+from controller.daemon.timetable import Timetable
+from controller.daemon.twin import NoDevices, catch_up, make_twin, move, twin_entry, world_ends_soon
+from controller.devices.port import SiteDevices
+from controller.devices.simulated import SimulatedSite
+from controller.records.entries import WorldEntry
+from controller.records.reading import Reader
+from controller.records.recorder import Recorder
+from controller.records.resume import Resumed
+from controller.records.site_lock import SiteLock, state_folder
+from controller.records.store import upgrade
+from optimizer.records import FuelDelivery
+from sites.ports import Clock
+from sites.schema.site import Site
+
+LOG = logging.getLogger(__name__)
+HOLD_S = 1.0
+"""While a fast clock waits for a plan, a cycle still runs this often."""
+WATCH_S = 0.02
+"""How often answers are looked for while a fast clock waits."""
+HOUSEKEEPING_S = 3600.0
+BEHIND = 2000
+"""Entries that wait for the store before an alarm is raised."""
+
+Wrap = Callable[[SiteDevices], SiteDevices]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions:
+    """How a daemon runs."""
+
+    site: Site
+    site_file: str
+    """As the worker and the console are told."""
+    url: str
+    speed: float = 1.0
+    start_utc: datetime | None = None
+    """Site time to begin at when the store is new; the host's time if absent."""
+    port: int | None = 8080
+    """Port of the console on 127.0.0.1; none = no console."""
+    worker_memory_mb: int = 6144
+
+
+class Loop:
+    """One site's daemon."""
+
+    def __init__(
+        self,
+        options: LoopOptions,
+        *,
+        host: Clock,
+        say: Callable[[str], None] = lambda text: None,
+        wrap: Wrap = lambda devices: devices,
+    ) -> None:
+        """Open the store and take up where the last daemon stood.
+
+        ``wrap`` stands between the loop and its devices: fault studies put their faults there.
+
+        Raises:
+            InputError: the store cannot be used, or another daemon runs on it.
+        """
+        self._options, self._host, self._say, self._wrap = options, host, say, wrap
+        site = options.site
+        upgrade(options.url)
+        self._lock = SiteLock(options.url, site.name)
+        digest = hashlib.sha256(site.model_dump_json().encode()).hexdigest()
+        journal = state_folder(options.url) / f"{site.name}.journal"
+        self._recorder = Recorder(options.url, site, clock=host, digest=digest, journal=journal)
+        resumed = self._recorder.start()
+        self._clock: SiteClock = self._make_clock(resumed)
+        begin = self._clock.now_utc()
+        self._alarms = Alarms(resumed.alarms)
+        self._ladder = Ladder(site)
+        self._book = JobBook(streamed_until=resumed.at_utc or begin)
+        reporter = Reporter(telemetry_every_s=site.store.telemetry_every_s, speed=options.speed, alarms=self._alarms)
+        self._cycle = Cycle(
+            site,
+            records=self._recorder,
+            ladder=self._ladder,
+            ledger=Ledger(resumed.orders),
+            book=self._book,
+            reporter=reporter,
+        )
+        self._work: Work | None = None
+        self._twin: SimulatedSite | None = None
+        self._devices: SiteDevices = wrap(NoDevices(site, begin))
+        self._deliveries: tuple[FuelDelivery, ...] = ()
+        self._resume(resumed)
+        arguments = ["--site", options.site_file, "--store", options.url]
+        self._planner = PlannerProcess([*arguments, "--memory-mb", str(options.worker_memory_mb)], clock=host)
+        self._desk = PlanningDesk(site, self._planner, self._ladder, self._recorder, self._alarms, host)
+        self._console: ConsoleProcess | None = None
+        if options.port is not None:
+            self._console = ConsoleProcess(arguments, port=options.port, clock=host)
+        self._timetable = Timetable(
+            {"plan": site.planning.interval_minutes * 60.0, "housekeeping": HOUSEKEEPING_S},
+            start_utc=begin,
+            live=options.speed == 1.0,
+        )
+        self._manager = ServiceManager()
+        self._stop = threading.Event()
+        self._announced = False
+        self._prepared = False
+        """Whether the worker has the site's past: asked for anew whenever the worker is."""
+
+    def _make_clock(self, resumed: Resumed) -> SiteClock:
+        if self._options.speed == 1.0:
+            return LiveClock(self._host)
+        begin = resumed.at_utc or self._options.start_utc or self._host.now_utc()
+        return FastClock(self._host, begin.replace(microsecond=0), self._options.speed)
+
+    def _resume(self, resumed: Resumed) -> None:
+        """Take up the plan that still holds and the simulated plant."""
+        if resumed.plan_id is not None:
+            with Reader(self._options.url, self._options.site.name) as reader:
+                stored = reader.plan(resumed.plan_id)
+            if stored is not None:
+                self._work = Work(
+                    pools=stored.problem.pools, menus={each.name: each.modes for each in stored.problem.services}
+                )
+                self._ladder.take(
+                    PlanInForce(
+                        id=stored.head.id,
+                        made_utc=stored.head.made_utc,
+                        expires_utc=stored.head.expires_utc,
+                        review=stored.head.review,
+                        plan=stored.plan,
+                        problem=stored.problem,
+                        forecast=stored.forecast,
+                    )
+                )
+        if resumed.world is None or resumed.twin is None:
+            return
+        try:
+            prepared = Prepared.model_validate_json(resumed.world)
+            twin = make_twin(self._options.site, prepared, start_utc=self._clock.now_utc(), state=resumed.twin)
+        except ValueError as error:
+            LOG.warning("the stored plant is of another version and starts anew: %s", error)
+            return
+        self._work = Work(pools=prepared.pools, menus=prepared.menus)
+        self._book.stream(prepared.jobs)
+        if twin is not None:
+            self._connect(twin)
+
+    def _connect(self, twin: SimulatedSite) -> None:
+        if self._options.speed == 1.0:
+            catch_up(twin, self._clock.now_utc())
+        self._twin = twin
+        self._devices = self._wrap(twin)
+        self._book.hand_over(self._devices)
+
+    def stop(self) -> None:
+        """Ask the loop to end after its cycle; safe from a signal handler and from other threads."""
+        self._stop.set()
+
+    def run(self, *, cycles: int | None = None, signals: bool = True) -> None:
+        """Run until stopped, or for a number of cycles."""
+        if signals:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._on_signal)
+        done = 0
+        try:
+            while not self._stop.is_set() and (cycles is None or done < cycles):
+                result = self._turn()
+                done += 1
+                if done == 1:
+                    self._planner.start()
+                    self._say(f"first control cycle done, {result.decided.level.value}")
+        finally:
+            self.close()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.stop()
+
+    def _turn(self) -> Cycled:
+        """Run one cycle, move the plant, see to the other processes, and wait for the next cycle."""
+        now = self._clock.now_utc()
+        result = self._cycle.run(self._devices, self._work, now)
+        self._manager.cycle_done()
+        self._answers(now)
+        self._requests(now, result)
+        self._see_to_console()
+        self._watch_records(now)
+        if self._held():
+            self._wait_held()
+            return result
+        step_s = self._clock.next_step_s()
+        if self._twin is not None:
+            move(self._twin, step_s)
+            self._recorder.post(twin_entry(self._twin))
+            self._clock.moved(step_s)
+        self._stop.wait(self._clock.pause_s())
+        return result
+
+    def _held(self) -> bool:
+        """Return whether a fast clock waits: for its plant, or for a plan that is being made."""
+        return self._options.speed != 1.0 and (self._twin is None or self._desk.planning)
+
+    def _wait_held(self) -> None:
+        deadline_s = self._host.monotonic_s() + HOLD_S
+        while self._held() and self._host.monotonic_s() < deadline_s and not self._stop.wait(WATCH_S):
+            self._answers(self._clock.now_utc())
+
+    def _answers(self, now: datetime) -> None:
+        """Take what the worker has answered."""
+        for event in self._planner.poll():
+            match event:
+                case Progress(text=text):
+                    self._say(text)
+                case Prepared():
+                    self._take_world(event)
+                case Planned() | Failed():
+                    self._desk.take(event, now)
+                case WorkerLost():
+                    self._prepared = False
+                    self._desk.take(event, now)
+        self._desk.settle(now)
+
+    def _take_world(self, prepared: Prepared) -> None:
+        self._prepared = True
+        self._work = Work(pools=prepared.pools, menus=prepared.menus)
+        self._book.stream(prepared.jobs)
+        if prepared.world is None:
+            return
+        self._recorder.post(WorldEntry(at_utc=self._clock.now_utc(), document=prepared.model_dump_json()))
+        if self._twin is not None:
+            self._twin.extend(prepared.world.world())
+            return
+        twin = make_twin(self._options.site, prepared, start_utc=self._clock.now_utc(), state=None)
+        if twin is not None:
+            self._connect(twin)
+
+    def _requests(self, now: datetime, result: Cycled) -> None:
+        """Ask the worker for what is wanted: its past and a world that reaches far enough, then plans."""
+        if self._timetable.due("plan", now):
+            self._desk.want()
+        if self._timetable.due("housekeeping", now):
+            self._recorder.keep_house(now)
+        ends_soon = self._twin is not None and world_ends_soon(self._twin)
+        if not self._prepared or ends_soon:
+            self._prepared = self._desk.prepare(now) or self._prepared
+        elif self._twin is not None and self._desk.plan(
+            now, result.snapshot, self._book.left(), self._deliveries, news=self._book.news
+        ):
+            self._book.news = False
+
+    def _see_to_console(self) -> None:
+        if self._console is None:
+            return
+        self._console.poll()
+        if not self._announced and self._work is not None and self._console.answers():
+            self._announced = True
+            self._say(f"console: {self._console.address}")
+
+    def _watch_records(self, now: datetime) -> None:
+        health = self._recorder.health
+        behind = bool(health.failing) or health.waiting > BEHIND
+        text = f"{health.waiting} entries wait, {health.dropped} given up: {health.failing}"
+        self._recorder.post(*self._alarms.put("RECORDS_BEHIND", "store", behind, text, now))
+
+    def close(self) -> None:
+        """Leave the devices in their safe default and stop everything that was started."""
+        self._manager.stopping()
+        self._timetable.close()
+        self._planner.stop()
+        if self._console is not None:
+            self._console.stop()
+        self._devices.close()
+        if self._twin is not None:
+            self._recorder.post(twin_entry(self._twin))
+        self._recorder.close()
+        self._lock.release()

@@ -1,0 +1,58 @@
+"""When to plan and when to keep house: APScheduler's triggers on the site's clock.
+
+On the host's clock APScheduler's own thread fires the jobs, with a generous misfire grace, ``coalesce`` and
+one instance at a time; a fast clock asks the same triggers itself, since no scheduler can know when a clock
+waits. Jobs only raise a flag that the loop takes down: nothing of the site is touched from another thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+MISFIRE_GRACE_S = 300
+
+
+class Timetable:
+    """Named intervals that fall due; ``live`` uses APScheduler's thread, else ``due`` asks the triggers."""
+
+    def __init__(self, intervals_s: dict[str, float], *, start_utc: datetime, live: bool) -> None:
+        self._triggers = {
+            name: IntervalTrigger(seconds=max(round(seconds), 1), start_date=start_utc, timezone=UTC)
+            for name, seconds in intervals_s.items()
+        }
+        self._next: dict[str, datetime | None] = {
+            name: trigger.get_next_fire_time(None, start_utc + timedelta(microseconds=1))
+            for name, trigger in self._triggers.items()
+        }
+        self._flags = {name: threading.Event() for name in intervals_s}
+        self._scheduler: BackgroundScheduler | None = None
+        if live:
+            self._scheduler = BackgroundScheduler(
+                timezone=UTC,
+                job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": MISFIRE_GRACE_S},
+            )
+            for name, trigger in self._triggers.items():
+                self._scheduler.add_job(self._flags[name].set, trigger, id=name)
+            self._scheduler.start()
+
+    def due(self, name: str, now: datetime) -> bool:
+        """Return whether an interval has fallen due since it was last asked for; asking takes the flag down."""
+        if self._scheduler is None:
+            following = self._next[name]
+            if following is None or now < following:
+                return False
+            self._next[name] = self._triggers[name].get_next_fire_time(following, now)
+            return True
+        if not self._flags[name].is_set():
+            return False
+        self._flags[name].clear()
+        return True
+
+    def close(self) -> None:
+        """End the scheduler's thread."""
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
