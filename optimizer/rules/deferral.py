@@ -1,21 +1,21 @@
 """Work that can wait: when batch work runs and at which power, as scalar decisions.
 
-A pool that runs its work at full power draws ``full_kw`` and does work at rate 1. Under the economical power limit it draws
-the share ``e`` of that and works at the rate ``s > e``. GPUs may be split between the two limits, so the power for a work
-rate ``w`` is convex and piecewise linear:
+A pool that runs its work at full power draws ``full_kw`` and does work at rate 1. Under the economical power
+limit it draws the share ``e`` of that and works at the rate ``s > e``. GPUs may be split between the two
+limits, so the power for a work rate ``w`` is convex and piecewise linear:
 
     P(w) = w e / s                            w <= s        all at the economical limit, some GPUs idle      (1)
     P(w) = e + (w - s) (1 - e) / (1 - s)      w >  s        some at full power                               (2)
 
 With ``s = e = 1`` power is proportional to work: no limits in use.
 
-Work done in a step (3): what falls due within it, and beyond that as much of the backlog as the sun's surplus carries or the
-battery's state of charge allows, whichever is more; the battery allows the share ``(soc - low) / (high - low)`` of full
-power. So work moves to the sun, and power limits follow the battery. Never more than the backlog, than the pool,
-or than the heat that can be removed.
+Work done in a step (3): what falls due within it, and beyond that as much of the backlog as the sun's surplus
+carries or the battery's state of charge allows, whichever is more; the battery allows the share ``(soc - low) /
+(high - low)`` of full power. So work moves to the sun, and power limits follow the battery. Never more than the
+backlog, than the pool, or than the heat that can be removed.
 
-Own rule; the shape of (1), (2) is the upper hull of two points of the power-limit curve in ``sites/plant/gpu.py``. Plain
-floats only: the site-design kernel compiles these functions as they stand.
+Own rule; the shape of (1), (2) is the upper hull of two points of the power-limit curve in
+``sites/plant/gpu.py``. Plain floats only: the site-design kernel compiles these functions as they stand.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any
 
 import numba
 
-FAST_MATH = {"nnan", "ninf", "nsz"}
+FAST_MATH = {"nnan", "ninf", "nsz", "arcp"}
 SOURCES = ("sites.plant", "optimizer.rules")
 
 _done: dict[Callable[..., Any], Any] = {}
@@ -33,5 +33,5 @@ def compiled(function: Callable[..., Any]) -> Any:
         if inspect.isfunction(called) and called.__module__.startswith(SOURCES):
             names[name] = compiled(called)
     copy = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__)
-    _done[function] = numba.njit(fastmath=FAST_MATH, error_model="numpy")(copy)
+    _done[function] = numba.njit(fastmath=FAST_MATH, error_model="numpy", forceinline=True)(copy)
     return _done[function]

@@ -105,6 +105,11 @@ def rated_now_kw(params: GensetParams, outdoor_c: float) -> float:
     return params.rating_kw * max(0.0, (1.0 - high)) * max(0.0, (1.0 - hot))
 
 
+def start_share(params: GensetParams, dt_s: float) -> float:
+    """Return the share of a step, at whose begin a rested genset is asked to run, in which it carries load."""
+    return max(0.0, 1.0 - (params.crank_s + params.warm_up_s) / dt_s)
+
+
 def fuel_l_per_h(params: GensetParams, power_kw: float) -> float:
     """Return the fuel flow [L/h] at an electric power [kW]; the last segment is extended past 100 %."""
     load = power_kw / params.rating_kw * 4.0

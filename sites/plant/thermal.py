@@ -111,6 +111,11 @@ def cooling_kw_for_heat(params: ClimateParams, heat_kw: float, outdoor_c: float)
     return removed_kw * cooling_kw_per_heat_kw(params, outdoor_c)
 
 
+def wall_heat_kw(params: ClimateParams, outdoor_c: float) -> float:
+    """Return the heat [kW] that leaves through the walls with the air at the inlet limit; negative in greater heat."""
+    return params.ua_kw_per_k * (params.inlet_max_c - outdoor_c)
+
+
 def demand(params: ClimateParams, room_c: float, heat_kw: float, outdoor_c: float, dt_h: float) -> ClimateStep:
     """Return what cooling and heating draw over a step in which ``heat_kw`` is set free in the room."""
     to_cool_kw = heat_kw - heat_to_reach_kw(

@@ -1,0 +1,231 @@
+"""The full model: surroundings into a step table, designs into blocks, sums out.
+
+The surroundings of a place are the same for all designs of a pass: load, sun, temperature, what cooling costs at that
+temperature, what cold bars, when fuel comes, and the dice of a Monte Carlo draw. Dice are drawn from a counter-based
+generator keyed by (seed, draw), so every draw is the same on any number of cores; the same dice for all designs make
+designs comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from optimizer.rules.deferral import DeferralParams
+from optimizer.rules.dispatch import RuleParams
+from optimizer.sizing import full_kernel as kernel
+from optimizer.sizing.full_params import FullParams
+from optimizer.sizing.inputs import Floats
+from sites.errors import InputError
+from sites.plant import genset as gen
+from sites.plant import thermal
+from sites.plant.battery import BatteryParams
+from sites.plant.genset import GensetParams, GensetState
+from sites.plant.thermal import ClimateParams
+
+START_FAILURE_FRAC = 0.0094
+"""Failures to start over demands: emergency diesel generators, IEEE 493 and the review of Marqusee & Jenket 2020."""
+MTTF_H = 1100.0
+"""Mean running time to failure of a well-kept emergency diesel (Marqusee & Jenket, Applied Energy 268, 2020)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Load, weather and supply of a place, arrays over steps."""
+
+    house_kw: Floats
+    """Load that is not computing and never waits."""
+    service_kw: Floats
+    """Computing that never waits, for a service scale of 1."""
+    work_kw: Floats
+    """Arrival rate of batch work, in kW of full-power work."""
+    pv_kw_per_kwp: Floats
+    outdoor_c: Floats
+    step_h: float
+    wait_h: float = 0.0
+    """How long batch work may wait."""
+    delivery_l: Floats | None = None
+    """Fuel delivered at the end of a step [L]; None = never."""
+    quiet: Floats | None = None
+    """1 in the hours in which noise counts."""
+
+    def __post_init__(self) -> None:
+        for name in ("house_kw", "service_kw", "work_kw", "pv_kw_per_kwp", "outdoor_c"):
+            values: Floats = getattr(self, name)
+            if values.shape != self.house_kw.shape or not np.isfinite(values).all():
+                raise InputError.single(
+                    source="weather and load",
+                    field=name,
+                    found=f"{np.count_nonzero(~np.isfinite(values))} missing of {values.shape}",
+                    mend=f"give {self.house_kw.size} finite values; missing is never read as zero",
+                )
+
+    @property
+    def hours(self) -> float:
+        """Length of the series."""
+        return self.house_kw.size * self.step_h
+
+    def finer(self, parts: int) -> Surroundings:
+        """Return the same surroundings with each step cut into ``parts``; sun and temperature stay steps."""
+        delivery = None
+        if self.delivery_l is not None:
+            delivery = np.zeros(self.house_kw.size * parts)
+            delivery[parts - 1 :: parts] = self.delivery_l
+        return Surroundings(
+            house_kw=np.repeat(self.house_kw, parts),
+            service_kw=np.repeat(self.service_kw, parts),
+            work_kw=np.repeat(self.work_kw, parts),
+            pv_kw_per_kwp=np.repeat(self.pv_kw_per_kwp, parts),
+            outdoor_c=np.repeat(self.outdoor_c, parts),
+            step_h=self.step_h / parts,
+            wait_h=self.wait_h,
+            delivery_l=delivery,
+            quiet=None if self.quiet is None else np.repeat(self.quiet, parts),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equipment:
+    """What all designs of a pass share. Battery per kWh of capacity, engine per kW of rating."""
+
+    battery: BatteryParams
+    engine: GensetParams
+    climate: ClimateParams
+    rule: RuleParams = field(default=RuleParams())
+    deferral: DeferralParams = field(default=DeferralParams())
+    shared: FullParams = field(default=FullParams())
+    battery_indoors: bool = True
+    soc_initial_frac: float = 0.6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Designs:
+    """Designs of a pass, arrays of equal shape (designs,)."""
+
+    genset_kw: Floats
+    """Rating of one unit; 0 = none."""
+    genset_count: Floats
+    battery_kwh: Floats
+    pv_kw: Floats
+    batch_kw: Floats
+    """Wall power of the batch pool at full power."""
+    cooling_kw: Floats
+    """Heat that cooling moves at 35 C."""
+    service_scale: Floats
+    tank_l: Floats
+    health_frac: Floats
+
+    @property
+    def count(self) -> int:
+        """Number of designs."""
+        return int(self.genset_kw.size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Sums over the series, name to array over designs (``full_kernel.SUM_NAMES``)."""
+
+    sums: Mapping[str, Floats]
+    backlog_kwh: Floats
+    """Work left undone at the end."""
+    soc_end_frac: Floats
+    hours: float
+
+    def __getitem__(self, name: str) -> Floats:
+        """Return the sum ``name``."""
+        return self.sums[name]
+
+
+def step_table(around: Surroundings, kit: Equipment, *, seed: int = 0, draw: int | None = None) -> Floats:
+    """Return the step table, shape (steps, STEP_ROWS). ``draw`` None means that nothing fails by chance."""
+    count = around.house_kw.size
+    table = np.zeros((count, kernel.STEP_ROWS))
+    engine = kit.engine
+    outdoor = around.outdoor_c
+    kept_c = engine.block_target_c if engine.block_heater_kw > 0.0 else -99.0
+    derate = np.empty(count)
+    barred = np.empty(count)
+    for step in range(count):
+        here_c = float(outdoor[step])
+        derate[step] = gen.rated_now_kw(engine, here_c) / engine.rating_kw
+        block = GensetState(block_c=max(here_c, kept_c))
+        barred[step] = gen.start_barred(engine, block, here_c, 1.0)
+        table[step, kernel.T_COOL] = thermal.cooling_kw_per_heat_kw(kit.climate, here_c)
+        table[step, kernel.T_CAPACITY] = thermal.capacity_factor(here_c)
+        table[step, kernel.T_WALLS] = thermal.wall_heat_kw(kit.climate, here_c)
+    heater_kw = np.minimum(
+        engine.block_heater_kw, np.maximum(0.0, engine.block_ua_kw_per_k * (engine.block_target_c - outdoor))
+    )
+    table[:, kernel.T_HOUSE] = around.house_kw + heater_kw
+    table[:, kernel.T_SERVICE] = around.service_kw
+    table[:, kernel.T_ARRIVE] = around.work_kw
+    table[:, kernel.T_DUE] = due_kwh(around)
+    table[:, kernel.T_SUN] = around.pv_kw_per_kwp
+    table[:, kernel.T_ENV_C] = kit.climate.cool_to_c if kit.battery_indoors else outdoor
+    table[:, kernel.T_DERATE] = derate
+    table[:, kernel.T_BARRED] = barred
+    table[:, kernel.T_CHANCE] = 1.0
+    if around.delivery_l is not None:
+        table[:, kernel.T_DELIVERY] = around.delivery_l
+    if around.quiet is not None:
+        table[:, kernel.T_QUIET] = around.quiet
+    if draw is not None:
+        dice = np.random.Generator(np.random.Philox(key=[seed, draw])).random((2, count))
+        table[:, kernel.T_FAILS] = dice[0] < START_FAILURE_FRAC
+        table[:, kernel.T_CHANCE] = dice[1]
+    return table
+
+
+def due_kwh(around: Surroundings) -> Floats:
+    """Return the batch work due by the end of each step since the begin [kWh of full-power work]."""
+    arrived = np.concatenate(([0.0], np.cumsum(around.work_kw) * around.step_h))
+    ends_h = np.arange(0.0, around.house_kw.size + 1.0) * around.step_h
+    return np.interp(ends_h[1:] - around.wait_h, ends_h, arrived, left=0.0)
+
+
+def simulate(table: Floats, step_h: float, designs: Designs, kit: Equipment) -> Totals:
+    """Return the sums of all designs over the step table."""
+    lanes, count = kernel.LANES, designs.count
+    blocks = -(-count // lanes)
+    memory = np.zeros((blocks, kernel.COLUMNS, lanes))
+    columns = {
+        kernel.GENSET_KW: designs.genset_kw,
+        kernel.GENSET_COUNT: designs.genset_count,
+        kernel.BATTERY_KWH: designs.battery_kwh,
+        kernel.PV_KW: designs.pv_kw,
+        kernel.BATCH_KW: designs.batch_kw,
+        kernel.COOLING_KW: designs.cooling_kw,
+        kernel.TANK_L: designs.tank_l,
+        kernel.HEALTH: designs.health_frac,
+        kernel.SERVICE_SCALE: designs.service_scale,
+        kernel.TANK_NOW_L: designs.tank_l,
+    }
+    for offset, values in columns.items():
+        padded = np.resize(values, blocks * lanes)
+        padded[count:] = values[-1]
+        memory[:, offset // lanes, :] = padded.reshape(blocks, lanes)
+    constants = {
+        kernel.SOC: kit.soc_initial_frac,
+        kernel.TURN_SOC: kit.soc_initial_frac,
+        kernel.CELL_C: 20.0,
+        kernel.IN_STATE_H: 1e3,
+    }
+    for offset, value in constants.items():
+        memory[:, offset // lanes, :] = value
+    for block in range(blocks):
+        kernel.run_block(
+            table, step_h, kit.shared, kit.battery, kit.engine, kit.rule, kit.deferral, memory[block].reshape(-1)
+        )
+
+    def column(offset: int) -> Floats:
+        return memory[:, offset // lanes, :].reshape(-1)[:count].copy()
+
+    sums = {name: column((kernel.SUMS_FROM + index) * lanes) for index, name in enumerate(kernel.SUM_NAMES)}
+    return Totals(
+        sums=sums,
+        backlog_kwh=column(kernel.BACKLOG_KWH),
+        soc_end_frac=column(kernel.SOC),
+        hours=table.shape[0] * step_h,
+    )
