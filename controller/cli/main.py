@@ -10,7 +10,7 @@ import sys
 import click
 import typer
 
-from controller.cli import check, simulate
+from controller.cli import check, run, simulate
 from sites.errors import InputError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("check")(check.check)
+app.command("run")(run.run)
 app.command("simulate")(simulate.simulate)
 
 

@@ -92,7 +92,7 @@ class Planning(Section):
     horizon_h: float = Field(default=48.0, ge=1, le=168)
     interval_minutes: float = Field(default=60.0, ge=5, le=240)
     """How often a new plan is made."""
-    solve_seconds: Positive = 2.0
+    solve_seconds: Positive = 4.0
     reserve_load_frac: float = Field(default=0.10, ge=0, le=1)
     reserve_pv_frac: float = Field(default=0.25, ge=0, le=1)
     review: Literal["auto", "review", "review-if"] = "auto"
