@@ -86,6 +86,24 @@ def revision(engine: Engine) -> str | None:
         return connection.execute(text("select version_num from alembic_version")).scalar()
 
 
+def exists(url: str) -> bool:
+    """Return whether a store is there and at the newest migration; never makes one.
+
+    Raises:
+        InputError: the address cannot be used.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite" and not (parsed.database and Path(parsed.database).is_file()):
+        return False
+    engine = open_engine(url, durable=False)
+    try:
+        return revision(engine) == HEAD_REVISION
+    except SQLAlchemyError:
+        return False
+    finally:
+        engine.dispose()
+
+
 def upgrade(url: str) -> tuple[str | None, str]:
     """Bring a store to the newest migration; returns the revisions before and after.
 
