@@ -103,7 +103,14 @@ class Console:
         """Return whether the store can be read, and the time of the newest cycle."""
         desk = self._reader.current()
         newest = desk.now.at_utc.isoformat() if desk.now else None
-        return JSONResponse({"status": "ok", "store_ready": desk.store_ready, "newest_cycle_utc": newest})
+        return JSONResponse(
+            {
+                "status": "ok",
+                "store_ready": desk.store_ready,
+                "store_readable": not desk.stale,
+                "newest_cycle_utc": newest,
+            }
+        )
 
     async def events(self, request: Request) -> Response:
         """Return an endless stream that says which halves of the page have changed."""
@@ -135,7 +142,7 @@ def versions(desk: Desk) -> dict[str, str | float | None]:
     plan = f"{desk.plan.head.id} {desk.plan.head.review} {desk.followed}" if desk.plan else ""
     now = desk.now.at_utc if desk.now else None
     return {
-        "now": now.isoformat() if now else f"store {desk.store_ready}",
+        "now": f"{now.isoformat() if now else 'none'} {desk.store_ready} {desk.stale}",
         "now_s": now.timestamp() if now else None,
         "plan": plan or "none",
     }

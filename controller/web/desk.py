@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from controller.records.reading import Reader
-from controller.records.store import open_engine, revision
+from controller.records.store import STORE_FAULTS, open_engine, revision
 from controller.records.views import Alarm, Delivery, GuardAction, SiteNow, StoredDecision, StoredPlan
 from sites.ports import Clock
 from sites.schema.site import Site
 
+LOG = logging.getLogger(__name__)
 FRESH_S = 0.8
 """How long a reading is shown to everybody who asks."""
 LOOK_BACK = timedelta(hours=24)
@@ -25,6 +27,8 @@ class Desk:
     site: Site
     store_ready: bool = False
     """Whether the store is there and migrated."""
+    stale: bool = False
+    """Whether the store could not be read just now and what is shown is older."""
     now: SiteNow | None = None
     plan: StoredPlan | None = None
     """The plan that is followed, else the newest one."""
@@ -34,6 +38,14 @@ class Desk:
     guards: tuple[GuardAction, ...] = ()
     """Newest first."""
     deliveries: tuple[Delivery, ...] = ()
+
+    @property
+    def sensed(self) -> bool:
+        """Whether any device has been read: the loop runs safely before its plant is connected."""
+        snapshot = self.now.snapshot if self.now is not None else None
+        return snapshot is not None and (
+            snapshot.battery is not None or bool(snapshot.gensets) or snapshot.load_kw is not None
+        )
 
     @property
     def followed(self) -> bool:
@@ -70,6 +82,14 @@ class DeskReader:
                 self._reader = None
 
     def _read(self, last: Desk | None) -> Desk:
+        """Return what the store holds; what was shown last, marked stale, while it cannot be read."""
+        try:
+            return self._read_store(last)
+        except STORE_FAULTS as fault:
+            LOG.warning("the store cannot be read: %s", fault.__class__.__name__)
+            return replace(last, stale=True) if last is not None else Desk(site=self._site, stale=True)
+
+    def _read_store(self, last: Desk | None) -> Desk:
         reader = self._open()
         if reader is None:
             return Desk(site=self._site)

@@ -27,13 +27,14 @@ def header(desk: Desk) -> dict[str, object]:
     if now is None:
         return {"clock": "", "day": "", "zone": "", "speed": "", "rung": 0, "ladder": LADDER}
     rung = next(index for index, (level, _, _) in enumerate(LADDER, start=1) if level == now.level)
+    stale = "the records cannot be read just now; " if desk.stale else ""
     simulated = desk.site.devices.driver == "simulated"
     speed = f"{figure(now.speed, digits=0)}× speed" if abs(now.speed - 1) > 0.01 else "real time"
     return {
         "clock": clock(now.at_utc, zone, seconds=now.speed <= 60),
         "day": f"{day_text(now.at_utc.astimezone(zone).date())} {now.at_utc.astimezone(zone).year}",
         "zone": zone_text(now.at_utc, now.at_utc, zone),
-        "speed": f"{speed}, simulated plant" if simulated else speed,
+        "speed": stale + (f"{speed}, simulated plant" if simulated else speed),
         "rung": rung,
         "ladder": LADDER,
     }
@@ -41,10 +42,11 @@ def header(desk: Desk) -> dict[str, object]:
 
 def preparing(desk: Desk) -> tuple[Step, ...]:
     """Return the steps until the page is complete; empty once it is."""
-    if desk.now is not None and desk.plan is not None:
+    if desk.sensed and desk.plan is not None:
         return ()
     return (
         Step(name="Records store opened", done=desk.store_ready),
-        Step(name="Plant is read and kept safe", done=desk.now is not None),
-        Step(name="Weather and sun prepared, first plan made", done=desk.plan is not None),
+        Step(name="Control loop runs and keeps the site safe", done=desk.now is not None),
+        Step(name="Weather and sun prepared, plant connected", done=desk.sensed),
+        Step(name="First plan made", done=desk.plan is not None),
     )

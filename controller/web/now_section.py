@@ -16,7 +16,7 @@ from sites.reasons import REASONS
 
 def now_context(desk: Desk) -> dict[str, object]:
     """Return the *now* section; only its preparation if nothing was sensed yet."""
-    if desk.now is None:
+    if desk.now is None or not desk.sensed:
         return {"now": None}
     snapshot = desk.now.snapshot
     return {

@@ -11,7 +11,6 @@ from controller.reports.charts.words import clock, day_clock, energy_text, figur
 from controller.reports.figures import Figure, PlanView, plan_figures
 from controller.reports.summary import PlanSummary, summarise
 from controller.web.desk import Desk
-from controller.web.head_section import preparing
 from controller.web.lines import Line, Tile, local_times
 from optimizer.records import Decision, Plan, Problem, Status
 from sites.reasons import REASONS
@@ -41,7 +40,7 @@ def plan_context(desk: Desk, drawn: FigureCache) -> dict[str, object]:
     """Return the *next hours* section."""
     stored = desk.plan
     if stored is None:
-        return {"plan": None, "steps": preparing(desk)}
+        return {"plan": None, "waiting": desk.sensed}
     zone = ZoneInfo(desk.site.location.time_zone)
     now_utc = desk.now.at_utc if desk.now else None
     summary = summarise(stored.plan, stored.problem)

@@ -1,0 +1,48 @@
+"""A console over a store, in each of the states that a visitor may find it in."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.web.app import make_app
+from controller.web.desk import DeskReader
+from sites.load import load_site
+from sites.ports import SystemClock
+from tests.controller.web.container_day import store_with_day
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="Using `httpx` with")
+    from starlette.testclient import TestClient
+
+Visit = Callable[[str], TestClient]
+
+
+@pytest.fixture(scope="session")
+def day_store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of a store that holds a day of the container; only read."""
+    return store_with_day(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture
+def visit() -> Iterator[Visit]:
+    """A function that opens the console over a store."""
+    readers = []
+
+    def open_console(url: str) -> TestClient:
+        reader = DeskReader(url, load_site("container"), SystemClock())
+        readers.append(reader)
+        return TestClient(make_app(reader))
+
+    yield open_console
+    for reader in readers:
+        reader.close()
+
+
+@pytest.fixture
+def empty_store(tmp_path: Path) -> str:
+    """Address of a store that is not there yet."""
+    return f"sqlite:///{tmp_path / 'none.sqlite'}"
