@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
 from controller.records.measured_tables import RollupRow, ServiceTelemetryRow, TelemetryRow
 from controller.records.people_tables import ReviewRow
 from controller.records.planning_tables import DecisionRow, ForecastRow, PlanRow, ProblemRow, SetpointRow
 from controller.records.rollups import ROLLUP_STEPS_S, average
+from controller.records.store import open_engine
 from controller.records.views import TelemetryPoint
 from controller.records.writing import insert_ignore
 
@@ -122,4 +123,23 @@ def prune(session: Session, site: str, before_utc: datetime) -> dict[str, int]:
             ForecastRow.site == site, ForecastRow.issued_utc < before_utc, ForecastRow.id.not_in(used_forecasts)
         ),
     )
+    return gone
+
+
+def prune_store(url: str, site: str, before_utc: datetime) -> dict[str, int]:
+    """Prune one site's records in a store and give the space back; returns the rows deleted by table.
+
+    Raises:
+        InputError: the store cannot be used.
+    """
+    engine = open_engine(url, durable=True)
+    try:
+        with Session(engine) as session:
+            gone = prune(session, site, before_utc)
+            session.commit()
+        if engine.dialect.name == "sqlite":
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("VACUUM"))
+    finally:
+        engine.dispose()
     return gone
