@@ -48,6 +48,7 @@ REASONS: Final[dict[str, str]] = {
     "SETPOINT_REFUSED": "a device refused a setpoint",
     "RECORDS_BEHIND": "records cannot be written as fast as they come",
     "CLOCK_JUMP": "the clock jumped",
+    "GUARD_FAULT": "a guard failed and was left out",
     "SAFE_STATE": "no plan and no rules could be followed",
     # operator
     "OPERATOR": "an operator decided so",

@@ -30,6 +30,7 @@ SEVERITIES: dict[str, Severity] = {
     "GENSET_FAILED": "critical",
     "DEVICE_LOST": "critical",
     "SAFE_STATE": "critical",
+    "GUARD_FAULT": "critical",
     "SENSOR_LOST": "warning",
     "SENSOR_IMPLAUSIBLE": "warning",
     "SOC_RESERVE": "warning",

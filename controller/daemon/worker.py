@@ -27,6 +27,7 @@ from optimizer.planner import plan
 from optimizer.records import Plan, Problem
 from optimizer.rules.roll import rules_plan
 from optimizer.rules.styles import STYLES
+from sites.errors import InputError
 from sites.load import find_site, load_site
 from sites.schema.site import Site
 from sites.times import planning_grid
@@ -55,6 +56,8 @@ class Worker:
                     self._write(reply.model_dump_json())
                 case PlanRequest():
                     self._write(self._plan(request).model_dump_json())
+        except InputError as error:
+            self._write(Failed(id=request.id, text=str(error)[:1000]).model_dump_json())
         except Exception as error:
             LOG.exception("request %d failed", request.id)
             self._write(Failed(id=request.id, text=f"{type(error).__name__}: {error}"[:1000]).model_dump_json())

@@ -1,12 +1,14 @@
 """The chain of guards: what was asked goes in, what is allowed comes out, with every reason.
 
 Order: first what calls for help (reserve, test run), then what takes load off, then what protects the
-machines, then what outranks everything. A later guard always has the last word over an earlier one. Pure:
-used by the daemon and by simulated studies alike.
+machines, then what outranks everything. A later guard always has the last word over an earlier one. A guard
+that fails is a bug: it is left out and reported, since the others have to go on. Pure: used by the daemon and
+by simulated studies alike.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -30,6 +32,8 @@ Guard = Callable[[GuardInput], Narrowed]
 
 DT_MAX_S = 300.0
 """Longest time between cycles that guards count with: a clock that jumps an hour must not pass for an hour of load."""
+
+LOG = logging.getLogger(__name__)
 
 GUARDS: Final[Mapping[str, Guard]] = {
     "limits": guard_limits,
@@ -73,7 +77,11 @@ def apply_guards(
     for name, guard in GUARDS.items():
         if name in without:
             continue
-        asked, kept, why = guard(GuardInput(trusted, asked, site, kept, dt_s, jobs))
+        try:
+            asked, kept, why = guard(GuardInput(trusted, asked, site, kept, dt_s, jobs))
+        except Exception as error:
+            LOG.exception("guard %s failed", name)
+            why = (Reason(name, "GUARD_FAULT", "guards", f"guard {name} failed and is left out: {error}"[:300]),)
         found.extend(why)
     active = frozenset((reason.guard, reason.subject) for reason in found)
     codes = tuple(dict.fromkeys((*asked.reason_codes, *(reason.reason_code for reason in found))))
