@@ -12,48 +12,17 @@ that doing it again each interval with other pools, limits or traffic costs litt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from optimizer.modes.options import Option, options, tail_of
-from sites.compute.queueing import RATE_CV2, Floats, response_bound_s, sustained_rate_rps, swing_factor
+from optimizer.modes.options import Option, demanded, options
+from optimizer.modes.scores import Ints, Rows, Scores, rows_of, score
+from sites.compute.queueing import RATE_CV2, Floats, response_bound_s, swing_factor
 from sites.compute.records import ServingMode
 from sites.schema.workload import Pool, Service
 
-Ints = npt.NDArray[np.int64]
-
-REPLICAS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-P99_CLASSES = 4
 UTILISATION_MIN = 0.05
 """A mode that keeps its budget only when nearly empty is no mode."""
-
-
-class _Rows(NamedTuple):
-    """Options times replicas of all services, as arrays."""
-
-    service: Ints
-    option: Ints
-    replicas: Floats
-    batch: Floats
-    service_s: Floats
-    scv: Floats
-    power_w: Floats
-    idle_w: Floats
-    quality: Floats
-    budget_s: Floats
-    tail: Floats
-
-
-class _Scores(NamedTuple):
-    """What each row can do."""
-
-    rate_rps: Floats
-    utilisation: Floats
-    busy_w: Floats
-    idle_w: Floats
-    p99_class: Floats
 
 
 def menu(
@@ -104,15 +73,15 @@ def menus(
             option
             for pool in pools
             if pool.name in service.pools
-            for option in options(service, pool, limits_per_gpu, ceilings.get(pool.name))
+            for option in options(service, pool, limits_per_gpu, ceilings.get(pool.name), demanded(service))
         ]
         for service in services
     ]
     first = (off_mode(),) if with_off else ()
     if not any(found):
         return {service.name: first for service in services}
-    rows = _rows(services, found)
-    scores = _score(rows, rate_cv2)
+    rows = rows_of(found, [service.p99_s for service in services], [demanded(service).tail for service in services])
+    scores = score(rows, rate_cv2)
     kept = [
         _thin(rows, scores, _front(rows, scores, np.flatnonzero(rows.service == index)), modes_max)
         for index in range(len(services))
@@ -146,48 +115,7 @@ def off_mode() -> ServingMode:
     )
 
 
-def _rows(services: Sequence[Service], found: list[list[Option]]) -> _Rows:
-    index: list[tuple[int, int, int]] = []
-    numbers: list[tuple[float, ...]] = []
-    for which, (service, mine) in enumerate(zip(services, found, strict=True)):
-        tail = tail_of(service)
-        for place, option in enumerate(mine):
-            point = option.point
-            for replicas in REPLICAS:
-                if replicas > option.replicas_max:
-                    break
-                index.append((which, place, replicas))
-                numbers.append(
-                    (
-                        point.slots,
-                        point.service_s,
-                        option.scv,
-                        point.power_w * option.group,
-                        option.idle_w * option.group,
-                        option.quality,
-                        service.p99_s,
-                        tail,
-                    )
-                )
-    keys, values = np.array(index, dtype=np.int64).T, np.array(numbers).T
-    return _Rows(keys[0], keys[1], keys[2].astype(np.float64), *values)
-
-
-def _score(rows: _Rows, rate_cv2: float) -> _Scores:
-    slots = rows.batch * rows.replicas
-    rate = sustained_rate_rps(slots, rows.service_s, rows.scv, rows.budget_s, rows.tail, rate_cv2)
-    load = rate * rows.service_s / slots
-    busy_frac = -np.expm1(-load * rows.batch)
-    return _Scores(
-        rate_rps=rate,
-        utilisation=load,
-        busy_w=rows.replicas * (rows.idle_w + np.maximum(rows.power_w - rows.idle_w, 0.0) * busy_frac),
-        idle_w=rows.replicas * rows.idle_w,
-        p99_class=np.ceil(P99_CLASSES * np.minimum(rows.service_s / rows.budget_s * 2.0, 1.0)),
-    )
-
-
-def _promise_s(rows: _Rows, scores: _Scores, chosen: Ints, rate_cv2: float) -> Floats:
+def _promise_s(rows: Rows, scores: Scores, chosen: Ints, rate_cv2: float) -> Floats:
     """Return the promised P99 [s] of the chosen rows at their rate, swings included, never above the budget."""
     if chosen.size == 0:
         return np.zeros(0)
@@ -198,7 +126,7 @@ def _promise_s(rows: _Rows, scores: _Scores, chosen: Ints, rate_cv2: float) -> F
     return np.minimum(bound, budget)
 
 
-def _front(rows: _Rows, scores: _Scores, mine: Ints) -> Ints:
+def _front(rows: Rows, scores: Scores, mine: Ints) -> Ints:
     """Return the non-dominated of ``mine``: first within equal idle draw, quality and P99 class, then across."""
     mine = mine[scores.utilisation[mine] >= UTILISATION_MIN]
     if mine.size == 0:
@@ -220,7 +148,7 @@ def _front(rows: _Rows, scores: _Scores, mine: Ints) -> Ints:
     return np.asarray(mine[~better.any(axis=0)])
 
 
-def _thin(rows: _Rows, scores: _Scores, front: Ints, modes_max: int) -> list[int]:
+def _thin(rows: Rows, scores: Scores, front: Ints, modes_max: int) -> list[int]:
     """Return at most ``modes_max`` rows that draw least at some rate of a geometric grid, per quality, by rate."""
     if front.size == 0:
         return []
@@ -236,7 +164,7 @@ def _thin(rows: _Rows, scores: _Scores, front: Ints, modes_max: int) -> list[int
     return sorted(picked, key=lambda row: (float(scores.rate_rps[row]), float(scores.busy_w[row])))
 
 
-def _mode(rows: _Rows, scores: _Scores, row: int, p99_s: float, found: list[Option]) -> ServingMode:
+def _mode(rows: Rows, scores: Scores, row: int, p99_s: float, found: list[Option]) -> ServingMode:
     each = found[int(rows.option[row])]
     replicas = int(rows.replicas[row])
     group = f" {'pp' if each.pipeline else 'tp'}{each.group}" if each.group > 1 else ""

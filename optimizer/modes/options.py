@@ -35,6 +35,20 @@ TIGHTEST_TAIL = 0.001
 """For the class under 100 ms, where a late answer is a wrong one: P99.9."""
 
 
+class Demanded(NamedTuple):
+    """What a workload asks for besides its service entry."""
+
+    tail: float = TAIL
+    """Share of requests that may exceed the budget."""
+    tokens_scv: float = TOKENS_SCV
+    """Squared coefficient of variation of the answer's length."""
+    batch_max: int = BATCHES[-1]
+    """Most requests at once a replica; 1 for a device that serves nobody else."""
+
+
+PLAIN = Demanded()
+
+
 class Option(NamedTuple):
     """One replica."""
 
@@ -57,25 +71,33 @@ class Option(NamedTuple):
     replicas_max: int
 
 
-def tail_of(service: Service) -> float:
-    """Return the share of requests that may exceed the budget."""
-    return TIGHTEST_TAIL if service.latency_class == "under-100ms" else TAIL
+def demanded(service: Service) -> Demanded:
+    """Return what a service of a site asks for: P99, or P99.9 in the class under 100 ms."""
+    return Demanded(tail=TIGHTEST_TAIL if service.latency_class == "under-100ms" else TAIL)
 
 
-def service_scv(point: Point) -> float:
+def service_scv(point: Point, tokens_scv: float = TOKENS_SCV) -> float:
     """Return the squared coefficient of variation of the service time of ``point``."""
-    return TOKENS_SCV * point.variable_frac**2 if point.itl_s > 0.0 else ITEMS_SCV
+    return tokens_scv * point.variable_frac**2 if point.itl_s > 0.0 else ITEMS_SCV
 
 
-def service_quantile_s(point: Point, tail: float) -> float:
-    """Return the service time [s] exceeded with probability ``tail``, lognormal, without any wait."""
-    sigma2 = math.log1p(service_scv(point))
-    return point.service_s * math.exp(_z(tail) * math.sqrt(sigma2) - 0.5 * sigma2)
+def service_quantile_s(point: Point, demand: Demanded) -> float:
+    """Return the service time [s] exceeded in the tail, lognormal, without any wait."""
+    sigma2 = math.log1p(service_scv(point, demand.tokens_scv))
+    return point.service_s * math.exp(_z(demand.tail) * math.sqrt(sigma2) - 0.5 * sigma2)
 
 
 @lru_cache(maxsize=4096)
-def options(service: Service, pool: Pool, limits_per_gpu: int, max_limit_w: float | None) -> tuple[Option, ...]:
+def options(
+    service: Service,
+    pool: Pool,
+    limits_per_gpu: int,
+    max_limit_w: float | None,
+    demand: Demanded = PLAIN,
+) -> tuple[Option, ...]:
     """Return the replicas of ``service`` on ``pool`` that fit in memory and keep the budget when alone.
+
+    ``demand`` says what the site file does not: how sure the budget has to be kept and how the work varies.
 
     Raises:
         InputError: a GPU or model that the catalogue does not know.
@@ -86,9 +108,9 @@ def options(service: Service, pool: Pool, limits_per_gpu: int, max_limit_w: floa
     for precision in service.precisions:
         if isinstance(model, LlmSpec):
             for draft in (False, True) if service.speculative and model.draft else (False,):
-                found += _llm_options(service, pool, gpu, model, precision, draft, limits)
+                found += _llm_options(service, pool, gpu, model, precision, draft, limits, demand)
         else:
-            found += _item_options(service, pool, gpu, model, precision, limits)
+            found += _item_options(service, pool, gpu, model, precision, limits, demand)
     return tuple(found)
 
 
@@ -121,6 +143,7 @@ def _llm_options(
     precision: Precision,
     draft: bool,
     limits: Sequence[float],
+    demand: Demanded,
 ) -> list[Option]:
     asked = service.request
     context = asked.input_tokens + asked.output_tokens
@@ -134,7 +157,7 @@ def _llm_options(
         def at(batch: int, limit: float, link: GroupLink = link) -> Point:
             return llm_point(gpu, model, precision, batch, limit, asked.input_tokens, asked.output_tokens, link, draft)
 
-        for limit, point, single_w in _kept(at, most, limits, service.p99_s, tail_of(service)):
+        for limit, point, single_w in _kept(at, most, limits, service.p99_s, demand):
             found.append(
                 Option(
                     pool=pool.name,
@@ -144,7 +167,7 @@ def _llm_options(
                     pipeline=pipeline,
                     limit_w=limit,
                     point=point,
-                    scv=service_scv(point),
+                    scv=service_scv(point, demand.tokens_scv),
                     single_w=single_w,
                     idle_w=gpu.limits.idle_w,
                     quality=grade,
@@ -155,7 +178,13 @@ def _llm_options(
 
 
 def _item_options(
-    service: Service, pool: Pool, gpu: GpuSpec, model: ItemSpec, precision: Precision, limits: Sequence[float]
+    service: Service,
+    pool: Pool,
+    gpu: GpuSpec,
+    model: ItemSpec,
+    precision: Precision,
+    limits: Sequence[float],
+    demand: Demanded,
 ) -> list[Option]:
     def at(batch: int, limit: float) -> Point:
         return item_point(gpu, model, precision, batch, limit, service.request.units)
@@ -170,25 +199,25 @@ def _item_options(
             pipeline=False,
             limit_w=limit,
             point=point,
-            scv=service_scv(point),
+            scv=service_scv(point, demand.tokens_scv),
             single_w=single_w,
             idle_w=gpu.limits.idle_w,
             quality=quality(precision),
             replicas_max=min(service.replicas_max, pool.gpus),
         )
-        for limit, point, single_w in _kept(at, most, limits, service.p99_s, tail_of(service))
+        for limit, point, single_w in _kept(at, most, limits, service.p99_s, demand)
     ]
 
 
 def _kept(
-    at: Callable[[int, float], Point], most: int, limits: Sequence[float], budget_s: float, tail: float
+    at: Callable[[int, float], Point], most: int, limits: Sequence[float], budget_s: float, demand: Demanded
 ) -> list[tuple[float, Point, float]]:
     """Return (limit, point, draw with one request) for the largest batches that keep the budget at each limit."""
-    batches = [batch for batch in BATCHES if batch <= most]
+    batches = [batch for batch in BATCHES if batch <= min(most, demand.batch_max)]
     kept: list[tuple[float, Point, float]] = []
     last: tuple[float, float] | None = None
     for limit in limits:
-        count = _feasible(at, batches, limit, budget_s, tail)
+        count = _feasible(at, batches, limit, budget_s, demand)
         if count == 0:
             continue
         top = at(batches[count - 1], limit)
@@ -201,13 +230,13 @@ def _kept(
 
 
 def _feasible(
-    at: Callable[[int, float], Point], batches: Sequence[int], limit: float, budget_s: float, tail: float
+    at: Callable[[int, float], Point], batches: Sequence[int], limit: float, budget_s: float, demand: Demanded
 ) -> int:
     """Return how many of ``batches``, ascending, keep the budget when alone; by bisection."""
     low, high = 0, len(batches)
     while low < high:
         middle = (low + high + 1) // 2
-        if service_quantile_s(at(batches[middle - 1], limit), tail) <= budget_s:
+        if service_quantile_s(at(batches[middle - 1], limit), demand) <= budget_s:
             low = middle
         else:
             high = middle - 1

@@ -60,6 +60,8 @@ class GpuEntry(Record):
     bandwidth_gb_s: Figure
     fp16_tflops: Figure
     """Dense tensor throughput at FP16."""
+    fp32_tflops: Figure
+    """Dense throughput of the ordinary cores at FP32."""
     fp8_tflops: Figure | None = None
     int8_tops: Figure | None = None
     int4_tops: Figure | None = None
@@ -87,6 +89,12 @@ class GpuEntry(Record):
     host_w: Figure
     """Draw of an idle host without its GPUs, W."""
     gpus_per_host: int = Field(ge=1)
+    board_gpus: int = Field(ge=1)
+    """GPUs that come together at least: a baseboard, or the smallest sensible host of cards."""
+    host_usd: Figure
+    """Price of a full host without its GPUs."""
+    launch_factor: Figure = Figure(1.0, "estimated", "practice")
+    """Time to start work on it against a card in an x86 host."""
     price_usd: Figure
     note: str = ""
 
@@ -171,13 +179,15 @@ class ItemEntry(Record):
     aliases: tuple[str, ...] = ()
     profile: Literal["vision", "diffusion", "prefill", "training"]
     unit: str
+    arithmetic: Literal["tensor", "fp32"] = "tensor"
+    """Which cores do the work."""
     params_b: Figure
     gflop_per_item: Figure
     activation_gb: Figure
     """Working memory of one item, GB."""
     serial_steps: Figure = Figure(1, "datasheet", "model-card")
     """Passes that must follow each other for one item."""
-    launch_ms: Figure = Figure(1.5, "estimated", "practice")
+    launch_ms: Figure = Figure(0.2, "estimated", "practice")
     """Fixed time of one pass: copying in, starting kernels, copying out."""
 
 
@@ -209,6 +219,8 @@ class Archetype(Record):
     precisions: tuple[Precision, ...]
     input_tokens: float = Field(default=0.0, ge=0)
     output_tokens: float = Field(default=0.0, ge=0)
+    output_scv: float = Field(default=0.6, ge=0)
+    """Squared coefficient of variation of the answer's length; 0.595 on the Azure 2023 conversation trace."""
     units: float = Field(default=1.0, gt=0)
     rate_rps: float = Field(gt=0)
     """Requests a second of the example; of batch work the volume over the window."""

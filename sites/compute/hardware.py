@@ -26,6 +26,7 @@ class GpuSpec(NamedTuple):
     fp16_flops: float
     fp8_flops: float
     int8_flops: float
+    fp32_flops: float
     limits: GpuLimits
     default_limit_w: float
     saturated_w: float
@@ -40,6 +41,11 @@ class GpuSpec(NamedTuple):
     price_usd: float
     host_w_per_gpu: float
     gpus_per_host: int
+    board_gpus: int
+    """GPUs that come together at least."""
+    host_usd_per_gpu: float
+    launch_factor: float
+    """Time to start work against a card in an x86 host."""
 
 
 class LlmSpec(NamedTuple):
@@ -75,6 +81,7 @@ class ItemSpec(NamedTuple):
 
     key: str
     profile: CurveName
+    on_tensor_cores: bool
     params: float
     flop: float
     activation_b: float
@@ -96,6 +103,8 @@ def gpu_spec(name: str) -> GpuSpec:
         fp16_flops=fp16,
         fp8_flops=entry.fp8_tflops.value * 1e12 if entry.fp8_tflops else fp16,
         int8_flops=entry.int8_tops.value * 1e12 if entry.int8_tops else fp16,
+        fp32_flops=entry.fp32_tflops.value * 1e12,
+        launch_factor=entry.launch_factor.value,
         limits=GpuLimits(
             idle_w=entry.idle_w.value,
             min_limit_w=entry.min_limit_w.value,
@@ -112,6 +121,8 @@ def gpu_spec(name: str) -> GpuSpec:
         price_usd=entry.price_usd.value,
         host_w_per_gpu=entry.host_w.value / entry.gpus_per_host,
         gpus_per_host=entry.gpus_per_host,
+        board_gpus=entry.board_gpus,
+        host_usd_per_gpu=entry.host_usd.value / entry.gpus_per_host,
     )
 
 
@@ -183,6 +194,7 @@ def _item(key: str, entry: ItemEntry) -> ItemSpec:
     return ItemSpec(
         key=key,
         profile=entry.profile,
+        on_tensor_cores=entry.arithmetic == "tensor",
         params=entry.params_b.value * 1e9,
         flop=entry.gflop_per_item.value * 1e9,
         activation_b=entry.activation_gb.value * 1e9,

@@ -9,7 +9,8 @@ with the speeds ``s`` under the limit, each from its own cap curve at its own na
 mean of both phases, weighted by their time. This takes every slot as full, so at lower load requests are
 faster than promised and never slower.
 
-A per-item model runs batches: ``S = t_fixed + B / rate`` (2), ``t_fixed`` the launch of its serial steps.
+A per-item model runs batches: ``S = t_fixed + B / rate`` (2), ``t_fixed`` the launch of its serial steps. To a GPU where it was
+not measured the rate goes by ``sqrt(FLOPs x bandwidth)`` (3), between compute- and memory-bound.
 
 Speculative decoding divides the number of steps by the accepted tokens a step and adds the draft's weights
 and passes; the gain fades as the batch fills the GPU's arithmetic: verifying costs ``(d + 1)`` times the
@@ -46,6 +47,10 @@ ACCEPTED_FRAC = 0.7
 """Probability that a proposed token is accepted (Leviathan et al. 2023 see 0.6-0.8)."""
 ITEM_EFFICIENCY_FRAC = 0.25
 """Share of dense FLOPs per-item models reach where nothing was measured (MLPerf: 0.2-0.35)."""
+PLAIN_EFFICIENCY_FRAC = 0.4
+"""Share of FP32 FLOPs that ordinary numerical work reaches (estimated)."""
+REFERENCE_GPU = "h100-pcie"
+"""GPU that the efficiency of unmeasured per-item models refers to."""
 SINGLE_ITEM_SHARE = 0.75
 """Draw of one item at a time over that of a large batch, above idle (image models on H100: 0.73-0.99)."""
 SATURATED_FROM_LOG2, SATURATED_TO_LOG2 = 5.0, 8.0
@@ -207,25 +212,34 @@ def item_point(gpu: GpuSpec, model: ItemSpec, precision: Precision, batch: int, 
 def items_on(gpu: GpuSpec, model: ItemSpec, precision: Precision) -> ItemsMeasured:
     """Return rate, fixed time and draw of a per-item model on an unlimited GPU.
 
-    As measured there; else the nearest measured GPU scaled by dense FLOPs (fixed time as it is, draw by the
-    share of the span from idle to saturated); else a share of the dense FLOPs."""
-    here = matrix_flops(gpu, precision)
-    fixed_s = model.launch_s * model.serial_steps
+    As measured there; else carried over from the nearest measured GPU, in proportion to the root of FLOPs times bandwidth (3) (draw by
+    the share of the span from idle to saturated); else from a share of the dense FLOPs on an H100 PCIe, carried over in
+    the same way. Work of the ordinary cores goes by their FLOPs alone.
+    """
+    fixed_s = model.launch_s * gpu.launch_factor * model.serial_steps
+    if not model.on_tensor_cores:
+        rate = gpu.fp32_flops * PLAIN_EFFICIENCY_FRAC / model.flop
+        return ItemsMeasured(gpu.key, rate, fixed_s, gpu.saturated_w, _single_w(gpu, gpu.saturated_w))
     if not model.measured:
-        rate = here * ITEM_EFFICIENCY_FRAC / model.flop
+        there = gpu_spec(REFERENCE_GPU)
+        rate = matrix_flops(there, precision) * ITEM_EFFICIENCY_FRAC / model.flop * _reach(gpu, there, precision)
         return ItemsMeasured(gpu.key, rate, fixed_s, gpu.saturated_w, _single_w(gpu, gpu.saturated_w))
     near = min(
-        model.measured, key=lambda each: (each.gpu != gpu.key, abs(math.log(_flops(each.gpu, precision) / here)))
+        model.measured,
+        key=lambda each: (each.gpu != gpu.key, abs(math.log(_reach(gpu_spec(each.gpu), gpu, precision)))),
     )
     there = gpu_spec(near.gpu)
-    rate = near.per_s if near.gpu == gpu.key else near.per_s * here / matrix_flops(there, precision)
+    rate = near.per_s if near.gpu == gpu.key else near.per_s * _reach(gpu, there, precision)
     full_w = _carried_w(near.full_w or there.saturated_w, there, gpu)
     single_w = _carried_w(near.single_w, there, gpu) if near.single_w else _single_w(gpu, full_w)
-    return ItemsMeasured(gpu.key, rate, near.fixed_s or fixed_s, full_w, single_w)
+    fixed_s = near.fixed_s * gpu.launch_factor if near.fixed_s else fixed_s
+    return ItemsMeasured(gpu.key, rate, fixed_s, full_w, single_w)
 
 
-def _flops(gpu_key: str, precision: Precision) -> float:
-    return matrix_flops(gpu_spec(gpu_key), precision)
+def _reach(gpu: GpuSpec, there: GpuSpec, precision: Precision) -> float:
+    """Return (3): how much faster per-item work runs on ``gpu`` than on ``there``."""
+    flops = matrix_flops(gpu, precision) / matrix_flops(there, precision)
+    return math.sqrt(flops * gpu.bandwidth_b_s / there.bandwidth_b_s)
 
 
 def _carried_w(power_w: float, there: GpuSpec, here: GpuSpec) -> float:

@@ -9,8 +9,8 @@ Slots are the servers of a first-come queue: ``c`` of them, mean service ``S``, 
 The integral is taken over bins of the service time with the latest point of each: an upper bound.
 
 Real traffic is not Poisson: its rate itself moves, with a squared coefficient of variation ``v(w)`` over a window
-``w``. Swings shorter than about twice the service time make the arrivals burstier, ``ca2 = 1 + 2 v S lambda`` (3),
-the index of dispersion over that window. Longer ones the queue follows as if each lasted: the budget has to hold at
+``w``. Swings shorter than about twice the service time make the arrivals burstier, ``ca2 = a + 2 v S lambda`` (3),
+``a`` = 1 for independent requests and less for those that come on a clock: the index of dispersion over that window. Longer ones the queue follows as if each lasted: the budget has to hold at
 the rate ``lambda (1 + z sqrt(v))`` (4) of a strong swing. A budget of minutes rides out what a budget of seconds can
 not, so ``v`` is taken at the window of the budget. On the Azure conversation trace v falls from 0.053 (10 s) to
 0.023 (10 min); z = 1.8 keeps the promise in its replay (``python -m benchmarks.queueing``).
@@ -93,8 +93,10 @@ def _work(service_s: Number, service_scv: Number, at_s: Number) -> _Work:
     return _Work(1.0 - below, np.clip(below - low, 0.0, high - low), np.maximum(t - latest, 0.0))
 
 
-def _tail(work: _Work, slots: Floats, service_s: Floats, service_scv: Number, rho: Floats, rate_cv2: float) -> Floats:
-    factor = 0.5 * (1.0 + 2.0 * rate_cv2 * rho * slots + service_scv)
+def _tail(
+    work: _Work, slots: Floats, service_s: Floats, service_scv: Number, rho: Floats, rate_cv2: float, arrival_scv: float
+) -> Floats:
+    factor = 0.5 * (arrival_scv + 2.0 * rate_cv2 * rho * slots + service_scv)
     decay = slots * np.maximum(1.0 - rho, 1e-9) / (factor * service_s)
     late = np.sum(work.mass * np.exp(-decay * work.slack_s), axis=0)
     return np.asarray(np.minimum(work.over + erlang_c(slots, rho) * late, 1.0))
@@ -107,11 +109,12 @@ def response_tail(
     utilisation: Number,
     at_s: Number,
     rate_cv2: float = RATE_CV2,
+    arrival_scv: float = 1.0,
 ) -> Floats:
     """Return the probability, rounded up, that a response takes longer than ``at_s`` [s] (1), (2), (3)."""
     c, s = np.asarray(slots, dtype=np.float64), np.asarray(service_s, dtype=np.float64)
     rho = np.asarray(utilisation, dtype=np.float64)
-    return _tail(_work(s, service_scv, at_s), c, s, service_scv, rho, rate_cv2)
+    return _tail(_work(s, service_scv, at_s), c, s, service_scv, rho, rate_cv2, arrival_scv)
 
 
 def response_bound_s(
@@ -121,6 +124,7 @@ def response_bound_s(
     utilisation: Number,
     tail: Number = 0.01,
     rate_cv2: float = RATE_CV2,
+    arrival_scv: float = 1.0,
     steps: int = 20,
 ) -> Floats:
     """Return an upper bound of the response time [s] exceeded with probability ``tail``, at a steady rate (1)."""
@@ -128,7 +132,7 @@ def response_bound_s(
     low, high = 0.01 * s, 1e4 * s
     for _ in range(steps):
         middle = np.sqrt(low * high)
-        over = response_tail(slots, service_s, service_scv, utilisation, middle, rate_cv2) > tail
+        over = response_tail(slots, service_s, service_scv, utilisation, middle, rate_cv2, arrival_scv) > tail
         low, high = np.where(over, middle, low), np.where(over, high, middle)
     return np.asarray(high)
 
@@ -140,6 +144,7 @@ def sustained_rate_rps(
     budget_s: Number,
     tail: Number = 0.01,
     rate_cv2: float = RATE_CV2,
+    arrival_scv: float = 1.0,
     steps: int = 9,
 ) -> Floats:
     """Return the largest mean request rate [1/s] that keeps ``budget_s`` [s] through the swings (4); 0 if none.
@@ -152,7 +157,7 @@ def sustained_rate_rps(
     low, high = np.zeros(c.shape), np.full(c.shape, UTILISATION_MAX)
     for _ in range(steps):
         middle = 0.5 * (low + high)
-        keeps = _tail(work, c, s, service_scv, middle, rate_cv2) <= tail
+        keeps = _tail(work, c, s, service_scv, middle, rate_cv2, arrival_scv) <= tail
         low, high = np.where(keeps, middle, low), np.where(keeps, high, middle)
     return np.asarray(low / swing * c / s)
 
