@@ -17,7 +17,7 @@ LOG = logging.getLogger(__name__)
 FRESH_S = 0.8
 """How long a reading is shown to everybody who asks."""
 LOOK_BACK = timedelta(hours=24)
-SHOWN_ORDERS = 12
+SHOWN_ORDERS = 10
 
 
 @dataclass(frozen=True, kw_only=True)

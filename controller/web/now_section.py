@@ -7,7 +7,16 @@ from zoneinfo import ZoneInfo
 from controller.records.views import Alarm
 from controller.reports.charts.flows import LAYOUTS, flow_diagram
 from controller.reports.charts.gauges import Mark, PoolUse, level_gauge, pool_squares
-from controller.reports.charts.words import MISSING, day_clock, duration, energy_text, figure, percent, power_text
+from controller.reports.charts.words import (
+    MISSING,
+    day_clock,
+    duration,
+    energy_text,
+    figure,
+    percent,
+    power_text,
+    rate_text,
+)
 from controller.reports.summary import days_left, planned_fuel_l
 from controller.web.desk import Desk
 from controller.web.lines import Line, Tile
@@ -175,7 +184,7 @@ def _services(desk: Desk) -> tuple[dict[str, str], ...]:
         {
             "name": service.name,
             "mode": service.mode or MISSING,
-            "rate": figure(service.rate_rps, "requests/s"),
+            "rate": rate_text(service.rate_rps),
             "budget": f"P99 within {figure(budgets[service.name], 's')}" if service.name in budgets else "",
         }
         for service in desk.now.snapshot.services

@@ -10,7 +10,7 @@ from controller.reports.charts.power import NOTHING_KW
 from controller.reports.charts.words import clock, day_clock, energy_text, figure, money, percent
 from controller.reports.figures import Figure, PlanView, plan_figures
 from controller.reports.summary import PlanSummary, summarise
-from controller.web.desk import Desk
+from controller.web.desk import SHOWN_ORDERS, Desk
 from controller.web.lines import Line, Tile, local_times
 from optimizer.records import Decision, Plan, Problem, Status
 from sites.reasons import REASONS
@@ -98,12 +98,14 @@ def plan_facts(plan: Plan, problem: Problem, summary: PlanSummary, zone: ZoneInf
             css_class="bad" if summary.shed_kwh > NOTHING_KW else "",
         )
     )
-    costs = sum(plan.cost_terms_usd.values())
+    terms = plan.cost_terms_usd.values()
+    costs, stored = sum(usd for usd in terms if usd > 0), -sum(usd for usd in terms if usd < 0)
     facts.append(
         Tile(
             name="Net value",
             value=money(plan.net_value_usd),
-            note=f"{money(plan.work_value_usd)} of work, {money(costs)} of cost",
+            note=f"work {money(plan.work_value_usd)}, costs {money(costs)}"
+            + (f", energy stored {money(stored)}" if stored >= 0.005 else ""),
         )
     )
     return tuple(facts)
@@ -113,7 +115,7 @@ def solve_words(plan: Plan) -> str:
     """Return how the plan came about: policy, gap, time."""
     parts = [plan.policy]
     if plan.gap_frac is not None:
-        parts.append(f"at most {percent(max(plan.gap_frac, 0.0), digits=1)} from the best possible")
+        parts.append(f"within {percent(max(plan.gap_frac, 0.001), digits=1)} of the best possible")
     parts.append(f"solved in {figure(plan.solve_seconds, 's')}")
     if plan.status is Status.INFEASIBLE_AS_POSED:
         parts.append(REASONS["INFEASIBLE_AS_POSED"])
@@ -137,15 +139,15 @@ def orders(desk: Desk, zone: ZoneInfo) -> tuple[Line, ...]:
     """Return what was ordered lately and where guards stepped in, newest first."""
     entries: list[tuple[datetime, Line]] = [(each.at_utc, _order(each, zone)) for each in desk.orders]
     entries += [(each.at_utc, _guard(each, zone)) for each in desk.guards]
-    return tuple(entry for _, entry in sorted(entries, key=lambda pair: pair[0], reverse=True)[:12])
+    return tuple(entry for _, entry in sorted(entries, key=lambda pair: pair[0], reverse=True)[:SHOWN_ORDERS])
 
 
 def _order(order: StoredDecision, zone: ZoneInfo) -> Line:
     return Line(
         when=clock(order.at_utc, zone),
-        what=f"{order.subject}: {order.order_text}",
+        what=f"{order.subject}: {order.order_text.replace('_', ' ')}",
         why=order.text or REASONS.get(order.reason_code, order.reason_code),
-        aside=order.origin.replace("_", " "),
+        aside="" if order.origin == "plan" else order.origin.replace("_", " "),
         css_class=f"by-{order.origin}",
     )
 

@@ -9,10 +9,10 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from controller.reports.charts.frame import Horizon
-from controller.reports.charts.jobs import shade
+from controller.reports.charts.jobs import FEWEST_GPUS, shade
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.rows import Bar, Row, rows_chart
-from controller.reports.charts.words import figure
+from controller.reports.charts.words import figure, gpu_count
 from optimizer.records import JobPlan, ServicePlan, ServiceProblem
 from sites.compute.records import ServingMode
 from sites.times import TimeGrid
@@ -51,7 +51,7 @@ def _batch_use(grid: TimeGrid, jobs: Sequence[JobPlan]) -> dict[str, Use]:
         row = use[job.pool]
         for index, (gpus, limit) in enumerate(zip(job.gpus_by_interval, job.limit_w_by_interval, strict=True)):
             row[index] = (row[index][0] + gpus, row[index][1] + gpus * limit)
-    return {pool: row for pool, row in use.items() if any(gpus > 1e-6 for gpus, _ in row)}
+    return {pool: row for pool, row in use.items() if any(gpus >= FEWEST_GPUS for gpus, _ in row)}
 
 
 def _service_use(grid: TimeGrid, services: Sequence[ServicePlan], menus: Sequence[ServiceProblem]) -> dict[str, Use]:
@@ -67,7 +67,7 @@ def _service_use(grid: TimeGrid, services: Sequence[ServicePlan], menus: Sequenc
 
 
 def _row(horizon: Horizon, pool: str, kind: str, use: Use) -> Row:
-    limits = [round(watts / gpus) if gpus > 1e-6 else 0 for gpus, watts in use]
+    limits = [round(watts / gpus) if gpus >= FEWEST_GPUS else 0 for gpus, watts in use]
     highest = max(limits)
     changes = [0, *(i for i, (a, b) in enumerate(pairwise(limits), start=1) if a != b), len(limits)]
     css = "service" if kind == "services" else "job"
@@ -87,8 +87,8 @@ def _row(horizon: Horizon, pool: str, kind: str, use: Use) -> Row:
     span = f"{lowest} to {highest} W" if lowest != highest else f"{highest} W"
     return Row(
         name=f"{pool} {kind}",
-        note=f"up to {figure(most)} GPUs",
-        told=f"{kind} on {pool}: power limit {span} a GPU, up to {figure(most)} GPUs at work",
+        note=f"up to {gpu_count(most)}",
+        told=f"{kind} on {pool}: power limit {span} a GPU, up to {gpu_count(most)} at work",
         bars=bars,
     )
 

@@ -69,6 +69,8 @@ def sources(snapshot: Snapshot) -> tuple[Node, ...]:
 def _pv_note(snapshot: Snapshot) -> str:
     if snapshot.pv_kw is None or snapshot.pv_available_kw is None:
         return "no reading" if snapshot.pv_kw is None else ""
+    if snapshot.pv_available_kw < IDLE_KW:
+        return "no sun now"
     spare = snapshot.pv_available_kw - snapshot.pv_kw
     return f"{power_text(spare)} curtailed" if spare > CURTAILED_FRAC * snapshot.pv_available_kw else "all of it used"
 

@@ -20,6 +20,8 @@ LEGEND: tuple[tuple[str, str], ...] = (
 )
 SHOWN = 14
 """Most jobs drawn; the page lists the others."""
+FEWEST_GPUS = 0.05
+"""Fewer than this on average over an interval is rounding of the plan, not work."""
 
 
 def runs(values: Sequence[object]) -> list[tuple[int, int]]:
@@ -97,7 +99,9 @@ def _job_bars(horizon: Horizon, job: JobPlan, highest_w: float) -> tuple[Bar, ..
         strength = shade(job.power_limit_w, highest_w)
         return (Bar(start_utc=job.start_utc, end_utc=job.end_utc, css_class=css, strength=strength),)
     limits = job.limit_w_by_interval or (job.power_limit_w,) * steps
-    shades = [shade(w, highest_w) if gpus > 1e-6 else 0 for gpus, w in zip(job.gpus_by_interval, limits, strict=True)]
+    shades = [
+        shade(w, highest_w) if gpus >= FEWEST_GPUS else 0 for gpus, w in zip(job.gpus_by_interval, limits, strict=True)
+    ]
     return tuple(_bar(horizon, first, last, css, shades[first]) for first, last in runs(shades))
 
 

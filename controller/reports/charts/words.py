@@ -49,6 +49,21 @@ def _small(thousands: float | None, unit: str) -> str:
     return figure(thousands, f"k{unit}")
 
 
+def gpu_count(gpus: float) -> str:
+    """Return ``1 GPU`` or ``16 GPUs``."""
+    words = figure(gpus)
+    return f"{words} GPU{'' if words == '1' else 's'}"
+
+
+def rate_text(per_second: float | None) -> str:
+    """Return ``57.2 requests/s``, or per minute or hour where that gives a figure to look at."""
+    if per_second is None or per_second >= 1.0 or per_second == 0.0:
+        return figure(per_second, "requests/s")
+    if per_second * 60 >= 1.0:
+        return figure(per_second * 60, "requests/min")
+    return figure(per_second * 3600, "requests/h")
+
+
 def percent(frac: float | None, *, digits: int = 0) -> str:
     """Return a fraction as ``62 %``."""
     return figure(None if frac is None else frac * 100, "%", digits=digits)

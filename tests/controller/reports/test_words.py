@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.reports.charts.words import day_clock, duration, figure, fit, money, percent, width_px
+from controller.reports.charts.words import (
+    day_clock,
+    duration,
+    figure,
+    fit,
+    money,
+    percent,
+    power_text,
+    rate_text,
+    width_px,
+)
 
 GAP = "\u202f"
 
@@ -48,6 +58,28 @@ def test_money(usd: float, words: str) -> None:
 )
 def test_durations(hours: float, words: str) -> None:
     assert duration(hours) == words
+
+
+@pytest.mark.parametrize(
+    ("per_second", "words"),
+    [
+        (57.23, f"57.2{GAP}requests/s"),
+        (0.05, f"3{GAP}requests/min"),
+        (0.0005, f"1.8{GAP}requests/h"),
+        (0.0, f"0{GAP}requests/s"),
+        (None, "–"),
+    ],
+)
+def test_rates(per_second: float | None, words: str) -> None:
+    assert rate_text(per_second) == words
+
+
+@pytest.mark.parametrize(
+    ("kw", "words"),
+    [(0.0452, f"45{GAP}W"), (0.0042, f"4.2{GAP}W"), (1.0, f"1{GAP}kW"), (0.0, f"0{GAP}kW"), (None, "–")],
+)
+def test_small_sites_speak_of_watts(kw: float | None, words: str) -> None:
+    assert power_text(kw) == words
 
 
 def test_times_are_those_of_the_site() -> None:
