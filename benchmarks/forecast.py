@@ -1,7 +1,8 @@
 """All figures of the forecaster in one table: ``python -m benchmarks.forecast [--quick]``.
 
 Each topic's module states its protocol. Everything is out of sample; GEFCom2014 is tuned on tasks 1-3 only,
-which is what ``--quick`` runs."""
+which is what ``--quick`` runs.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ The trace's clock is not stated. It is laid so that the trough of its mean day f
 neighbouring days on the weekend. Shape: logarithmic mean of the two weeks, smoothed (1, 2, 1)/4 around the
 week, scaled to mean 1. Spread of one week's hour about the true shape: half the variance of the difference of
 the two weeks (their mean would flatter it). Within the hour: what is left of the 10-minute windows. Correlation
-time: where the autocorrelation of the hourly residual, corrected for the fitted mean, falls to 1/e."""
+time: where the autocorrelation of the hourly residual, corrected for the fitted mean, falls to 1/e.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ Accumulated fields (VAR169 surface solar, 175 thermal, 178 top solar, 228 rain) 
 differences within a run; labels are hour ends, so the sun is taken half an hour before. One forest a plant:
 target is power over the clear-sky irradiance of the hour (at least 100 W/m2), weighted with it, so that seasons
 are comparable. Two references without predictions use the sun's position alone: CH-PeEn (past power over
-clear-sky at that hour) and a forest."""
+clear-sky at that hour) and a forest.
+"""
 
 from __future__ import annotations
 

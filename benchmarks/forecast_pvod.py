@@ -9,7 +9,8 @@ everything before a block and scored on the block (30 days), first block after 4
 above 50 W/m2. nRMSE over the mean clear-sky power of the scored samples at the plant's clearest (97th
 percentile of measured over modelled clear-sky power), mean of six plants; smart persistence of the same samples
 is printed beside it, and comes out near the reference. Prediction alone: the same forest without the site's
-past. Archived data are used as they are: capacity steps and curtailment stay in."""
+past. Archived data are used as they are: capacity steps and curtailment stay in.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ Run ``python -m benchmarks.forecast_sky_prior > forecasting/data/sky_prior.csv``
 5-min GHI over McClear clear-sky GHI, averaged to 15 min; station = climate (Desert Rock: arid, Fort Peck:
 steppe, Bondville: continental, Goodwin Creek: subtropical). For each lead group of the sky model and each class
 of the last hour's index: quantiles of the index at the target, weighted with clear-sky irradiance. ``state`` is
-the class of the last hour's energy-weighted index, at night that of the last hour of daylight."""
+the class of the last hour's energy-weighted index, at night that of the last hour of daylight.
+"""
 
 from __future__ import annotations
 

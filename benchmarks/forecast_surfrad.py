@@ -7,7 +7,8 @@ Smart persistence: last known daylight index times clear-sky GHI. CH-PeEn: the s
 that hour of day times clear-sky GHI. Model: one forest a lead, grown anew each month on all hours *before* that
 month of all four stations. Scored: all hours of April to December with the sun up and a measured value; RMSE
 and CRPS (mean pinball of 19 levels, times 2) in W/m2, skill a station, mean of the four; nRMSE over the mean
-measured GHI of the scored hours."""
+measured GHI of the scored hours.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ sun position (morning or afternoon x elevation band) that forgets with 60 clear 
 mean 1. The level forgets with 15 clear days. A two-sided CUSUM on the days' deviations (slack 0.75, threshold
 5, both in standard deviations; Page 1954, doi:10.1093/biomet/41.1-2.100) finds steps: then the level starts
 anew from the days since the excursion began. Uneven haze moves clear-sky models by some percent, which is why a
-single day never moves the level far."""
+single day never moves the level far.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +99,8 @@ class Calibration:
 
     def soiling_frac(self) -> float:
         """Return the share of power lost since the plant was at its best: dirt, or anything else that came
-        since."""
+        since.
+        """
         return max(0.0, 1.0 - float(np.exp(self.level_log - self.best_log)))
 
     def factor_at(self, elevation_deg: Floats, morning: Bools) -> Floats:
@@ -208,7 +210,8 @@ def available_while_held_kw(
     sample.
 
     While held, the sky's last free index fades towards ``usual`` with ``fade_h``; the estimate is never below
-    what is measured."""
+    what is measured.
+    """
     available = np.empty_like(power_kw)
     state, age_h = usual, 1e9
     for i, (power, clear, stopped) in enumerate(zip(power_kw, clear_kw, held, strict=True)):

@@ -3,7 +3,8 @@
 The *power index* is ``k = P / P_clear``, with ``P_clear`` the unlimited AC power under a cloudless sky
 (Ineichen, site-file soiling, 15 C, wind 2 m/s): near 1 under a clear sky, near 0.1 under thick cloud, free of
 the sun's daily and yearly course. Power above the inverters' limit is cut last, so an index measured at the
-limit is a lower bound and is marked so."""
+limit is a lower bound and is marked so.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """One call from a site's past to a forecast of sun, temperature and demand.
 
 The forecast never sees the future: every series is cut at the issue time before anything is computed, and
-``History`` holds measurements only."""
+``History`` holds measurements only.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ from sites.times import HOUR, TimeGrid
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 SKY_TAU_H = 5.0
 """Correlation time of the sky state's level, from the lag correlation of hourly clear-sky indices (SURFRAD
-2018)."""
+2018).
+"""
 OUTDOOR_SD_K = 2.0
 """Spread of the temperature forecast a day ahead, used to tie warmer courses to sunnier ones."""
 OUTDOOR_SUN_LINK = 0.4
@@ -48,15 +50,23 @@ def forecast(
     days_off: Collection[date] = (),
     learner: SkyLearner | None = None,
     runs: tuple[NwpRun, ...] = (),
+    demand: bool = True,
 ) -> Forecast:
     """Return sun, outdoor temperature and demand over ``grid`` as known at ``issued_utc``.
 
-    Args: site: the site. history: its measurements; anything after ``issued_utc`` is not looked at. issued_utc:
-    the moment of the forecast. grid: intervals to forecast, usually starting at ``issued_utc``. levels:
-    ascending quantile levels. scenarios: joint courses wanted, 0 for none. days_off: local dates on which
-    demand runs like on a Sunday. learner: what has been learned about the site's sky (``nightly_learner``); the
-    prior and the history alone without. runs: weather predictions; those issued after ``issued_utc`` are not
-    looked at."""
+    Args:
+        site: the site.
+        history: its measurements; anything after ``issued_utc`` is not looked at.
+        issued_utc: the moment of the forecast.
+        grid: intervals to forecast, usually starting at ``issued_utc``.
+        levels: ascending quantile levels.
+        scenarios: joint courses wanted, 0 for none.
+        days_off: local dates on which demand runs like on a Sunday.
+        learner: what has been learned about the site's sky (``nightly_learner``); without it the prior and the
+            history alone.
+        runs: weather predictions; those issued after ``issued_utc`` are not looked at.
+        demand: whether to forecast the services' request rates too.
+    """
     outdoor = forecast_outdoor_c(
         history.outdoor_c, issued_utc=issued_utc, grid=grid, longitude_deg=site.location.longitude
     )
@@ -90,7 +100,9 @@ def forecast(
         pv_quantiles_kw=tuple(plain(row) for row in power),
         outdoor_c=plain(outdoor),
         scenarios=_scenarios(full_levels, full, outdoor, grid=grid, issued_utc=issued_utc, count=scenarios),
-        demand=_demand(site, history, issued_utc=issued_utc, grid=grid, levels=levels, days_off=days_off),
+        demand=_demand(site, history, issued_utc=issued_utc, grid=grid, levels=levels, days_off=days_off)
+        if demand
+        else (),
     )
 
 
@@ -102,6 +114,7 @@ def nightly_learner(
     learner: SkyLearner | None = None,
     runs: tuple[NwpRun, ...] = (),
     days: float = 365.0,
+    regrow: bool = True,
 ) -> SkyLearner:
     """Return the learner after the night that ends at ``now_utc``: scored on the last day, grown from up to
     ``days`` days.
@@ -113,6 +126,7 @@ def nightly_learner(
         learner: state of the night before; nothing learned yet where absent.
         runs: past predictions, one a source, holding for each time what had been predicted for it.
         days: length of the past to learn from.
+        regrow: whether to grow new forests, or only to score and correct.
     """
     clear = clear_power(site)
     before = learner or SkyLearner()
@@ -121,7 +135,7 @@ def nightly_learner(
     series = sky_series(clear, history, issued_utc=now_utc, days=days)
     known = tuple(run for run in runs if run.issued_utc <= now_utc)
     predictions = {run.source: nwp_series(run, clear, series) for run in known}
-    return nightly(before, series, last=len(series.index), predictions=predictions)
+    return nightly(before, series, last=len(series.index), predictions=predictions, regrow=regrow)
 
 
 @lru_cache(maxsize=16)

@@ -2,7 +2,8 @@
 
 A value that is missing is NaN, never zero. A PV sample is ``curtailed`` when the plant was held below what the
 sun gave (battery full, ramp limit, frequency shift): its power says nothing about the sky, and nothing here
-learns from it."""
+learns from it.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 A run is used only after three questions. *Is it whole?* Values that cannot be (irradiance missing, below zero
 or all zero through a day on which the sun shines on any cloud) are unknown, never zero. *Where does its label
 stand?* The offset of each source is estimated from its own clearest days against the sun (one real archive was
-45 min late) and taken out. *How old is it?* Its weight falls with age (``forecasting.learn.learner``)."""
+45 min late) and taken out. *How old is it?* Its weight falls with age (``forecasting.learn.learner``).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class NwpRun:
     """When it could first be read."""
     ghi_w_m2: TimeSeries
     """Irradiance on the horizontal, interval means labelled by start (after ``label`` was undone); NaN where
-    missing."""
+    missing.
+    """
     dni_w_m2: TimeSeries | None = None
     """Beam irradiance on a plane facing the sun."""
     temp_air_c: TimeSeries | None = None
@@ -76,7 +78,8 @@ def nwp_series(run: NwpRun, clear: ClearPower, series: SkySeries) -> NwpSeries:
 
 def plausible_index(ghi: Floats, ghi_clear: Floats, *, steps_a_day: int) -> Floats:
     """Return the predicted index; NaN at night, where missing, below zero, and through days whose energy cannot
-    be."""
+    be.
+    """
     lit = ghi_clear > 20.0
     whole = np.isfinite(ghi) & (ghi > -5.0) & (ghi < 1600.0)
     index = np.divide(ghi, ghi_clear, out=np.full_like(ghi_clear, np.nan), where=lit & whole)

@@ -3,7 +3,8 @@
 The same time of day over the last days (weights 1, 1/2, 1/4, ...), moved by how much warmer it is now than that
 rule would have had it, a difference that fades with a time constant of 18 h. Without a day of history: the
 latest reading plus a daily wave of +-4 K with its peak three hours after solar noon; without any reading: 15 C
-and the same wave."""
+and the same wave.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def forecast_outdoor_c(
     series: TimeSeries | None, *, issued_utc: datetime, grid: TimeGrid, longitude_deg: float
 ) -> Floats:
     """Return the expected outdoor temperature [C] in each interval of ``grid``; uses nothing after
-    ``issued_utc``."""
+    ``issued_utc``.
+    """
     hours = np.array(grid.hours)
     lead_h = np.array(grid.offsets_h[:-1]) + hours / 2 + (grid.start_utc - issued_utc) / HOUR
     issue_hour = issued_utc.hour + issued_utc.minute / 60 + longitude_deg / 15.0
@@ -60,7 +62,8 @@ def _wave(solar_hour: Floats) -> Floats:
 
 def _usual(known: Floats, step_s: float, at_h: Floats) -> Floats:
     """Return the weighted mean of the same time on the days before the last known value; NaN where none is
-    known."""
+    known.
+    """
     total = np.zeros_like(at_h)
     weights = np.zeros_like(at_h)
     end_h = len(known) * step_s / 3600

@@ -7,7 +7,8 @@ as alike as measured ones are (Pinson et al. 2009, doi:10.1002/we.284). All arra
 state: within a few hundred metres their 5-minute power indices correlate above 0.95.
 
 Reduction: draws are sorted by the energy of their first day and their whole energy in turn, cut into groups of
-equal probability, and each group is stood for by its member nearest to the group's mean."""
+equal probability, and each group is stood for by its member nearest to the group's mean.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ def mean_of(levels: Floats, quantiles: Floats) -> Floats:
 
 def draw_levels(middles_h: Floats, *, tau_h: float, draws: int, seed: int) -> Floats:
     """Return correlated levels in (0, 1): one row a draw, one column an interval with its middle at
-    ``middles_h``."""
+    ``middles_h``.
+    """
     generator = np.random.default_rng(seed)
     noise = generator.normal(size=(draws, len(middles_h)))
     noise[draws // 2 :] = -noise[: draws - draws // 2]

@@ -138,7 +138,8 @@ def sky_series(
     """Return the site's index on 15-min steps up to ``issued_utc`` and clear-sky power ``ahead_h`` beyond.
 
     Steps that are not wholly measured, or in part curtailed, are unknown. The last step ends at or before the
-    issue time."""
+    issue time.
+    """
     step_h = STEP_S / 3600
     end = midnight(issued_utc) + int((issued_utc - midnight(issued_utc)).total_seconds() // STEP_S) * step_h * HOUR
     start = end - days * 24 * HOUR
@@ -161,7 +162,8 @@ def measured_steps(
     history: History, *, start: datetime, end: datetime, steps: int, issued_utc: datetime
 ) -> tuple[Floats, Bools]:
     """Return measured power [kW] on 15-min steps from ``start`` to ``end`` (NaN where not whole) and whether it
-    was held back."""
+    was held back.
+    """
     power, held = np.full(steps, np.nan), np.zeros(steps, dtype=bool)
     series = history.pv_kw
     if series is None:

@@ -3,7 +3,8 @@
 Figures: ``forecasting/data/sky_prior.csv``, a year at four SURFRAD stations, one a climate. A site that has
 measured nothing gets the mean of the four. As days come in, climates whose mean index is like the site's weigh
 more: ``w ~ exp(-(m_site - m_climate)^2 / (2 s^2))`` with ``s = 0.08 + 0.5 / sqrt(days)``, since a mean of few
-days says little."""
+days says little.
+"""
 
 from __future__ import annotations
 
@@ -77,9 +78,9 @@ def prior_quantiles(state: float, lead_h: Floats, levels: Floats, weights: Float
     table = np.tensordot(weights, np.stack([prior.quantiles for prior in climate_priors()]), axes=1)
     if np.isfinite(state):
         centres = np.array([0.08, 0.22, 0.4, 0.6, 0.78, 0.9, 0.985, 1.06])
-        position = np.interp(state, centres, np.arange(len(centres)))
-        low = int(np.floor(min(position, len(centres) - 1.000001)))
-        by_group = table[:, low] * (1 - (position - low)) + table[:, low + 1] * (position - low)
+        place = min(float(np.interp(state, centres, np.arange(len(centres)))), len(centres) - 1.000001)
+        low = int(place)
+        by_group = table[:, low] * (1 - (place - low)) + table[:, low + 1] * (place - low)
     else:
         by_group = np.repeat(table[-1:].mean(axis=1), len(GROUPS), axis=0)
     middles = np.array([(group.from_h + group.to_h) / 2 for group in GROUPS])

@@ -2,7 +2,8 @@
 
 Position: NREL SPA as in pvlib (Reda & Andreas 2004, doi:10.1016/j.solener.2003.12.003). Clear sky: Ineichen &
 Perez with the SoDa monthly Linke turbidity (Ineichen & Perez 2002, doi:10.1016/S0038-092X(02)00045-2), which
-needs no weather input and so is what a site without internet has."""
+needs no weather input and so is what a site without internet has.
+"""
 
 from __future__ import annotations
 

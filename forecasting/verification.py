@@ -5,7 +5,8 @@ Definitions after Yang et al. 2020 (doi:10.1016/j.solener.2020.04.019) for deter
 (doi:10.1016/j.solener.2019.10.041) for probabilistic solar forecasts: skill ``1 - score / reference``; pinball
 loss of level a: ``max(a e, (a - 1) e)`` with ``e = y - q``; CRPS as twice the mean pinball loss over
 equidistant levels; coverage is the share of measurements inside an interval. Night does not count: the caller
-passes the hours that do."""
+passes the hours that do.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +60,8 @@ def coverage_frac(measured: ArrayLike, low: ArrayLike, high: ArrayLike) -> Bools
 
 def reliability(measured: ArrayLike, quantiles: Floats) -> Floats:
     """Return for each level the share of measurements at or below its quantile: equal to the level when
-    reliable."""
+    reliable.
+    """
     share: Floats = (_plain(measured)[:, None] <= quantiles + 1e-9).mean(axis=0)
     return share
 

@@ -3,7 +3,8 @@
 Rates follow the model of ``forecasting.demand.shape`` on 10-minute windows: a slow Gaussian autoregression and
 a fast one with Student-t innovations (5 degrees of freedom: the measured 10-minute differences have an excess
 kurtosis of 5.6). Every draw depends on (seed, service, day) only, so two simulations of overlapping periods see
-the same actual world, and a longer one does not change the days before."""
+the same actual world, and a longer one does not change the days before.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +87,8 @@ def batch_arrivals(
     """Return the jobs of a stream released in ``start_utc <= release < end_utc``, ordered by release.
 
     ``daily`` streams release ``per_day`` jobs a day spread over their local times; ``random`` ones a Poisson
-    number of jobs at uniform times. Work is log-normal with the stream's mean and spread."""
+    number of jobs at uniform times. Work is log-normal with the stream's mean and spread.
+    """
     local_zone = ZoneInfo(zone)
     day = start_utc.astimezone(local_zone).date() - timedelta(days=1)
     last = end_utc.astimezone(local_zone).date() + timedelta(days=1)

@@ -5,7 +5,8 @@ persists is estimated as the mean of the last hour, the level of the service as 
 history with a prior worth one day of data. For lead h: ``E[x] = level + (x0 - level) rho``, ``Var[x] = slow^2
 (1 - rho^2) + level uncertainty + fast^2 / n`` with ``rho = exp(-h / correlation time)`` and n the number of
 independent 10-minute windows in the interval. Quantiles are those of the log-normal distribution, rows ordered
-by level."""
+by level.
+"""
 
 from __future__ import annotations
 

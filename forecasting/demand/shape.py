@@ -7,7 +7,8 @@ weeks), ``v`` the variance of ``x``, so that the rate's expectation is the shape
 
 Shapes: ``chat`` is measured. ``flat`` is 1. ``office`` (working hours, quiet weekend) and ``clinic`` (working
 hours, a night and weekend floor for emergencies) are *estimated* from opening hours; their spread is the
-measured one."""
+measured one.
+"""
 
 from __future__ import annotations
 

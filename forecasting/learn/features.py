@@ -9,7 +9,8 @@ State (at issue): the last three indices; energy-weighted means over 1, 3 and 6 
 two days that are known, mean index at that time of day over 15 days; clear-sky level, local solar hour and
 season; lead. NWP, when given: index of the forecast irradiance at the target and up to 2 h around it, its daily
 mean, direct share, temperature, humidity, wind and pressure, and how far the forecast's index was off over the
-last 3 h and 3 days."""
+last 3 h and 3 days.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class SkySeries:
     """Clear-sky power [kW] or irradiance [W/m2] of each step, also of future ones."""
     index: Floats
     """Measured over clear-sky; NaN where unknown or unusable. Shorter than ``clear`` when that reaches into the
-    future."""
+    future.
+    """
     longitude_deg: float
     """East is positive: local solar time."""
 
@@ -54,7 +56,8 @@ class SkySeries:
 @dataclass(frozen=True, kw_only=True)
 class NwpSeries:
     """Weather predictions valid at each step of a ``SkySeries`` (NaN where absent), as known when they were
-    issued."""
+    issued.
+    """
 
     index: Floats
     """Predicted over clear-sky irradiance or power."""

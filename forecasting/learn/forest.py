@@ -75,7 +75,8 @@ class QuantileForest:
 
 def invert_cdf(cdf: Floats, edges: Floats, levels: Floats) -> Floats:
     """Return the values at ``levels`` of distributions given at ``edges``: one row a distribution, one column a
-    level."""
+    level.
+    """
     grown = np.maximum.accumulate(cdf, axis=1) + np.arange(len(edges)) * 1e-12
     at = np.stack([(grown < level).sum(axis=1) for level in levels], axis=1)
     upper = np.clip(at, 1, len(edges) - 1)

@@ -9,9 +9,11 @@ conformal correction (Gibbs & Candes 2021, arXiv:2106.00170), kept within +-0.12
 the weather or the plant leaves what was learned; 3. new forests are grown from all of the past.
 
 Weights of sources, by lead group: ``w ~ prior exp(-(loss / least loss - 1) / 0.05) exp(-max(0, age - 12 h) / 24
-h)``. Prior weights: history 1; a prediction 3 beyond 3 h and 1 before, because its forest also knows the
-history. A source without scores has its prior alone; one that is absent at a step has none, and history always
-has."""
+h)``. Prior weights: the forest of the past (``history``) 1; the past's own distribution at that time of day
+(``usual``, CH-PeEn) 1/2 from 3 h on, before that nothing; a prediction 3 from 3 h on and 1 before, because its
+forest also knows the past. A source without scores has its prior alone; one that is silent at a step has no
+part in it.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,15 @@ from forecasting.sun import Bools, Floats
 from forecasting.verification import pinball
 
 HISTORY = "history"
+USUAL = "usual"
+USUAL_DAYS = 90
 SCORE_LEVELS = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
 FORGET_DAYS = 10.0
 SHARPNESS = 0.05
 FRESH_H = 12.0
 STALE_FADE_H = 24.0
 NWP_PRIOR = 3.0
+PRIOR_WEIGHT = {HISTORY: 1.0, USUAL: 0.5}
 NWP_PRIOR_FROM_H = 3.0
 GAMMA = 0.08
 LARGEST_SHIFT = 0.12
@@ -135,7 +140,7 @@ def learned_quantiles(
             given = np.isfinite(rows[0])
             total += np.where(given, np.nan_to_num(rows), 0.0) * weights[name]
             mass += given * weights[name]
-            if name != HISTORY and (given * weights[name]).sum() > 0.05 * max(mass.sum(), 1e-9):
+            if name not in PRIOR_WEIGHT and (given * weights[name]).sum() > 0.05 * max(mass.sum(), 1e-9):
                 used.add(name)
         blended[:, here] = np.divide(total, mass, out=np.full_like(total, np.nan), where=mass > 0)
     return blended, frozenset(used)
@@ -158,7 +163,7 @@ def source_quantiles(
     }
     fine = np.arange(1, 100) / 100
     groups = group_numbers(learner.model.groups, (target - issue) * series.step_h)
-    result = {}
+    result = {USUAL: usual_quantiles(series, issue, target, levels)}
     for name, (model, nwp) in models.items():
         whole, _ = predict_index(model, series, issue, target, levels=fine, nwp=nwp)
         out = np.empty((len(target), len(levels)))
@@ -170,6 +175,26 @@ def source_quantiles(
             share = position - low
             out[here] = whole[here][:, low] * (1 - share) + whole[here][:, low + 1] * share
         result[name] = out
+    return result
+
+
+def usual_quantiles(series: SkySeries, issue: np.ndarray, target: np.ndarray, levels: Floats) -> Floats:
+    """Return CH-PeEn: quantiles of the indices at the target's time of day in the ``USUAL_DAYS`` before the
+    first issue.
+
+    NaN where fewer than ten are known.
+    """
+    day = series.steps_a_day
+    first = int(issue.min())
+    past = series.index[max(0, first - USUAL_DAYS * day) : first]
+    offset = first - len(past)
+    slots = target % day
+    result = np.full((len(target), len(levels)), np.nan)
+    for slot in np.unique(slots):
+        same = past[(slot - offset) % day :: day]
+        same = same[np.isfinite(same)]
+        if len(same) >= 10:
+            result[slots == slot] = np.quantile(same, levels)
     return result
 
 
@@ -192,7 +217,9 @@ def source_weights(
     least = max(min(losses), 1e-9) if losses else 1.0
     weights = {}
     for name in sources:
-        weight = 1.0 if name == HISTORY or not beyond else NWP_PRIOR
+        weight = PRIOR_WEIGHT.get(name, NWP_PRIOR if beyond else 1.0)
+        if name == USUAL and not beyond:
+            weight = 0.0
         score = learner.scores.get((name, group))
         if score is not None:
             trust = score.days / (score.days + 1.0)

@@ -3,12 +3,13 @@
 Training pairs are (issue, target) steps of the past, drawn so that each daylight target appears with one lead
 of the group; the target is the power index, weighted by the square root of clear-sky power (an error at noon
 costs more energy, but twilight still has to be calibrated). One model over all leads is worse at an hour than
-persistence, so leads are grouped."""
+persistence, so leads are grouped.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +40,9 @@ GROUPS = tuple(
     LeadGroup(from_h=a, to_h=b)
     for a, b in ((0, 0.5), (0.5, 1), (1, 2), (2, 4), (4, 8), (8, 14), (14, 26), (26, 50), (50, 98))
 )
+LONG_FROM_H = 8.0
+LONG_LEAF = 3
+"""Leaves are this much larger for the past alone beyond ``LONG_FROM_H``: little can be told apart there."""
 SETTINGS = ForestSettings(trees=60, leaf_samples=15, feature_frac=0.5, edges=60)
 
 
@@ -119,7 +123,12 @@ def fit_sky_model(
         ]
         own, extra, target, weight = (np.concatenate(parts) for parts in zip(*samples, strict=True))
         given = np.isfinite(extra[:, 0])
-        plain.append(None if only_informed else _grown(own, target, weight, settings))
+        long = (
+            replace(settings, leaf_samples=LONG_LEAF * settings.leaf_samples)
+            if group.from_h >= LONG_FROM_H
+            else settings
+        )
+        plain.append(None if only_informed else _grown(own, target, weight, long))
         informed.append(_grown(np.column_stack([own, extra])[given], target[given], weight[given], settings))
     return SkyModel(groups=groups, plain=tuple(plain), informed=tuple(informed), samples=count)
 

@@ -6,7 +6,8 @@ losses)`` (PVWatts, Dobos 2014, NREL/TP-6A20-62641), less what dirt and snow hol
 add up; the inverter follows PVWatts' part-load curve and stops at its AC limit.
 
 The sun is taken at the *middle* of each interval. Intervals of 5 to 15 minutes are meant; with whole hours the
-hour of sunrise and sunset is off by the part in which the sun is down."""
+hour of sunrise and sunset is off by the part in which the sun is down.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ class ArrayModel:
     """Power change a degree of cell temperature; -0.37 %/K is PVWatts v8's standard module."""
     losses_frac: float = 0.14
     """DC losses without soiling and snow states (mismatch, wiring, light-induced, nameplate): PVWatts' 14 % as
-    a rule."""
+    a rule.
+    """
     u0_w_m2_k: float = 25.0
     """Faiman's constant heat loss (Faiman 2008, doi:10.1002/pip.813)."""
     u1_w_m2_k_per_m_s: float = 6.84

@@ -5,7 +5,8 @@ For each instant: the plane's tilt and azimuth (fixed, or a backtracking one-axi
 the horizon's share of the isotropic sky, ``mean(cos^2 elevation)``; row-to-row shading of the beam for fixed
 rows (Anderson & Jensen 2024, doi:10.1063/5.0202220, linear response); Perez (1990,
 doi:10.1016/0038-092X(90)90055-H) or Hay-Davies (1980) sky; incidence-angle modifier after De Soto for beam and,
-averaged over the sky and the ground, for diffuse (Marion 2017, doi:10.1016/j.solener.2017.03.027)."""
+averaged over the sky and the ground, for diffuse (Marion 2017, doi:10.1016/j.solener.2017.03.027).
+"""
 
 from __future__ import annotations
 

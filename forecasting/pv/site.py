@@ -2,7 +2,8 @@
 
 Thermal models by mounting: open rack u0 = 25, u1 = 6.84 (Faiman 2008, doi:10.1002/pip.813); close to a roof
 with an air duct u0 = 20 and insulated at the back u0 = 15, both without a wind term (PVsyst documentation,
-"Array thermal losses")."""
+"Array thermal losses").
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ the index of coarse interval i is k_i = G_i / mean(C over i); k is interpolated 
 middles, G(t) = k(t) C(t), and G is scaled inside each coarse interval so that its mean is G_i again. An
 interval with irradiance but no clear-sky sun (twilight) is spread evenly over its part with the sun above -2
 degrees. Temperature and wind are interpolated linearly between interval middles; their means move by less than
-the sensors' error."""
+the sensors' error.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ readers undo that, so that nothing further down has to know. A typical year is a
 years mean nothing; only ``forecasting.weather.typical`` may put it on a calendar.
 
 Columns (all required, no gaps): ``ghi_w_m2 dni_w_m2 dhi_w_m2 temp_air_c wind_m_s``; optional: ``albedo_frac
-snow_cm``."""
+snow_cm``.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "snow_cm": (0.0, 1500.0),
 }
 """What is physically plausible: irradiance a little below zero is a pyranometer's thermal offset and is read as
-0."""
+0.
+"""
 
 MOST_FAULTS = 20
 
