@@ -1,0 +1,163 @@
+"""State of charge, cold cells and shortage, as tables of ticks."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.guards.battery_cold import cold_share
+from controller.guards.shortage import overload_seconds, overload_used
+from controller.snapshot import GensetPhase
+from sites.compute.hardware import gpu_spec
+from tests.controller.guards.ticks import (
+    SITE,
+    any_runs,
+    codes,
+    genset,
+    job_names,
+    play,
+    runs,
+    setpoints,
+    site_with,
+    snapshot,
+)
+
+
+def test_a_quiet_site_is_left_alone() -> None:
+    (result,) = play([snapshot()])
+    asked = setpoints()
+    assert result.reasons == ()
+    assert result.setpoints.jobs == asked.jobs
+    assert result.setpoints.services == asked.services
+    assert not any_runs(result)
+
+
+@pytest.mark.parametrize(
+    ("course", "expected"),
+    [
+        # SoC falls to the reserve of 20 %, a genset is asked for until 25 %
+        ([0.22, 0.205, 0.199, 0.21, 0.24, 0.251], [False, False, True, True, True, False]),
+        ([0.22, 0.23], [False, False]),
+    ],
+)
+def test_reserve_calls_one_genset_with_hysteresis(course: list[float], expected: list[bool]) -> None:
+    ticks = [
+        snapshot(600.0 * i, soc=soc, gensets=(genset("diesel-1"), genset("diesel-2", run_h=100)))
+        for i, soc in enumerate(course)
+    ]
+    results = play(ticks)
+    assert [runs(result) for result in results] == expected
+    assert not any(runs(result, "diesel-2") for result in results)
+
+
+def test_reserve_takes_the_genset_with_fewer_hours_and_one_that_is_fit() -> None:
+    low = {"soc": 0.15}
+    fewer = snapshot(gensets=(genset("diesel-1", run_h=500), genset("diesel-2", run_h=20)), **low)
+    assert [runs(play([fewer])[0], name) for name in ("diesel-1", "diesel-2")] == [False, True]
+    locked = snapshot(gensets=(genset("diesel-1"), genset("diesel-2", phase=GensetPhase.LOCKED_OUT)), **low)
+    assert [runs(play([locked])[0], name) for name in ("diesel-1", "diesel-2")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("soc", "jobs_left", "soft_service", "tiers"),
+    [
+        (0.20, 3, True, ()),
+        (0.128, 0, True, ("crew-cabin", "storage-servers")),
+        (0.105, 0, False, ("crew-cabin", "storage-servers")),
+    ],
+)
+def test_near_the_hard_limit_load_goes_and_critical_stays(
+    soc: float, jobs_left: int, soft_service: bool, tiers: tuple[str, ...]
+) -> None:
+    (result,) = play([snapshot(soc=soc, power_kw=10.0)])
+    assert len(result.setpoints.jobs) == jobs_left
+    names = [each.name for each in result.setpoints.services]
+    assert "voice-agent" in names
+    assert ("document-chat" in names) is soft_service
+    assert result.setpoints.shed_tiers == tiers
+    assert "control-and-network" not in result.setpoints.shed_tiers
+
+
+def test_cut_of_low_charge_ends_three_per_cent_above() -> None:
+    ticks = [snapshot(60.0 * i, soc=soc, power_kw=-50.0) for i, soc in enumerate([0.13, 0.135, 0.15, 0.159, 0.17])]
+    assert [len(result.setpoints.jobs) for result in play(ticks)] == [0, 0, 0, 0, 3]
+
+
+def test_fast_discharge_acts_earlier() -> None:
+    slow, fast = (play([snapshot(soc=0.134, power_kw=power)])[0] for power in (10.0, 380.0))
+    assert len(slow.setpoints.jobs) == 3
+    assert fast.setpoints.jobs == ()
+
+
+@pytest.mark.parametrize(
+    ("cell_c", "share"), [(-10, 0.0), (0, 0.0), (5, 0.25), (10, 0.5), (15, 0.75), (20, 1.0), (35, 1.0)]
+)
+def test_cold_cells_take_less_charge(cell_c: float, share: float) -> None:
+    battery = SITE.battery
+    assert battery is not None
+    assert cold_share(battery, cell_c) == pytest.approx(share)
+    (result,) = play([snapshot(cell_c=cell_c)])
+    if share == 1.0:
+        assert result.setpoints.battery_limit_kw is None
+    else:
+        assert result.setpoints.battery_limit_kw == pytest.approx((share * 400, 400))
+        assert result.setpoints.pv_limit_kw == pytest.approx(60 + share * 400)
+
+
+def test_cold_never_widens_what_was_asked() -> None:
+    asked = setpoints(battery_limit_kw=(10.0, 50.0), pv_limit_kw=5.0)
+    (result,) = play([snapshot(cell_c=15.0)], asked)
+    assert result.setpoints.battery_limit_kw == (10.0, 50.0)
+    assert result.setpoints.pv_limit_kw == 5.0
+
+
+@pytest.mark.parametrize(
+    ("ratio", "seconds"), [(0.9, 3600), (1.0, 3600), (1.125, 1830), (1.25, 60), (1.375, 35), (2.0, 0.5), (2.1, 0.0)]
+)
+def test_overload_curve(ratio: float, seconds: float) -> None:
+    assert overload_seconds(SITE.bus, ratio) == pytest.approx(seconds)
+
+
+def test_overload_budget_is_used_and_recovers() -> None:
+    rated = SITE.bus.inverter_kw
+    used = overload_used(SITE.bus, 0.0, 1.25 * rated, 30.0)
+    assert used == pytest.approx(0.5)
+    assert overload_used(SITE.bus, used, 0.5 * rated, 150.0) == pytest.approx(0.25)
+    assert overload_used(SITE.bus, used, 3.0 * rated, 1.0) == 1.0
+
+
+def test_inverter_overload_cuts_before_its_budget_is_spent() -> None:
+    site = site_with(bus={"inverter_kw": 50.0})
+    ticks = [snapshot(float(i), power_kw=62.5) for i in range(60)]
+    results = play(ticks, site=site)
+    first = next(i for i, result in enumerate(results) if "INVERTER_OVERLOAD" in codes(result))
+    assert results[first].memory.overload_used_frac < 0.6
+    assert len(results[first].setpoints.jobs) < 3
+    assert any_runs(results[first])
+
+
+def test_shortage_calls_gensets_caps_and_pauses_the_least_valuable_first() -> None:
+    (result,) = play([snapshot(unserved_kw=1.0)])
+    assert [runs(result, name) for name in ("diesel-1", "diesel-2")] == [True, True]
+    assert job_names(result) == ["dear", "urgent"]
+    floor = gpu_spec("h100-pcie").limits.min_limit_w
+    assert {each.limit_w for each in result.setpoints.jobs} == {floor}
+    assert result.setpoints.shed_tiers == ()
+
+
+def test_shortage_that_lasts_goes_on_in_order_and_leaves_critical_load() -> None:
+    results = play([snapshot(float(i), unserved_kw=5.0) for i in range(12)])
+    left = [(len(r.setpoints.jobs), len(r.setpoints.shed_tiers), len(r.setpoints.services)) for r in results]
+    assert left == sorted(left, key=lambda each: (-each[0], each[1], -each[2]))
+    last = results[-1].setpoints
+    assert last.jobs == ()
+    assert last.shed_tiers == ("crew-cabin", "storage-servers")
+    assert [each.name for each in last.services] == ["voice-agent"]
+
+
+def test_what_was_cut_comes_back_one_at_a_time() -> None:
+    ticks = [snapshot(0.0, unserved_kw=1.0), snapshot(1.0, unserved_kw=1.0)]
+    ticks += [snapshot(1.0 + 150.0 * i) for i in range(1, 6)]
+    kept = [len(result.setpoints.jobs) for result in play(ticks)]
+    assert kept[0] == 2
+    assert kept[1] == 1
+    assert kept[2:] == [1, 2, 2, 3, 3]
