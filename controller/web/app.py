@@ -182,7 +182,7 @@ def make_app(reader: DeskReader, *, allowed_hosts: tuple[str, ...] = LOCAL_HOSTS
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts)),
-            Middleware(GZipMiddleware, minimum_size=500),
+            Middleware(GZipMiddleware, minimum_size=500, compresslevel=5),
         ],
         exception_handlers={HTTPException: problem, Exception: problem},
         lifespan=lifespan,

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.scales import Scale, TimeScale, clock_ticks, nice_step, nice_ticks, zone_text
-from controller.reports.charts.svg import document, group, line, rect, text
+from controller.reports.charts.svg import document, element, group, line, rect, text
 from controller.reports.charts.words import clock, day_clock, width_px
 from sites.times import TimeGrid
 
@@ -171,9 +171,17 @@ def columns(frame: Frame, told: Sequence[str]) -> Markup:
 
 def rect_with_title(x: float, y: float, width: float, height: float, words: str, *, first: bool) -> Markup:
     """Return a focusable rectangle that explains itself."""
-    title = Markup("<title>{}</title>").format(words)
-    box = rect(x, y, width, height, class_="hit", tabindex=0 if first else -1, role="img", aria_label=words)
-    return Markup(str(box).removesuffix("/>") + f">{title}</rect>")
+    return element(
+        "rect",
+        element("title", words),
+        x=x,
+        y=y,
+        width=max(width, 0.0),
+        height=max(height, 0.0),
+        class_="hit",
+        tabindex=0 if first else -1,
+        role="img",
+    )
 
 
 def chart(

@@ -34,7 +34,10 @@
 
   /* One tool tip of ours instead of the browser's late one. */
   function prepare(root) {
-    for (const title of root.querySelectorAll(".hit > title")) title.remove();
+    for (const title of root.querySelectorAll(".hit > title")) {
+      title.parentNode.setAttribute("aria-label", title.textContent);
+      title.remove();
+    }
   }
 
   let shown = null;

@@ -77,4 +77,4 @@ def by_class(root: Element, *names: str) -> list[Element]:
 
 def told(root: Element) -> list[str]:
     """Return what the focusable marks say, in order."""
-    return [each.attrib["aria-label"] for each in by_class(root, "hit")]
+    return [each.findtext(f"{SVG}title") or "" for each in by_class(root, "hit")]
