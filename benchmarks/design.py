@@ -74,11 +74,10 @@ def surroundings(series: YearSeries, wait_h: float = 48.0) -> full.Surroundings:
     return full.Surroundings(
         house_kw=np.full(series.load_kw.size, 4.5),
         service_kw=0.5 * series.load_kw,
-        work_kw=0.4 * series.load_kw,
+        works=(full.Work(kw=0.4 * series.load_kw, wait_h=wait_h),),
         pv_kw_per_kwp=series.pv_kw_per_kwp,
         outdoor_c=series.outdoor_c,
         step_h=series.step_h,
-        wait_h=wait_h,
     )
 
 

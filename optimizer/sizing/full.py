@@ -32,6 +32,16 @@ MTTF_H = 1100.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Work:
+    """Batch work of one kind."""
+
+    kw: Floats
+    """Arrival rate in kW of full-power work, shape (steps,)."""
+    wait_h: float
+    """How long it may wait; 0 = it is done as it comes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """Load, weather and supply of a place, arrays over steps."""
 
@@ -39,21 +49,20 @@ class Surroundings:
     """Load that is not computing and never waits."""
     service_kw: Floats
     """Computing that never waits, for a service scale of 1."""
-    work_kw: Floats
-    """Arrival rate of batch work, in kW of full-power work."""
+    works: tuple[Work, ...]
+    """Batch work that may wait."""
     pv_kw_per_kwp: Floats
     outdoor_c: Floats
     step_h: float
-    wait_h: float = 0.0
-    """How long batch work may wait."""
     delivery_l: Floats | None = None
     """Fuel delivered at the end of a step [L]; None = never."""
     quiet: Floats | None = None
     """1 in the hours in which noise counts."""
 
     def __post_init__(self) -> None:
-        for name in ("house_kw", "service_kw", "work_kw", "pv_kw_per_kwp", "outdoor_c"):
-            values: Floats = getattr(self, name)
+        rows = {name: getattr(self, name) for name in ("house_kw", "service_kw", "pv_kw_per_kwp", "outdoor_c")}
+        rows.update({f"works[{index}].kw": work.kw for index, work in enumerate(self.works)})
+        for name, values in rows.items():
             if values.shape != self.house_kw.shape or not np.isfinite(values).all():
                 raise InputError.single(
                     source="weather and load",
@@ -67,6 +76,11 @@ class Surroundings:
         """Length of the series."""
         return self.house_kw.size * self.step_h
 
+    @property
+    def work_kw(self) -> Floats:
+        """Arrival rate of all batch work, shape (steps,)."""
+        return np.asarray(sum((work.kw for work in self.works), np.zeros(self.house_kw.size)), dtype=np.float64)
+
     def finer(self, parts: int) -> Surroundings:
         """Return the same surroundings with each step cut into ``parts``; sun and temperature stay steps."""
         delivery = None
@@ -76,11 +90,10 @@ class Surroundings:
         return Surroundings(
             house_kw=np.repeat(self.house_kw, parts),
             service_kw=np.repeat(self.service_kw, parts),
-            work_kw=np.repeat(self.work_kw, parts),
+            works=tuple(Work(kw=np.repeat(work.kw, parts), wait_h=work.wait_h) for work in self.works),
             pv_kw_per_kwp=np.repeat(self.pv_kw_per_kwp, parts),
             outdoor_c=np.repeat(self.outdoor_c, parts),
             step_h=self.step_h / parts,
-            wait_h=self.wait_h,
             delivery_l=delivery,
             quiet=None if self.quiet is None else np.repeat(self.quiet, parts),
         )
@@ -180,13 +193,16 @@ def step_table(around: Surroundings, kit: Equipment, *, seed: int = 0, draw: int
 
 def due_kwh(around: Surroundings) -> Floats:
     """Return the batch work due by the end of each step since the begin [kWh of full-power work]."""
-    arrived = np.concatenate(([0.0], np.cumsum(around.work_kw) * around.step_h))
     ends_h = np.arange(0.0, around.house_kw.size + 1.0) * around.step_h
-    return np.interp(ends_h[1:] - around.wait_h, ends_h, arrived, left=0.0)
+    due = np.zeros(around.house_kw.size)
+    for work in around.works:
+        arrived = np.concatenate(([0.0], np.cumsum(work.kw) * around.step_h))
+        due += np.interp(ends_h[1:] - work.wait_h, ends_h, arrived, left=0.0)
+    return due
 
 
-def simulate(table: Floats, step_h: float, designs: Designs, kit: Equipment) -> Totals:
-    """Return the sums of all designs over the step table."""
+def fresh_memory(designs: Designs, kit: Equipment) -> Floats:
+    """Return the blocks of designs at the begin of a year, shape (blocks, columns, lanes)."""
     lanes, count = kernel.LANES, designs.count
     blocks = -(-count // lanes)
     memory = np.zeros((blocks, kernel.COLUMNS, lanes))
@@ -214,13 +230,18 @@ def simulate(table: Floats, step_h: float, designs: Designs, kit: Equipment) -> 
     }
     for offset, value in constants.items():
         memory[:, offset // lanes, :] = value
-    for block in range(blocks):
-        kernel.run_block(
-            table, step_h, kit.shared, kit.battery, kit.engine, kit.rule, kit.deferral, memory[block].reshape(-1)
-        )
+    return memory
+
+
+def simulate(table: Floats, step_h: float, designs: Designs, kit: Equipment) -> Totals:
+    """Return the sums of all designs over the step table."""
+    lanes, count = kernel.LANES, designs.count
+    memory = fresh_memory(designs, kit)
+    for block in range(memory.shape[0]):
+        _run(table, step_h, kit, memory[block].reshape(-1))
 
     def column(offset: int) -> Floats:
-        return memory[:, offset // lanes, :].reshape(-1)[:count].copy()
+        return np.asarray(memory[:, offset // lanes, :].reshape(-1)[:count].copy(), dtype=np.float64)
 
     sums = {name: column((kernel.SUMS_FROM + index) * lanes) for index, name in enumerate(kernel.SUM_NAMES)}
     return Totals(
@@ -229,3 +250,34 @@ def simulate(table: Floats, step_h: float, designs: Designs, kit: Equipment) -> 
         soc_end_frac=column(kernel.SOC),
         hours=table.shape[0] * step_h,
     )
+
+
+def _run(table: Floats, step_h: float, kit: Equipment, memory: Floats) -> None:
+    kernel.run_block(table, step_h, kit.shared, kit.battery, kit.engine, kit.rule, kit.deferral, memory)
+
+
+def trace(table: Floats, step_h: float, designs: Designs, kit: Equipment) -> dict[str, Floats]:
+    """Return the course of the first design, a name to an array of shape (steps,).
+
+    Keys: every sum as its change in a step, and the states at the end of each step ``soc_frac``, ``cell_c``,
+    ``running``, ``tank_l`` and ``backlog_kwh``. The very kernel of ``simulate``, called step by step.
+    """
+    memory = fresh_memory(designs, kit)[0].reshape(-1)
+    states = {
+        "soc_frac": kernel.SOC,
+        "cell_c": kernel.CELL_C,
+        "running": kernel.RUNNING,
+        "tank_l": kernel.TANK_NOW_L,
+        "backlog_kwh": kernel.BACKLOG_KWH,
+    }
+    sums_at = np.array([(kernel.SUMS_FROM + index) * kernel.LANES for index in range(len(kernel.SUM_NAMES))])
+    states_at = np.array(list(states.values()))
+    count = table.shape[0]
+    sums, found = np.zeros((count + 1, sums_at.size)), np.zeros((count, states_at.size))
+    for step in range(count):
+        _run(table[step : step + 1], step_h, kit, memory)
+        sums[step + 1] = memory[sums_at]
+        found[step] = memory[states_at]
+    course = dict(zip(kernel.SUM_NAMES, np.diff(sums, axis=0).T.copy(), strict=True))
+    course.update(zip(states, found.T.copy(), strict=True))
+    return course

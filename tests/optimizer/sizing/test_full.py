@@ -39,11 +39,10 @@ def around(days: int = 60, wait_h: float = 0.0, work_kw: float = 20.0, step_h: f
     return full.Surroundings(
         house_kw=np.full(sun.size, 5.0),
         service_kw=np.full(sun.size, 25.0),
-        work_kw=np.full(sun.size, work_kw),
+        works=(full.Work(kw=np.full(sun.size, work_kw), wait_h=wait_h),),
         pv_kw_per_kwp=sun,
         outdoor_c=outdoor,
         step_h=step_h,
-        wait_h=wait_h,
     )
 
 
@@ -111,7 +110,7 @@ def test_stripped_down_it_is_the_simple_mode() -> None:
     place = full.Surroundings(
         house_kw=load,
         service_kw=np.zeros(sun.size),
-        work_kw=np.zeros(sun.size),
+        works=(),
         pv_kw_per_kwp=sun,
         outdoor_c=outdoor,
         step_h=1.0,
@@ -197,7 +196,7 @@ def test_cold_battery_outdoors_takes_no_charge() -> None:
     cold = full.Surroundings(
         house_kw=place.house_kw,
         service_kw=place.service_kw,
-        work_kw=place.work_kw,
+        works=place.works,
         pv_kw_per_kwp=place.pv_kw_per_kwp,
         outdoor_c=np.full(place.house_kw.size, -25.0),
         step_h=1.0,
@@ -219,7 +218,7 @@ def test_a_small_tank_runs_dry_and_deliveries_help() -> None:
     supplied = full.Surroundings(
         house_kw=place.house_kw,
         service_kw=place.service_kw,
-        work_kw=place.work_kw,
+        works=place.works,
         pv_kw_per_kwp=place.pv_kw_per_kwp,
         outdoor_c=place.outdoor_c,
         step_h=1.0,
@@ -235,3 +234,12 @@ def test_too_little_cooling_loses_work() -> None:
     weak = run(place, designs(5, cooling_kw=20.0))
     assert np.all(weak["heat_lost_kwh"] > 0.0)
     assert np.all(run(place, designs(5))["heat_lost_kwh"] == 0.0)
+
+
+def test_a_trace_adds_up_to_the_sums_bit_by_bit() -> None:
+    place, made = around(days=10), designs(3)
+    table = full.step_table(place, KIT, seed=7)
+    whole, course = full.simulate(table, 1.0, made, KIT), full.trace(table, 1.0, made, KIT)
+    assert course["soc_frac"][-1] == whole.soc_end_frac[0]
+    for name in whole.sums:
+        assert course[name].sum() == pytest.approx(whole[name][0], rel=1e-12, abs=1e-9)
