@@ -91,7 +91,7 @@ def prune(session: Session, site: str, before_utc: datetime) -> dict[str, int]:
         gone[name] = session.execute(statement).rowcount  # type: ignore[call-overload]
 
     rolled = session.scalar(select(func.max(RollupRow.at_utc)).where(RollupRow.site == site, RollupRow.step_s == 3600))
-    edge = min(before_utc, rolled) if rolled else before_utc
+    edge = min(before_utc, rolled + timedelta(hours=1)) if rolled else before_utc
     remove("telemetry", delete(TelemetryRow).where(TelemetryRow.site == site, TelemetryRow.at_utc < edge))
     remove(
         "service_telemetry",

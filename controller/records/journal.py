@@ -32,8 +32,8 @@ class Journal:
         size = SLOTS * SLOT_BYTES
         if not path.exists() or path.stat().st_size != size:
             path.write_bytes(bytes(size))
-        self._file = path.open("r+b")
-        self._map = mmap.mmap(self._file.fileno(), size)
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), size)
         self._next = 0
 
     def read(self) -> tuple[DecisionEntry, ...]:
@@ -72,4 +72,3 @@ class Journal:
     def close(self) -> None:
         """Give the file back."""
         self._map.close()
-        self._file.close()

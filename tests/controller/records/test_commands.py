@@ -1,0 +1,104 @@
+"""Commands: refused before anything is written, one audit line each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from controller.job_desk import check_jobs
+from controller.records.commands import Commands
+from controller.records.reading import Reader
+from sites.errors import InputError
+from tests.controller.records.samples import SITE, START, fresh_url, job, open_recorder, plan_entry
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return fresh_url(tmp_path)
+
+
+def test_jobs_are_queued_all_or_none(url: str) -> None:
+    with Commands(url, SITE.name) as commands, Reader(url, SITE.name) as reader:
+        commands.submit_jobs([job("a")], who="me", at_utc=START)
+        with pytest.raises(InputError, match=r"\[1\].name: found 'a'") as error:
+            commands.submit_jobs([job("b"), job("a"), job("b")], who="me", at_utc=START)
+        assert len(error.value.faults) == 2
+        assert [each.name for each in reader.jobs()] == ["a"]
+        assert [each.action for each in reader.audit()] == ["jobs submit"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": "../etc"}, "name"),
+        ({"name": ""}, "name"),
+        ({"pools": ()}, "pools"),
+        ({"deadline_utc": START - timedelta(hours=1), "release_utc": START - timedelta(hours=2)}, "deadline_utc"),
+    ],
+)
+def test_jobs_that_cannot_be_are_refused(fields: dict[str, object], field: str) -> None:
+    with pytest.raises(InputError) as error:
+        check_jobs([job(**fields)], SITE, START, source="options")
+    assert [fault.field for fault in error.value.faults] == [field]
+
+
+def test_only_a_job_that_is_not_over_can_be_cancelled(url: str) -> None:
+    with Commands(url, SITE.name) as commands, Reader(url, SITE.name) as reader:
+        with pytest.raises(InputError, match="there are no jobs yet"):
+            commands.cancel_job("a", who="me", at_utc=START)
+        commands.submit_jobs([job("a")], who="me", at_utc=START)
+        commands.cancel_job("a", who="me", at_utc=START)
+        with pytest.raises(InputError, match="only a job that is not over"):
+            commands.cancel_job("a", who="me", at_utc=START)
+        assert [event.event for event in reader.job_events("a")] == ["submitted", "cancelled"]
+
+
+def test_a_review_needs_a_pending_plan_and_a_rejection_a_reason(url: str, tmp_path: Path) -> None:
+    recorder = open_recorder(url, tmp_path)
+    recorder.commit([plan_entry(review="pending")], timeout_s=5.0)
+    recorder.close()
+    with Commands(url, SITE.name) as commands, Reader(url, SITE.name) as reader:
+        assert len(reader.pending_plans()) == 1
+        with pytest.raises(InputError, match="say why"):
+            commands.review_plan("p" * 32, approve=False, who="boss", why=" ", at_utc=START)
+        commands.review_plan("p" * 32, approve=False, who="boss", why="too dear", at_utc=START)
+        with pytest.raises(InputError, match="only a pending plan"):
+            commands.review_plan("p" * 32, approve=True, who="boss", why="", at_utc=START)
+        with pytest.raises(InputError, match="id of a plan"):
+            commands.review_plan("q", approve=True, who="boss", why="", at_utc=START)
+        (review,) = reader.reviews()
+        assert (review.verdict, review.who, review.why) == ("rejected", "boss", "too dear")
+        assert reader.pending_plans() == ()
+
+
+@pytest.mark.parametrize(
+    ("subject", "order", "why", "hours", "faults"),
+    [
+        ("genset diesel-1", "explode", "because", 1, {"order"}),
+        ("genset", "run", "because", 1, {"order"}),
+        ("job a", "pause", " ", 1, {"why"}),
+        ("job a", "pause", "because", 0, {"hours"}),
+        ("moon", "shine", "", 999, {"order", "why", "hours"}),
+    ],
+)
+def test_overrides_are_checked_whole(
+    url: str, subject: str, order: str, why: str, hours: float, faults: set[str]
+) -> None:
+    with Commands(url, SITE.name) as commands, Reader(url, SITE.name) as reader:
+        with pytest.raises(InputError) as error:
+            commands.override(subject, order, who="me", why=why, hours=hours, at_utc=START)
+        assert {fault.field for fault in error.value.faults} == faults
+        assert reader.overrides() == ()
+        assert reader.audit() == ()
+
+
+def test_deliveries_and_refused_commands_are_kept(url: str) -> None:
+    with Commands(url, SITE.name) as commands, Reader(url, SITE.name) as reader:
+        commands.add_delivery(START + timedelta(days=2), 1500.0, who="me", at_utc=START, usd_per_l=1.7)
+        commands.refuse("override", "genset diesel-1 run", who="guest", at_utc=START)
+        with pytest.raises(InputError, match="above 0"):
+            commands.add_delivery(START, -1.0, who="me", at_utc=START)
+        assert [each.litres for each in reader.deliveries()] == [1500.0]
+        assert sorted(each.outcome for each in reader.audit()) == ["done", "refused"]
