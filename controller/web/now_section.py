@@ -48,7 +48,7 @@ def _battery(desk: Desk) -> Tile | None:
         Mark(frac=battery.soc_min_frac, label=f"min {percent(battery.soc_min_frac)}"),
         Mark(frac=battery.soc_reserve_frac, label=f"reserve {percent(battery.soc_reserve_frac)}"),
     )
-    note = f"{figure(stored, digits=0)} of {energy_text(battery.capacity_kwh)}"
+    note = f"{figure(stored)} of {energy_text(battery.capacity_kwh)}"
     if reading.temperature_c is not None:
         note += f", cells {figure(reading.temperature_c, '°C', digits=0)}"
     return Tile(

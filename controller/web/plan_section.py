@@ -142,10 +142,13 @@ def orders(desk: Desk, zone: ZoneInfo) -> tuple[Line, ...]:
     return tuple(entry for _, entry in sorted(entries, key=lambda pair: pair[0], reverse=True)[:SHOWN_ORDERS])
 
 
+_SUBJECTS = {"level": "planning ladder", "tiers": "load tiers"}
+
+
 def _order(order: StoredDecision, zone: ZoneInfo) -> Line:
     return Line(
         when=clock(order.at_utc, zone),
-        what=f"{order.subject}: {order.order_text.replace('_', ' ')}",
+        what=f"{_SUBJECTS.get(order.subject, order.subject)}: {order.order_text.replace('_', ' ')}",
         why=order.text or REASONS.get(order.reason_code, order.reason_code),
         aside="" if order.origin == "plan" else order.origin.replace("_", " "),
         css_class=f"by-{order.origin}",

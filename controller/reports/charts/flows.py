@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from controller.reports.charts.icons import icon
 from controller.reports.charts.svg import document, element, group, line, number, rect, text
-from controller.reports.charts.words import figure, fit, percent, power_text
+from controller.reports.charts.words import figure, fit, gpu_count, percent, power_text
 from controller.snapshot import GensetPhase, Snapshot
 
 IDLE_KW = 0.002
@@ -95,7 +95,7 @@ def loads(snapshot: Snapshot) -> tuple[Node, ...]:
     outdoor = "" if snapshot.outdoor_c is None else f"{figure(snapshot.outdoor_c, '°C')} outdoors"
     unserved = f"{power_text(snapshot.unserved_kw)} not served" if snapshot.unserved_kw > IDLE_KW else ""
     return (
-        Node(name="Computers", icon="chip", css_class="it", kw=_draw(snapshot.it_kw), note=f"{gpus} GPUs ready"),
+        Node(name="Computers", icon="chip", css_class="it", kw=_draw(snapshot.it_kw), note=f"{gpu_count(gpus)} ready"),
         Node(name="Cooling", icon="snowflake", css_class="cooling", kw=_draw(snapshot.cooling_kw), note=outdoor),
         Node(name="Other", icon="plug", css_class="other", kw=_draw(other), note=unserved),
     )
