@@ -38,10 +38,8 @@ def caps() -> None:
         pairs = [p for p in mlperf_pairs() if p.scenario == scenario]
         errors = [speed_at_frac(p.limit_frac, curve(_name(p.curve))) - p.ratio for p in pairs]
         line(f"MLPerf {scenario.lower()}, {len(pairs)} pairs", f"{rmse(errors):.3f}", target)
-        ours = [(e, p) for e, p in zip(errors, pairs, strict=True) if "dlrm" not in p.where]
-        line("  without recommendation (none of our profiles)", f"{rmse(e for e, _ in ours):.3f}")
         by_profile: dict[str, list[float]] = defaultdict(list)
-        for error, pair in ours:
+        for error, pair in zip(errors, pairs, strict=True):
             by_profile[pair.curve].append(error)
         for name, mine in sorted(by_profile.items()):
             line(f"  {name}, {len(mine)} pairs (bias)", f"{rmse(mine):.3f} ({sum(mine) / len(mine):+.3f})")
@@ -154,8 +152,8 @@ def _sweeps_left_out() -> Iterable[float]:
 
 
 def _pairs_left_out(scenario: str) -> Iterable[float]:
-    offline = [p for p in mlperf_pairs() if p.scenario == "Offline" and "dlrm" not in p.where]
-    for pair in (p for p in mlperf_pairs() if p.scenario == scenario and "dlrm" not in p.where):
+    offline = [p for p in mlperf_pairs() if p.scenario == "Offline"]
+    for pair in (p for p in mlperf_pairs() if p.scenario == scenario):
         name = pair.where.split()[-1]
         seen = [p for p in offline if p.curve == pair.curve and p.where.split()[-1] != name]
         seen = seen if len(seen) >= LEFT_OUT_MIN else [p for p in offline if p.where.split()[-1] != name]
@@ -182,7 +180,7 @@ def _power_w(row: DecodeRow) -> float:
 
 def _name(text: str) -> CurveName:
     known: dict[str, CurveName] = {
-        "vision": "vision", "prefill": "prefill", "diffusion": "diffusion", "decode-saturated": "decode-saturated",
+        "vision": "vision", "prefill": "prefill", "diffusion": "diffusion", "decode-saturated": "decode-saturated", "recommendation": "recommendation",
     }  # fmt: skip
     return known[text]
 

@@ -53,7 +53,7 @@ MLPERF_CURVES = {
     "rnnt": "vision",
     "stable-diffusion-xl": "diffusion",
     "bert": "prefill",
-    "dlrm": "prefill",
+    "dlrm": "recommendation",
     "gptj": "decode-saturated",
     "llama2-70b": "decode-saturated",
     "mixtral-8x7b": "decode-saturated",

@@ -150,8 +150,8 @@ def print_curves() -> None:
     video = video_sweep()
     fit = fit_cap_curve([r[0] / 600.0 for r in video], [r[1] / video[-1][1] for r in video], knee=False)
     print(f"diffusion         exponent {fit.curve.exponent:.3f} rmse {fit.rmse:.4f}")
-    for name in ("vision", "prefill", "decode-saturated"):
-        mine = [p for p in mlperf_pairs() if p.curve == name and p.scenario == "Offline" and "dlrm" not in p.where]
+    for name in ("vision", "prefill", "recommendation", "decode-saturated"):
+        mine = [p for p in mlperf_pairs() if p.curve == name and p.scenario == "Offline"]
         fit = fit_cap_curve([p.limit_frac for p in mine], [p.ratio for p in mine], knee=False)
         print(f"{name:17s} exponent {fit.curve.exponent:.3f} rmse {fit.rmse:.4f} over {fit.points} offline pairs")
 

@@ -118,6 +118,7 @@ class Advice:
 
     gpu: str
     name: str
+    """Product, or pool of the site."""
     verdict: Verdict
     reason: str
     """Why it won or lost, with figures."""

@@ -1,9 +1,10 @@
 """The right-sizing advisor: which GPU, how many, at which precision and power limit, and why the others lose.
 
-Each GPU of the catalogue is a candidate with its own interconnect and hosts. It is asked for every option of
-``optimizer.modes.options`` and every number of replicas; of those that hold the rate within the P99 budget and the power envelope
-the cheapest is its way, by energy and hardware together (or energy alone, or GPUs). A candidate without a way is told the first
-thing that stops it, in this order: climate, memory, latency (with an interconnect that would mend it), rate, envelope.
+Each GPU of the catalogue is a candidate with its own interconnect, boards and hosts. It is asked for every option of
+``optimizer.modes.options`` and every number of replicas; of those that hold the rate within the P99 budget and the
+power envelope the cheapest is its way, by energy and hardware together (or energy alone, or GPUs). A candidate without
+a way is told the first thing that stops it, in this order: climate, memory, latency (with an interconnect that would
+mend it), rate, envelope.
 """
 
 from __future__ import annotations
@@ -30,24 +31,26 @@ NETWORK_S = 0.1
 """Round trip to an off-site service with its queueing, 99 of 100; 50-200 ms are seen."""
 LIMITS = 7
 CLOCKED_SCV = 0.25
-"""Variability of arrivals that come on a clock from several sources, or out of a queue of work (estimated)."""
+"""Variability of arrivals that come on a clock, or out of a queue of work (estimated)."""
 
 
-def advise(workload: Workload, conditions: Conditions, gpus: Sequence[str] = ()) -> Answer:
+def advise(workload: Workload, conditions: Conditions, gpus: Sequence[str] = (), pools: Sequence[Pool] = ()) -> Answer:
     """Return every candidate GPU ranked, with the reason why each loser loses.
 
-    ``gpus`` are catalogue names; all of the catalogue if empty.
+    ``gpus`` are catalogue names; all of the catalogue if empty. With ``pools`` the candidates are those of a site, with
+    their own count and interconnect.
 
     Raises:
-        InputError: unknown GPU or model, a rate or budget that is not positive, a limit outside every candidate's range.
+        InputError: unknown GPU or model, rate or budget not positive, a limit outside every candidate's range.
     """
     _check(workload, conditions, gpus)
     keys = [gpu_spec(name).key for name in gpus] or list(load_catalog().gpus)
-    found = [_candidate(key, workload, conditions) for key in keys]
+    asked = [as_pool(gpu_spec(key), conditions) for key in keys] if not pools else list(pools)
+    found = [_candidate(pool, workload, _held(conditions, pool, bool(pools))) for pool in asked]
     able = sorted((each for each in found if each.way is not None), key=lambda each: _rank(each, conditions))
     unable = [each for each in found if each.way is None]
     ranked = [_placed(each, able[0], conditions, index == 0) for index, each in enumerate(able)]
-    nearest = () if able else _nearest(workload, conditions, keys)
+    nearest = () if able else _nearest(workload, conditions, asked, bool(pools))
     unit = "tokens" if isinstance(model_spec(workload.model), LlmSpec) else "items"
     return Answer(
         workload=workload,
@@ -58,23 +61,30 @@ def advise(workload: Workload, conditions: Conditions, gpus: Sequence[str] = ())
     )
 
 
-def _candidate(key: str, workload: Workload, conditions: Conditions) -> Advice:
-    entry, gpu = load_catalog().gpus[key], gpu_spec(key)
-    stop = climate_hurdle(entry, conditions) or fit_hurdle(gpu, workload)
+def _held(conditions: Conditions, pool: Pool, of_site: bool) -> Conditions:
+    """Return the conditions of one candidate: of a site's pool no more GPUs than it has, on hosts that are there."""
+    return replace(conditions, gpus_max=pool.gpus, shared=True) if of_site else conditions
+
+
+def _candidate(pool: Pool, workload: Workload, conditions: Conditions) -> Advice:
+    gpu = gpu_spec(pool.gpu)
+    entry = load_catalog().gpus[gpu.key]
+    name = entry.name if pool.name == gpu.key else pool.name
+    stop = climate_hurdle(entry, conditions) or fit_hurdle(gpu, pool, workload)
     if stop is not None:
-        return Advice(gpu=key, name=entry.name, verdict=stop.verdict, reason=stop.text)
-    found = _options(gpu, workload, conditions)
+        return Advice(gpu=gpu.key, name=name, verdict=stop.verdict, reason=stop.text)
+    found = _options(pool, workload, conditions)
     if not found:
-        miss = latency_hurdle(gpu, workload, conditions)
-        return Advice(gpu=key, name=entry.name, verdict=miss.verdict, reason=miss.text)
+        miss = latency_hurdle(gpu, pool, workload, conditions)
+        return Advice(gpu=gpu.key, name=name, verdict=miss.verdict, reason=miss.text)
     rows = rows_of([found], [_budget_s(workload)], [asked_of(workload).tail])
     scores = score(rows, _swings(workload), _clockwork(workload))
     way, verdict, reason = _best_way(gpu, rows, scores, found, workload, conditions)
-    return Advice(gpu=key, name=entry.name, verdict=verdict, reason=reason, way=way)
+    return Advice(gpu=gpu.key, name=name, verdict=verdict, reason=reason, way=way)
 
 
-def _options(gpu: GpuSpec, workload: Workload, conditions: Conditions) -> list[Option]:
-    pool, service = as_pool(gpu, conditions), as_service(workload, conditions)
+def _options(pool: Pool, workload: Workload, conditions: Conditions) -> list[Option]:
+    service = as_service(workload, conditions)
     if workload.pinned or conditions.limit_w is not None:
         return list(options(service, pool, 1, conditions.limit_w, asked_of(workload)))
     return list(options(service, pool, LIMITS, None, asked_of(workload)))
@@ -230,7 +240,7 @@ def _placed(advice: Advice, best: Advice, conditions: Conditions, first: bool) -
     assert top is not None
     count = f"{way.gpus} GPU{'s' if way.gpus != 1 else ''}"
     if first:
-        text = f"{count} at {way.limit_w:g} W hold the budget at the least {conditions.rank_by}"
+        text = f"{count} at {way.limit_w:g} W hold{'s' if way.gpus == 1 else ''} the budget at the least {conditions.rank_by}"
         return replace(advice, verdict=Verdict.RECOMMENDED, reason=text)
     cost, energy = (
         way.usd_per_hour / top.usd_per_hour - 1.0,
@@ -252,36 +262,33 @@ def _off_site(workload: Workload) -> str:
     return "Possible where there is a link; not priced here"
 
 
-def _nearest(workload: Workload, conditions: Conditions, keys: Sequence[str]) -> tuple[str, ...]:
+def _nearest(workload: Workload, conditions: Conditions, asked: Sequence[Pool], of_site: bool) -> tuple[str, ...]:
     """Return what would have to give for a candidate to do it, the smallest changes found."""
     said: list[str] = []
-    specs = [gpu_spec(key) for key in keys]
-    alone = [(best_alone_s(gpu, workload, conditions), gpu.key) for gpu in specs]
-    possible = [pair for pair in alone if math.isfinite(pair[0])]
-    if possible and min(possible)[0] + workload.elsewhere_s > workload.p99_s:
-        seconds, key = min(possible)
-        said.append(f"a budget of {seconds + workload.elsewhere_s:.3g} s instead of {workload.p99_s:g} s, on {key}")
+    alone = [(best_alone_s(gpu_spec(pool.gpu), pool, workload, conditions), pool.name) for pool in asked]
+    seconds, where = min(alone)
+    if math.isfinite(seconds) and seconds + workload.elsewhere_s > workload.p99_s:
+        said.append(f"a budget of {seconds + workload.elsewhere_s:.3g} s instead of {workload.p99_s:g} s, on {where}")
     loose = replace(conditions, envelope_w=None, ambient_c=25.0, gpus_max=1024, limit_w=None)
-    found = [_candidate(key, workload, loose) for key in keys]
-    ways = [(each.way, each.gpu) for each in found if each.way is not None]
+    many = [as_pool(gpu_spec(pool.gpu), loose) for pool in asked]
+    ways = [(found.way, found.gpu) for pool in many if (found := _candidate(pool, workload, loose)).way is not None]
     if ways:
         way, key = min(ways, key=lambda pair: pair[0].power_w)
-        said.append(f"{way.gpus} of {key} with {_power(way.power_w)} at the wall and {load_inlet(key)}")
+        said.append(f"{way.gpus} of {key} with {_power(way.power_w)} at the wall and {inlet(key)}")
     for factor in (0.5, 0.25, 0.1, 0.03, 0.01):
-        less = [_candidate(key, replace(workload, rate_rps=workload.rate_rps * factor), conditions) for key in keys]
-        able = [each for each in less if each.way is not None]
+        less = replace(workload, rate_rps=workload.rate_rps * factor)
+        able = [each for pool in asked if (each := _candidate(pool, less, _held(conditions, pool, of_site))).way]
         if able:
-            said.append(f"{workload.rate_rps * factor:.3g}/s instead of {workload.rate_rps:g}/s, on {able[0].gpu}")
+            said.append(f"{less.rate_rps:.3g}/s instead of {workload.rate_rps:g}/s, on {able[0].gpu}")
             break
     if "int4" not in workload.precisions:
-        smaller = [_candidate(key, replace(workload, precisions=("int4",)), conditions) for key in keys]
-        said += [f"int4 weights, on {each.gpu}" for each in smaller if each.way is not None][:1]
-    return tuple(said) or (
-        "no change of rate, budget, envelope or precision lets a listed GPU do it; take a smaller model",
-    )
+        small = replace(workload, precisions=("int4",))
+        able = [each for pool in asked if (each := _candidate(pool, small, _held(conditions, pool, of_site))).way]
+        said += [f"int4 weights, on {each.gpu}" for each in able[:1]]
+    return tuple(said) or ("nothing short of a smaller model: no rate, budget, envelope or precision lets these do it",)
 
 
-def load_inlet(key: str) -> str:
+def inlet(key: str) -> str:
     """Return the inlet range of a GPU, said."""
     gpu = gpu_spec(key)
     return f"inlet air of {gpu.inlet_min_c:g}..{gpu.inlet_max_c:g} C"

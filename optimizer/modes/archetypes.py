@@ -1,7 +1,8 @@
 """Workload archetypes of the catalogue as questions to the advisor; chained services get one budget for all stages.
 
-The stages of a chain stream into each other: what counts is the time to the first usable output of each. Of the 1 % of requests that may
-be late, half goes to the other stages together and half to the model, so no independence between them is assumed.
+The stages of a chain stream into each other: what counts is the time to the first usable output of each. Of the 1 %
+of requests that may be late, half goes to the other stages together and half to the model, so no independence between
+them is assumed.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from sites.compute.hardware import (
     model_spec,
 )
 from sites.compute.point import group_link, item_point, item_slots_max, llm_point, llm_slots_max
+from sites.schema.workload import Pool
 
 
 class Hurdle(NamedTuple):
@@ -38,6 +39,7 @@ def asked_of(workload: Workload) -> Demanded:
         tail=tail / 2.0 if workload.elsewhere_s > 0.0 else tail,
         tokens_scv=workload.output_scv,
         batch_max=1 if workload.pinned else Demanded().batch_max,
+        group_sizes=len(GROUPS),
     )
 
 
@@ -51,28 +53,28 @@ def climate_hurdle(entry: GpuEntry, conditions: Conditions) -> Hurdle | None:
     return None
 
 
-def fit_hurdle(gpu: GpuSpec, workload: Workload) -> Hurdle | None:
+def fit_hurdle(gpu: GpuSpec, pool: Pool, workload: Workload) -> Hurdle | None:
     """Return whether the model fits on no group of GPUs inside one host."""
     model = model_spec(workload.model)
-    if any(_groups(gpu, workload, model, precision) for precision in workload.precisions):
+    if any(_groups(gpu, pool, workload, model, precision) for precision in workload.precisions):
         return None
     least = min(_need_b(model, precision, workload) for precision in workload.precisions)
-    most = max(group for group in GROUPS if group <= gpu.gpus_per_host) if isinstance(model, LlmSpec) else 1
+    most = max(group for group in GROUPS if group <= pool.gpus_per_node) if isinstance(model, LlmSpec) else 1
     room = most * gpu.memory_b * USABLE_MEMORY_FRAC
     one = "the most one host has" if most > 1 else "all it has"
     return Hurdle(
         Verdict.DOES_NOT_FIT,
         f"needs {least / 1e9:.0f} GB at {_lightest(workload)}, "
-        f"{most} GPU{'s' if most > 1 else ''} hold {room / 1e9:.0f} GB, {one}",
+        f"{most} GPU{'s hold' if most > 1 else ' holds'} {room / 1e9:.0f} GB, {one}",
     )
 
 
-def latency_hurdle(gpu: GpuSpec, workload: Workload, conditions: Conditions) -> Hurdle:
+def latency_hurdle(gpu: GpuSpec, pool: Pool, workload: Workload, conditions: Conditions) -> Hurdle:
     """Return why no option keeps the budget even alone: too slow, or too slow for want of NVLink."""
-    alone = best_alone_s(gpu, workload, conditions) + workload.elsewhere_s
+    alone = best_alone_s(gpu, pool, workload, conditions) + workload.elsewhere_s
     model = model_spec(workload.model)
-    if isinstance(model, LlmSpec) and gpu.interconnect in ("pcie", "nvlink-bridge"):
-        linked = best_alone_s(gpu, workload, conditions, nvlink=True) + workload.elsewhere_s
+    if isinstance(model, LlmSpec) and pool.interconnect in ("pcie", "nvlink-bridge"):
+        linked = best_alone_s(gpu, pool, workload, conditions, nvlink=True) + workload.elsewhere_s
         if linked <= workload.p99_s:
             text = f"{alone:.3g} s over PCIe even alone, {linked:.3g} s with NVLink; the budget is {workload.p99_s:g} s"
             return Hurdle(Verdict.NEEDS_NVLINK, text)
@@ -81,7 +83,9 @@ def latency_hurdle(gpu: GpuSpec, workload: Workload, conditions: Conditions) -> 
     )
 
 
-def best_alone_s(gpu: GpuSpec, workload: Workload, conditions: Conditions, *, nvlink: bool = False) -> float:
+def best_alone_s(
+    gpu: GpuSpec, pool: Pool, workload: Workload, conditions: Conditions, *, nvlink: bool = False
+) -> float:
     """Return the shortest P99 [s] of a single request on this GPU, infinite if the model does not fit.
 
     ``nvlink`` supposes NVLink as wide as that of an H100 SXM between its GPUs.
@@ -96,8 +100,8 @@ def best_alone_s(gpu: GpuSpec, workload: Workload, conditions: Conditions, *, nv
                 point = item_point(gpu, model, precision, 1, limit_w, workload.units)
                 best = min(best, service_quantile_s(point, asked))
             continue
-        for group in _groups(gpu, workload, model, precision):
-            link = group_link(gpu, gpu.interconnect, group)
+        for group in _groups(gpu, pool, workload, model, precision):
+            link = group_link(gpu, pool.interconnect, group)
             if nvlink:
                 link = GroupLink(gpus=group, bandwidth_b_s=gpu_spec("h100-sxm5").link_b_s, over_pcie=False)
             point = llm_point(
@@ -115,14 +119,14 @@ def best_alone_s(gpu: GpuSpec, workload: Workload, conditions: Conditions, *, nv
     return best
 
 
-def _groups(gpu: GpuSpec, workload: Workload, model: LlmSpec | ItemSpec, precision: Precision) -> list[int]:
+def _groups(gpu: GpuSpec, pool: Pool, workload: Workload, model: LlmSpec | ItemSpec, precision: Precision) -> list[int]:
     if isinstance(model, ItemSpec):
         return [1] if item_slots_max(gpu, model, precision) else []
     context = workload.input_tokens + workload.output_tokens
     return [
         group
         for group in GROUPS
-        if group <= gpu.gpus_per_host and llm_slots_max(gpu, model, precision, context, group, workload.speculative)
+        if group <= pool.gpus_per_node and llm_slots_max(gpu, model, precision, context, group, workload.speculative)
     ]
 
 

@@ -27,7 +27,6 @@ ITEMS_SCV = 0.05
 """Spread of the service time of per-item models (estimated): the work is fixed, the clock is not."""
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 GROUPS = (1, 2, 4, 8)
-GROUP_SIZES_KEPT = 2
 BATCHES_KEPT = 2
 TAIL = 0.01
 """Share of requests that may exceed the budget: P99."""
@@ -44,6 +43,8 @@ class Demanded(NamedTuple):
     """Squared coefficient of variation of the answer's length."""
     batch_max: int = BATCHES[-1]
     """Most requests at once a replica; 1 for a device that serves nobody else."""
+    group_sizes: int = 2
+    """Sizes of GPU groups to try, from the smallest that fits."""
 
 
 PLAIN = Demanded()
@@ -117,20 +118,19 @@ def options(
 def group_sizes(
     gpu: GpuSpec, pool: Pool, model: LlmSpec, precision: Precision, context: float, draft: bool
 ) -> list[int]:
-    """Return the smallest GPU groups inside a node that hold the weights and a request of ``context`` tokens."""
-    fitting = [
+    """Return the GPU groups inside a node, ascending, that hold the weights and a request of ``context`` tokens."""
+    return [
         group
         for group in GROUPS
         if group <= pool.gpus_per_node and llm_slots_max(gpu, model, precision, context, group, draft) >= 1
     ]
-    return fitting[:GROUP_SIZES_KEPT]
 
 
 def _groups(
-    gpu: GpuSpec, pool: Pool, model: LlmSpec, precision: Precision, context: float, draft: bool
+    gpu: GpuSpec, pool: Pool, model: LlmSpec, precision: Precision, context: float, draft: bool, kept: int
 ) -> list[tuple[int, bool]]:
     """Return (GPUs, pipeline) of the groups to try; a pipeline only where tensor parallel would go over PCIe."""
-    sizes = group_sizes(gpu, pool, model, precision, context, draft)
+    sizes = group_sizes(gpu, pool, model, precision, context, draft)[:kept]
     groups = [(size, False) for size in sizes]
     return groups + [(size, True) for size in sizes if group_link(gpu, pool.interconnect, size).over_pcie and not draft]
 
@@ -149,7 +149,7 @@ def _llm_options(
     context = asked.input_tokens + asked.output_tokens
     grade = quality(precision, model.native)
     found: list[Option] = []
-    for group, pipeline in _groups(gpu, pool, model, precision, context, draft):
+    for group, pipeline in _groups(gpu, pool, model, precision, context, draft, demand.group_sizes):
         link = group_link(gpu, pool.interconnect, group, pipeline)
         replicas = min(service.replicas_max, pool.nodes * (pool.gpus_per_node // group))
         most = llm_slots_max(gpu, model, precision, context, group, draft)
@@ -189,7 +189,7 @@ def _item_options(
     def at(batch: int, limit: float) -> Point:
         return item_point(gpu, model, precision, batch, limit, service.request.units)
 
-    most = item_slots_max(gpu, model, precision)
+    most = item_slots_max(gpu, model, precision) if model.profile != "training" else 1
     return [
         Option(
             pool=pool.name,

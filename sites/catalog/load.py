@@ -6,6 +6,7 @@ over them (``overlay``)."""
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -17,17 +18,42 @@ from sites.catalog.records import Archetype, Catalog, Figure, GpuEntry, ItemEntr
 from sites.errors import InputError, InputFault, shorten
 from sites.record import Record
 
-_SECTIONS = ("sources", "precisions", "curves", "gpus", "models", "archetypes", "decode_fits", "item_fits")
+_SECTIONS = (
+    "sources",
+    "precisions",
+    "curves",
+    "gpu_curves",
+    "gpus",
+    "models",
+    "archetypes",
+    "decode_fits",
+    "item_fits",
+)
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@lru_cache(maxsize=4)
+OVERLAY_VARIABLE = "MDC_CATALOG"
+"""Environment variable that names a folder laid over the catalogue, as ``mdc calibrate --out`` writes it."""
+
+
 def load_catalog(overlay: Path | None = None) -> Catalog:
-    """Return the catalogue, with the files of the folder ``overlay`` laid over it entry by entry.
+    """Return the catalogue, with the files of a folder laid over it entry by entry.
+
+    The folder is ``overlay``, else the one that ``MDC_CATALOG`` names, else none. It is read once.
 
     Raises:
         InputError: every fault of every file at once.
     """
+    named = os.environ.get(OVERLAY_VARIABLE)
+    return _load(overlay or (Path(named) if named else None))
+
+
+@lru_cache(maxsize=4)
+def _load(overlay: Path | None) -> Catalog:
+    if overlay is not None and not overlay.is_dir():
+        raise InputError.single(
+            source=OVERLAY_VARIABLE, field="", found=str(overlay), mend="name a folder with catalogue files"
+        )
     here = Path(__file__).parent
     merged: dict[str, dict[str, object]] = {}
     for section in _SECTIONS:
@@ -35,7 +61,7 @@ def load_catalog(overlay: Path | None = None) -> Catalog:
         for folder in (here, overlay):
             path = folder / f"{section}.yaml" if folder else None
             if path is not None and path.exists():
-                entries.update(_read(path))
+                _lay_over(entries, _read(path), section)
         merged[section] = entries
     try:
         catalog = Catalog.model_validate(merged)
@@ -138,6 +164,18 @@ def _read(path: Path) -> dict[str, object]:
     return {str(key): value for key, value in data.items()}
 
 
+def _lay_over(entries: dict[str, object], new: dict[str, object], section: str) -> None:
+    """Lay new entries over old ones; of sections that hold several per name, the new ones go before the old."""
+    for key, value in new.items():
+        old = entries.get(key)
+        if section == "gpu_curves" and isinstance(old, dict) and isinstance(value, dict):
+            entries[key] = {**old, **value}
+        elif section in ("decode_fits", "item_fits") and isinstance(old, list) and isinstance(value, list):
+            entries[key] = [*value, *old]
+        else:
+            entries[key] = value
+
+
 def _check_sources(catalog: Catalog) -> None:
     faults = []
     for section, key, entry in _entries(catalog):
@@ -166,6 +204,8 @@ def _entries(catalog: Catalog) -> Iterable[tuple[str, str, Record]]:
         yield from (("archetypes", f"{key}.{stage.name}", stage) for stage in archetype.stages)
     yield from (("curves", key, entry) for key, entry in catalog.curves.items())
     yield from (("precisions", key, entry) for key, entry in catalog.precisions.items())
+    for key, shapes in catalog.gpu_curves.items():
+        yield from (("gpu_curves", f"{key}.{name}", shape) for name, shape in shapes.items())
     for key, decodes in catalog.decode_fits.items():
         yield from (("decode_fits", f"{key}[{i}]", fit) for i, fit in enumerate(decodes))
     for key, items in catalog.item_fits.items():

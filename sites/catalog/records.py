@@ -11,7 +11,7 @@ from sites.record import Record
 
 FigureKind = Literal["measured", "datasheet", "estimated"]
 Precision = Literal["fp16", "fp8", "int8", "int4"]
-CurveName = Literal["decode", "decode-saturated", "prefill", "vision", "diffusion", "training"]
+CurveName = Literal["decode", "decode-saturated", "prefill", "vision", "diffusion", "recommendation", "training"]
 Interconnect = Literal["nvlink", "nvlink-bridge", "pcie", "none"]
 
 
@@ -70,8 +70,8 @@ class GpuEntry(Record):
     default_limit_w: Figure
     """Limit after a restart, W; not always the maximum."""
     max_limit_w: Figure
-    limit_is_clock_mode: bool = False
-    """True where a limit is a named set of clocks, not a power budget (Jetson)."""
+    modes_w: tuple[float, ...] = ()
+    """Nominal watts of its modes where a limit is a named set of clocks, not a power budget (Jetson); else empty."""
     idle_w: Figure
     """Draw without work, W."""
     saturated_w: Figure
@@ -126,6 +126,8 @@ class MeasuredDecode(Record):
     """log2 of the batch at half the rise."""
     power_width_log2: float = Field(gt=0)
     """Width of the rise in log2 of the batch."""
+    prefill_frac: float | None = Field(default=None, gt=0, le=1)
+    """Share of the dense FLOPs that a prompt reaches, where the time to the first token was measured."""
     batch_max: float = Field(ge=1)
     """Largest batch measured."""
     itl_rmse_ms: float = Field(ge=0)
@@ -177,7 +179,7 @@ class ItemEntry(Record):
     kind: Literal["item"]
     name: str
     aliases: tuple[str, ...] = ()
-    profile: Literal["vision", "diffusion", "prefill", "training"]
+    profile: Literal["vision", "diffusion", "prefill", "recommendation", "training"]
     unit: str
     arithmetic: Literal["tensor", "fp32"] = "tensor"
     """Which cores do the work."""
@@ -240,6 +242,8 @@ class Catalog(Record):
     sources: dict[str, Source]
     precisions: dict[Precision, PrecisionEntry]
     curves: dict[CurveName, CapCurveEntry]
+    gpu_curves: dict[str, dict[CurveName, CapCurveEntry]] = Field(default_factory=dict)
+    """Curves of single GPUs, where they are known; they go before ``curves``."""
     gpus: dict[str, GpuEntry]
     models: dict[str, ModelEntry]
     archetypes: dict[str, Archetype] = Field(default_factory=dict)

@@ -164,7 +164,9 @@ def prefill_s(gpu: GpuSpec, model: LlmSpec, precision: Precision, tokens: float,
     if tokens <= 0.0:
         return 0.0
     k, n = ROOFLINE, link.gpus
-    flops_s = 2.0 * model.active * tokens / (n * matrix_flops(gpu, precision) * k.prefill_frac)
+    fit = measured(gpu.key, model.key, precision, n, tokens)
+    reached = fit.prefill_frac if fit is not None and fit.prefill_frac is not None else k.prefill_frac
+    flops_s = 2.0 * model.active * tokens / (n * matrix_flops(gpu, precision) * reached)
     weights_b = touched_params(model, tokens) * bytes_per_param(precision)
     pass_s = k.layer_s * model.layers + weights_b / (n * gpu.bandwidth_b_s * k.weight_frac)
     return max(flops_s, pass_s) + reduce_s(model, tokens, link)

@@ -29,6 +29,8 @@ class GpuSpec(NamedTuple):
     fp32_flops: float
     limits: GpuLimits
     default_limit_w: float
+    modes_w: tuple[float, ...]
+    """Nominal watts of clock modes, ascending; empty where any limit in the range may be set."""
     saturated_w: float
     interconnect: Interconnect
     link_b_s: float
@@ -111,6 +113,7 @@ def gpu_spec(name: str) -> GpuSpec:
             max_limit_w=entry.max_limit_w.value,
         ),
         default_limit_w=entry.default_limit_w.value,
+        modes_w=tuple(sorted(entry.modes_w)),
         saturated_w=entry.saturated_w.value,
         interconnect=entry.interconnect,
         link_b_s=(entry.link_gb_s.value if entry.link_gb_s else entry.pcie_gb_s.value) * 0.5e9,
@@ -143,10 +146,11 @@ def llm_spec(name: str) -> LlmSpec:
     return spec
 
 
-@lru_cache(maxsize=16)
-def curve(name: CurveName) -> CapCurve:
-    """Return the cap curve of a power profile."""
-    entry = load_catalog().curves[name]
+@lru_cache(maxsize=256)
+def curve(name: CurveName, gpu_key: str = "") -> CapCurve:
+    """Return the cap curve of a power profile, that of the GPU itself where the catalogue has one."""
+    known = load_catalog()
+    entry = known.gpu_curves.get(gpu_key, {}).get(name) or known.curves[name]
     return CapCurve(knee_frac=entry.knee_frac.value, exponent=entry.exponent.value)
 
 

@@ -23,6 +23,9 @@ def limit_steps_w(gpu: GpuSpec, n_levels: int, max_limit_w: float | None = None)
     room."""
     low = gpu.limits.min_limit_w
     high = min(gpu.limits.max_limit_w, max_limit_w) if max_limit_w else gpu.limits.max_limit_w
+    modes = tuple(mode for mode in gpu.modes_w if mode <= high)
+    if modes:
+        return modes[-n_levels:]
     if n_levels < 2 or high <= low:
         return (max(high, low),)
     grain = 5.0 if high - low >= 5.0 * n_levels else 1.0
@@ -45,7 +48,7 @@ def cap_levels(
         InputError: no such GPU.
     """
     spec = gpu_spec(gpu)
-    shape = curve(_CURVES[profile])
+    shape = curve(_CURVES[profile], spec.key)
     limits = limit_steps_w(spec, n_levels, max_limit_w)
     full = speed_frac(limits[-1], spec.saturated_w, shape, spec.limits)
     levels = [
@@ -57,15 +60,12 @@ def cap_levels(
         )
         for limit in limits
     ]
-    return tuple(level for level in levels if not _worse(level, levels))
+    return tuple(level for i, level in enumerate(levels) if not _worse(level, levels[:i], levels[i + 1 :]))
 
 
-def _worse(level: CapLevel, levels: list[CapLevel]) -> bool:
-    """Return whether another level has more speed and more speed a watt."""
-    return any(
-        other.speed_frac >= level.speed_frac
-        and other.speed_frac / other.power_w >= level.speed_frac / level.power_w
-        and other != level
-        and (other.speed_frac > level.speed_frac or other.power_w < level.power_w)
-        for other in levels
+def _worse(level: CapLevel, lower: list[CapLevel], higher: list[CapLevel]) -> bool:
+    """Return whether a lower limit does the same, or another has more speed and more speed a watt."""
+    return any(other.speed_frac >= level.speed_frac and other.power_w <= level.power_w for other in lower) or any(
+        other.speed_frac > level.speed_frac and other.speed_frac / other.power_w >= level.speed_frac / level.power_w
+        for other in higher
     )

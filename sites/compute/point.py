@@ -9,8 +9,8 @@ with the speeds ``s`` under the limit, each from its own cap curve at its own na
 mean of both phases, weighted by their time. This takes every slot as full, so at lower load requests are
 faster than promised and never slower.
 
-A per-item model runs batches: ``S = t_fixed + B / rate`` (2), ``t_fixed`` the launch of its serial steps. To a GPU where it was
-not measured the rate goes by ``sqrt(FLOPs x bandwidth)`` (3), between compute- and memory-bound.
+A per-item model runs batches: ``S = t_fixed + B / rate`` (2), ``t_fixed`` the launch of its serial steps. To a GPU
+where it was not measured the rate goes by ``sqrt(FLOPs x bandwidth)`` (3), between compute- and memory-bound.
 
 Speculative decoding divides the number of steps by the accepted tokens a step and adds the draft's weights
 and passes; the gain fades as the batch fills the GPU's arithmetic: verifying costs ``(d + 1)`` times the
@@ -61,6 +61,7 @@ _PROFILES: dict[CurveName, PowerProfile] = {
     "vision": "vision",
     "diffusion": "vision",
     "prefill": "prefill",
+    "recommendation": "prefill",
     "training": "training",
 }
 
@@ -163,7 +164,7 @@ def llm_point(
     free = _unlimited(gpu, model, precision, batch, input_tokens, output_tokens, link, speculative)
     step_s, tokens_a_step, prompt_s, decode_w = free.step_s, free.tokens_a_step, free.prompt_s, free.decode_w
     decode_speed = decode_speed_frac(limit_w, decode_w, batch, gpu)
-    prompt_speed = speed_frac(limit_w, gpu.saturated_w, curve("prefill"), gpu.limits)
+    prompt_speed = speed_frac(limit_w, gpu.saturated_w, curve("prefill", gpu.key), gpu.limits)
     itl = step_s / tokens_a_step / decode_speed
     decode_s, fill_s = output_tokens * itl, batch * prompt_s / prompt_speed
     service_s = max(decode_s + fill_s, 1e-6)
@@ -192,7 +193,7 @@ def item_point(gpu: GpuSpec, model: ItemSpec, precision: Precision, batch: int, 
     work = items_on(gpu, model, precision)
     items = batch * units
     natural_w = work.full_w - (work.full_w - work.single_w) / max(items, 1.0)
-    speed = speed_frac(limit_w, natural_w, curve(model.profile), gpu.limits)
+    speed = speed_frac(limit_w, natural_w, curve(model.profile, gpu.key), gpu.limits)
     service_s = work.fixed_s + items / work.per_s / speed
     return Point(
         slots=batch,
@@ -212,9 +213,9 @@ def item_point(gpu: GpuSpec, model: ItemSpec, precision: Precision, batch: int, 
 def items_on(gpu: GpuSpec, model: ItemSpec, precision: Precision) -> ItemsMeasured:
     """Return rate, fixed time and draw of a per-item model on an unlimited GPU.
 
-    As measured there; else carried over from the nearest measured GPU, in proportion to the root of FLOPs times bandwidth (3) (draw by
-    the share of the span from idle to saturated); else from a share of the dense FLOPs on an H100 PCIe, carried over in
-    the same way. Work of the ordinary cores goes by their FLOPs alone.
+    As measured there; else carried over from the nearest measured GPU by (3), the draw by its share of the span from
+    idle to saturated; else from a share of the dense FLOPs of an H100 PCIe, carried over in the same way. Work of the
+    ordinary cores goes by their FLOPs alone.
     """
     fixed_s = model.launch_s * gpu.launch_factor * model.serial_steps
     if not model.on_tensor_cores:
@@ -259,10 +260,10 @@ def decode_speed_frac(limit_w: float, natural_w: float, batch: float, gpu: GpuSp
     batch."""
     turn = (math.log2(max(batch, 1.0)) - SATURATED_FROM_LOG2) / (SATURATED_TO_LOG2 - SATURATED_FROM_LOG2)
     weight = min(max(turn, 0.0), 1.0)
-    small = speed_frac(limit_w, natural_w, curve("decode"), gpu.limits)
+    small = speed_frac(limit_w, natural_w, curve("decode", gpu.key), gpu.limits)
     if weight == 0.0:
         return small
-    large = speed_frac(limit_w, natural_w, curve("decode-saturated"), gpu.limits)
+    large = speed_frac(limit_w, natural_w, curve("decode-saturated", gpu.key), gpu.limits)
     return float(small ** (1.0 - weight) * large**weight)
 
 

@@ -10,10 +10,11 @@ The integral is taken over bins of the service time with the latest point of eac
 
 Real traffic is not Poisson: its rate itself moves, with a squared coefficient of variation ``v(w)`` over a window
 ``w``. Swings shorter than about twice the service time make the arrivals burstier, ``ca2 = a + 2 v S lambda`` (3),
-``a`` = 1 for independent requests and less for those that come on a clock: the index of dispersion over that window. Longer ones the queue follows as if each lasted: the budget has to hold at
-the rate ``lambda (1 + z sqrt(v))`` (4) of a strong swing. A budget of minutes rides out what a budget of seconds can
-not, so ``v`` is taken at the window of the budget. On the Azure conversation trace v falls from 0.053 (10 s) to
-0.023 (10 min); z = 1.8 keeps the promise in its replay (``python -m benchmarks.queueing``).
+the index of dispersion over that window (``a`` = 1 for independent requests, less for those that come on a clock).
+Longer ones the queue follows as if each lasted: the budget has to hold at the rate ``lambda (1 + z sqrt(v))`` (4) of
+a strong swing. A budget of minutes rides out what a budget of seconds can not, so ``v`` is taken at the window of the
+budget. On the Azure conversation trace v falls from 0.053 (10 s) to 0.023 (10 min); z = 1.8 keeps the promise in its
+replay (``python -m benchmarks.queueing``).
 
 Erlang's C by the expansion of Janssen, van Leeuwaarden and Zwart (2008), Operations Research 56(6): within 1 % down
 to one server. All functions take floats or arrays alike.
