@@ -72,7 +72,7 @@ def orientation(array: ArrayModel, sun: SunPath) -> tuple[Floats, Floats]:
     turned = pvlib.tracking.singleaxis(
         sun.zenith_deg,
         sun.azimuth_deg,
-        axis_slope=array.tilt_deg,
+        axis_tilt=array.tilt_deg,
         axis_azimuth=array.azimuth_deg,
         max_angle=array.tracker_limit_deg,
         backtrack=array.ground_cover_frac > 0,
