@@ -179,10 +179,8 @@ def _power_w(row: DecodeRow) -> float:
 
 
 def _name(text: str) -> CurveName:
-    known: dict[str, CurveName] = {
-        "vision": "vision", "prefill": "prefill", "diffusion": "diffusion", "decode-saturated": "decode-saturated", "recommendation": "recommendation",
-    }  # fmt: skip
-    return known[text]
+    known: tuple[CurveName, ...] = ("vision", "prefill", "diffusion", "decode-saturated", "recommendation")
+    return next(name for name in known if name == text)
 
 
 def main() -> None:

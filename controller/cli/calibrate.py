@@ -56,6 +56,7 @@ def calibrate(
     """
     from sites.catalog.load import gpu_id
     from sites.compute.calibrate import fit_decode, fit_sweep, overlay_files, read_rows
+    from sites.ports import SystemClock
 
     shape = cast("CurveName", _one_of("--profile", profile, PROFILES))
     grade = cast("Precision", _one_of("--precision", precision, ("fp16", "fp8", "int8", "int4")))
@@ -80,25 +81,28 @@ def calibrate(
             mend="give columns limit_w, throughput, power_w, or batch, itl_ms, power_w with --model",
         )
     if out is not None:
-        from sites.ports import SystemClock
-
-        files = overlay_files(
-            key, shape, curve.entry if curve else None, model, decoded, SystemClock().now_utc().date()
-        )
         if twin:
             raise InputError.single(
                 source="calibrate", field="--out", found=str(out), mend="leave it out: a twin is no measurement"
             )
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (out / name).write_text(text, encoding="utf-8")
-        say(f"wrote {', '.join(sorted(files))} to {out}; use them with MDC_CATALOG={out}")
+        today = SystemClock().now_utc().date()
+        _write_overlay(out, overlay_files(key, shape, curve.entry if curve else None, model, decoded, today))
     source = "simulated twin" if twin else "live" if live else str(table)
-    write(
-        json.dumps(_document(key, shape, curve, decoded, source))
-        if format is Format.JSON
-        else _text(key, shape, curve, decoded, source)
-    )
+    if format is Format.JSON:
+        write(json.dumps(_document(key, shape, curve, decoded, source)))
+    else:
+        write(_text(key, shape, curve, decoded, source))
+
+
+def _write_overlay(out: Path, files: dict[str, str]) -> None:
+    """Write catalogue files; what earlier measurements left there stays beside the new."""
+    from sites.catalog.load import laid_over
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        path = out / name
+        path.write_text(laid_over(path.read_text(encoding="utf-8"), text, path) if path.exists() else text, "utf-8")
+    say(f"wrote {', '.join(sorted(files))} to {out}; use them with MDC_CATALOG={out}")
 
 
 def _swept(key: str, index: int, meter: str, consent: bool, twin: bool, points: int) -> list[Row]:
@@ -190,8 +194,9 @@ def _text(key: str, profile: str, curve: Sweep | None, decoded: MeasuredDecode |
     if decoded is not None:
         lines.append(
             f"  {decoded.precision} on {decoded.gpus}: ITL {decoded.itl_base_ms:.2f} ms "
-            f"+ {decoded.itl_per_request_ms:.4f} ms a request, rmse {decoded.itl_rmse_ms:.2f} ms; draw {decoded.power_low_w:.0f} to "
-            f"{decoded.power_low_w + decoded.power_span_w:.0f} W, rmse {decoded.power_rmse_w:.1f} W"
+            f"+ {decoded.itl_per_request_ms:.4f} ms a request, rmse {decoded.itl_rmse_ms:.2f} ms; "
+            f"draw {decoded.power_low_w:.0f} to {decoded.power_low_w + decoded.power_span_w:.0f} W, "
+            f"rmse {decoded.power_rmse_w:.1f} W"
         )
         if decoded.prefill_frac is not None:
             lines.append(f"  prefill reaches {decoded.prefill_frac:.0%} of the dense FLOPs")

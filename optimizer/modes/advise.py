@@ -240,12 +240,11 @@ def _placed(advice: Advice, best: Advice, conditions: Conditions, first: bool) -
     assert top is not None
     count = f"{way.gpus} GPU{'s' if way.gpus != 1 else ''}"
     if first:
-        text = f"{count} at {way.limit_w:g} W hold{'s' if way.gpus == 1 else ''} the budget at the least {conditions.rank_by}"
+        hold = "hold" if way.gpus > 1 else "holds"
+        text = f"{count} at {way.limit_w:g} W {hold} the budget at the least {conditions.rank_by}"
         return replace(advice, verdict=Verdict.RECOMMENDED, reason=text)
-    cost, energy = (
-        way.usd_per_hour / top.usd_per_hour - 1.0,
-        way.energy_wh_per_request / top.energy_wh_per_request - 1.0,
-    )
+    cost = way.usd_per_hour / top.usd_per_hour - 1.0
+    energy = way.energy_wh_per_request / top.energy_wh_per_request - 1.0
     return replace(advice, reason=f"{count}: {cost:+.0%} cost and {energy:+.0%} energy against {best.gpu}")
 
 

@@ -164,6 +164,13 @@ def _read(path: Path) -> dict[str, object]:
     return {str(key): value for key, value in data.items()}
 
 
+def laid_over(old: str, new: str, path: Path) -> str:
+    """Return the YAML text of a catalogue file with the entries of ``new`` laid over those of ``old``."""
+    entries = {str(key): value for key, value in (yaml.load(old, Loader=_LOADER) or {}).items()}
+    _lay_over(entries, yaml.load(new, Loader=_LOADER) or {}, path.stem)
+    return yaml.safe_dump(entries, sort_keys=False, width=200)
+
+
 def _lay_over(entries: dict[str, object], new: dict[str, object], section: str) -> None:
     """Lay new entries over old ones; of sections that hold several per name, the new ones go before the old."""
     for key, value in new.items():
