@@ -18,7 +18,8 @@ from sites.compute import decode
 from sites.compute.calibration import fit_cap_curve
 from sites.compute.decode import PowerForm
 from sites.compute.hardware import ItemSpec, curve, gpu_spec, llm_spec, model_spec
-from sites.compute.point import decode_speed_frac, item_point, llm_point
+from sites.compute.items import item_point
+from sites.compute.point import decode_speed_frac, llm_point
 from sites.plant.gpu import speed_at_frac
 
 BATCH_OF_TARGET = 512.0

@@ -18,7 +18,8 @@ from sites.compute.hardware import (
     gpu_spec,
     model_spec,
 )
-from sites.compute.point import group_link, item_point, item_slots_max, llm_point, llm_slots_max
+from sites.compute.items import item_point, item_slots_max
+from sites.compute.point import group_link, llm_point, llm_slots_max
 from sites.schema.workload import Pool
 
 

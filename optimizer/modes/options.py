@@ -17,8 +17,9 @@ from typing import NamedTuple
 from sites.catalog.records import Precision
 from sites.compute.decode import GroupLink
 from sites.compute.hardware import GpuSpec, ItemSpec, LlmSpec, gpu_spec, model_spec, quality
+from sites.compute.items import item_point, item_slots_max
 from sites.compute.levels import limit_steps_w
-from sites.compute.point import Point, group_link, item_point, item_slots_max, llm_point, llm_slots_max
+from sites.compute.point import Point, group_link, llm_point, llm_slots_max
 from sites.schema.workload import Pool, Service
 
 TOKENS_SCV = 0.6
