@@ -78,8 +78,8 @@ class Cycle:
         self._before: Setpoints | None = None
         self._waiting: tuple[Future[None], tuple[DecisionEntry, ...]] | None = None
 
-    def run(self, devices: SiteDevices, work: Work | None, now: datetime) -> Cycled:
-        """Run one cycle on ``devices`` at site time ``now``."""
+    def run(self, devices: SiteDevices, work: Work | None, now: datetime, *, reachable: bool = True) -> Cycled:
+        """Run one cycle on ``devices`` at site time ``now``; not ``reachable`` = there is nobody to give orders to."""
         snapshot = devices.read()
         inbox = self._records.inbox
         self._records.post(*self._book.take(inbox, devices, now), *self._book.follow(snapshot, devices))
@@ -89,19 +89,32 @@ class Cycle:
         wanted = overridden(decided.setpoints, inbox.overrides, self._site)
         guarded = apply_guards(snapshot, wanted, self._site, self._memory, jobs=self._book.jobs)
         self._memory = guarded.memory
-        written, outcomes = self._act(devices, wanted, guarded, decided, now)
+        written, outcomes = self._act(devices, wanted, guarded, decided, now, reachable)
         self._before = written
         plan_id = decided.cause.plan_id
         self._records.post(*self._reporter.cycle(snapshot, guarded, written, outcomes, decided.level, plan_id))
         return Cycled(snapshot=guarded.snapshot, decided=decided, guarded=guarded, written=written, outcomes=outcomes)
 
     def _act(
-        self, devices: SiteDevices, wanted: Setpoints, guarded: GuardResult, decided: Decided, now: datetime
+        self,
+        devices: SiteDevices,
+        wanted: Setpoints,
+        guarded: GuardResult,
+        decided: Decided,
+        now: datetime,
+        reachable: bool,
     ) -> tuple[Setpoints, tuple[Outcome, ...]]:
         allowed, level = guarded.setpoints, decided.level
         self._settle_waiting()
         changes = self._ledger.changes(
-            wanted, allowed, decided.cause, guarded.reasons, level=level.value, over=self._book.over, now=now
+            wanted,
+            allowed,
+            decided.cause,
+            guarded.reasons,
+            level=level.value,
+            over=self._book.over,
+            reachable=reachable,
+            now=now,
         )
         forced = tuple(each for each in changes if each.origin in ("guard", "safe_state"))
         planned = tuple(each for each in changes if each.origin not in ("guard", "safe_state"))
@@ -118,7 +131,7 @@ class Cycle:
         missing = tuple(each.subject for each in planned if not self._ledger.stands(each.subject, each.order_text))
         written = held_back(allowed, self._before, missing)
         outcomes = devices.write(written)
-        ids = self._ledger.open_ids(written, level=level.value)
+        ids = self._ledger.open_ids(written, level=level.value, reachable=reachable)
         self._ledger.acted(ids)
         if ids:
             self._records.post(ActedEntry(ids=ids, at_utc=now))

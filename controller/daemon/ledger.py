@@ -79,6 +79,7 @@ class Ledger:
         *,
         level: str,
         over: frozenset[str],
+        reachable: bool,
         now: datetime,
     ) -> tuple[DecisionEntry, ...]:
         """Return the decisions that lead from the standing orders to ``allowed``.
@@ -90,12 +91,13 @@ class Ledger:
             reasons: why guards narrowed it.
             level: rung of the ladder in force.
             over: names of jobs that are done or cancelled: no order is left to give.
+            reachable: whether there are devices to tell; without them only the rung can change.
             now: site time.
         """
-        orders = orders_of(allowed) | {"level": level}
+        orders = (orders_of(allowed) if reachable else {}) | {"level": level}
         asked = orders_of(wanted)
         for subject in self._standing:
-            if subject not in orders and subject.removeprefix("job ") not in over:
+            if reachable and subject not in orders and subject.removeprefix("job ") not in over:
                 orders[subject] = idle_order(subject)
         found = tuple(reasons)
         made = []
@@ -152,13 +154,15 @@ class Ledger:
         standing = self._standing.get(subject)
         return standing is not None and standing.order_text == order_text
 
-    def open_ids(self, allowed: Setpoints, *, level: str) -> tuple[str, ...]:
+    def open_ids(self, allowed: Setpoints, *, level: str, reachable: bool) -> tuple[str, ...]:
         """Return the ids of standing orders that ``allowed`` carries out and that are not marked as acted yet."""
         orders = orders_of(allowed) | {"level": level}
         return tuple(
             standing.decision_id
             for subject, standing in self._standing.items()
-            if not standing.acted and orders.get(subject, idle_order(subject)) == standing.order_text
+            if not standing.acted
+            and (reachable or subject == "level")
+            and orders.get(subject, idle_order(subject)) == standing.order_text
         )
 
     def acted(self, ids: Iterable[str]) -> None:

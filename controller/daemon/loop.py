@@ -68,6 +68,7 @@ class LoopOptions:
     port: int | None = 8080
     """Port of the console on 127.0.0.1; none = no console."""
     worker_memory_mb: int = 6144
+    worker_module: str = "controller.daemon.worker"
 
 
 class Loop:
@@ -116,7 +117,9 @@ class Loop:
         self._deliveries: tuple[FuelDelivery, ...] = ()
         self._resume(resumed)
         arguments = ["--site", options.site_file, "--store", options.url]
-        self._planner = PlannerProcess([*arguments, "--memory-mb", str(options.worker_memory_mb)], clock=host)
+        self._planner = PlannerProcess(
+            [*arguments, "--memory-mb", str(options.worker_memory_mb)], clock=host, module=options.worker_module
+        )
         self._desk = PlanningDesk(site, self._planner, self._ladder, self._recorder, self._alarms, host)
         self._console: ConsoleProcess | None = None
         if options.port is not None:
@@ -204,7 +207,7 @@ class Loop:
     def _turn(self) -> Cycled:
         """Run one cycle, move the plant, see to the other processes, and wait for the next cycle."""
         now = self._clock.now_utc()
-        result = self._cycle.run(self._devices, self._work, now)
+        result = self._cycle.run(self._devices, self._work, now, reachable=self._twin is not None)
         self._manager.cycle_done()
         self._answers(now)
         self._requests(now, result)
