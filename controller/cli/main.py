@@ -10,7 +10,7 @@ import sys
 import click
 import typer
 
-from controller.cli import check, run, simulate
+from controller.cli import advise, calibrate, catalog, check, db, forecast, jobs, plan, run, simulate
 from sites.errors import InputError
 
 app = typer.Typer(
@@ -22,7 +22,14 @@ app = typer.Typer(
 )
 app.command("check")(check.check)
 app.command("run")(run.run)
+app.command("plan")(plan.plan)
 app.command("simulate")(simulate.simulate)
+app.add_typer(forecast.app, name="forecast")
+app.add_typer(jobs.app, name="jobs")
+app.command("advise")(advise.advise)
+app.command("catalog")(catalog.catalog)
+app.command("calibrate")(calibrate.calibrate)
+app.add_typer(db.app, name="db")
 
 
 def main() -> None:

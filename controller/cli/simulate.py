@@ -32,7 +32,7 @@ def simulate(
     out: Annotated[Path | None, typer.Option(help="Also write the JSON here.")] = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Run policies in closed loop on the perturbed plant: same weather, same jobs, same start, a drain period at the end.
+    """Run policies in closed loop on the perturbed plant: same weather, jobs and start, a drain period at the end.
 
     Example: [bold]mdc simulate container --start 2025-06-16 --days 7 --policy rules --policy planner[/bold]
     """
