@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a bug or the outside world failed, 2 bad input, 3 no plan 
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -43,7 +44,12 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = 2
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("stopped\n")
         code = 130
+    except Exception as error:
+        if os.environ.get("MDC_LOG") == "DEBUG":
+            raise
+        sys.stderr.write(f"failed: {type(error).__name__}: {error} (MDC_LOG=DEBUG shows where)\n")
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
