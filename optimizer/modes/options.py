@@ -130,10 +130,15 @@ def group_sizes(
 def _groups(
     gpu: GpuSpec, pool: Pool, model: LlmSpec, precision: Precision, context: float, draft: bool, kept: int
 ) -> list[tuple[int, bool]]:
-    """Return (GPUs, pipeline) of the groups to try; a pipeline only where tensor parallel would go over PCIe."""
+    """Return (GPUs, pipeline) of the groups to try.
+
+    A pipeline only where one GPU does not hold the model and tensor parallel would go over PCIe.
+    """
     sizes = group_sizes(gpu, pool, model, precision, context, draft)[:kept]
     groups = [(size, False) for size in sizes]
-    return groups + [(size, True) for size in sizes if group_link(gpu, pool.interconnect, size).over_pcie and not draft]
+    needed = bool(sizes) and sizes[0] > 1 and not draft
+    piped = [(size, True) for size in sizes if needed and group_link(gpu, pool.interconnect, size).over_pcie]
+    return groups + piped
 
 
 def _llm_options(
@@ -213,35 +218,25 @@ def _item_options(
 def _kept(
     at: Callable[[int, float], Point], most: int, limits: Sequence[float], budget_s: float, demand: Demanded
 ) -> list[tuple[float, Point, float]]:
-    """Return (limit, point, draw with one request) for the largest batches that keep the budget at each limit."""
+    """Return (limit, point, draw with one request) for the largest batches that keep the budget at each limit.
+
+    From the highest limit down: a lower one never allows a larger batch.
+    """
     batches = [batch for batch in BATCHES if batch <= min(most, demand.batch_max)]
-    kept: list[tuple[float, Point, float]] = []
-    last: tuple[float, float] | None = None
-    for limit in limits:
-        count = _feasible(at, batches, limit, budget_s, demand)
+    count = len(batches)
+    found: list[list[tuple[float, Point, float]]] = []
+    for limit in reversed(limits):
+        while count and service_quantile_s(at(batches[count - 1], limit), demand) > budget_s:
+            count -= 1
         if count == 0:
-            continue
+            break
         top = at(batches[count - 1], limit)
-        if (top.power_w, top.service_s) == last:
-            continue
-        last = (top.power_w, top.service_s)
+        if found and (top.power_w, top.service_s) == (found[-1][-1][1].power_w, found[-1][-1][1].service_s):
+            found.pop()
         single_w = at(1, limit).power_w
-        kept += [(limit, at(batch, limit), single_w) for batch in batches[max(count - BATCHES_KEPT, 0) : count]]
-    return kept
-
-
-def _feasible(
-    at: Callable[[int, float], Point], batches: Sequence[int], limit: float, budget_s: float, demand: Demanded
-) -> int:
-    """Return how many of ``batches``, ascending, keep the budget when alone; by bisection."""
-    low, high = 0, len(batches)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if service_quantile_s(at(batches[middle - 1], limit), demand) <= budget_s:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+        kept = batches[max(count - BATCHES_KEPT, 0) : count]
+        found.append([(limit, at(batch, limit), single_w) for batch in kept])
+    return [each for group in reversed(found) for each in group]
 
 
 @lru_cache(maxsize=8)

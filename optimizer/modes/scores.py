@@ -13,7 +13,7 @@ from sites.compute.queueing import Floats, sustained_rate_rps
 
 Ints = npt.NDArray[np.int64]
 
-REPLICAS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+REPLICAS = np.array((1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128))
 P99_CLASSES = 4
 
 
@@ -46,30 +46,32 @@ class Scores(NamedTuple):
 
 def rows_of(found: Sequence[Sequence[Option]], budgets_s: Sequence[float], tails: Sequence[float]) -> Rows:
     """Return the options of each service times its replicas; ``budgets_s`` and ``tails`` are per service."""
-    index: list[tuple[int, int, int]] = []
     numbers: list[tuple[float, ...]] = []
     for which, (mine, budget_s, tail) in enumerate(zip(found, budgets_s, tails, strict=True)):
         for place, option in enumerate(mine):
-            point = option.point
-            for replicas in REPLICAS:
-                if replicas > option.replicas_max:
-                    break
-                index.append((which, place, replicas))
-                numbers.append(
-                    (
-                        point.slots,
-                        point.service_s,
-                        option.scv,
-                        point.power_w * option.group,
-                        option.single_w * option.group,
-                        option.idle_w * option.group,
-                        option.quality,
-                        budget_s,
-                        tail,
-                    )
+            point, group = option.point, option.group
+            numbers.append(
+                (
+                    which,
+                    place,
+                    option.replicas_max,
+                    point.slots,
+                    point.service_s,
+                    option.scv,
+                    point.power_w * group,
+                    option.single_w * group,
+                    option.idle_w * group,
+                    option.quality,
+                    budget_s,
+                    tail,
                 )
-    keys, values = np.array(index, dtype=np.int64).T, np.array(numbers).T
-    return Rows(keys[0], keys[1], keys[2].astype(np.float64), *values)
+            )
+    table = np.array(numbers)
+    counts = np.searchsorted(REPLICAS, table[:, 2], side="right")
+    table = np.repeat(table, counts, axis=0)
+    replicas = np.concatenate([REPLICAS[:count] for count in counts])
+    keys, values = table[:, :2].astype(np.int64), table[:, 3:].T
+    return Rows(keys[:, 0], keys[:, 1], replicas.astype(np.float64), *values)
 
 
 def score(rows: Rows, rate_cv2: float, arrival_scv: float = 1.0) -> Scores:

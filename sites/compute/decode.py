@@ -159,6 +159,7 @@ def reduce_s(model: LlmSpec, tokens: float, link: GroupLink, constants: Roofline
     return start_s * model.layers * math.log2(link.gpus) + volume_b / (link.bandwidth_b_s * LINK_EFFICIENCY)
 
 
+@lru_cache(maxsize=8192)
 def prefill_s(gpu: GpuSpec, model: LlmSpec, precision: Precision, tokens: float, link: GroupLink) -> float:
     """Return the time [s] of a prompt of ``tokens`` alone on the group (2)."""
     if tokens <= 0.0:

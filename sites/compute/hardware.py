@@ -154,11 +154,13 @@ def curve(name: CurveName, gpu_key: str = "") -> CapCurve:
     return CapCurve(knee_frac=entry.knee_frac.value, exponent=entry.exponent.value)
 
 
+@lru_cache(maxsize=8)
 def bytes_per_param(precision: Precision) -> float:
     """Return the memory of one parameter, bytes, with scales and zero points."""
     return load_catalog().precisions[precision].bytes_per_param.value
 
 
+@lru_cache(maxsize=32)
 def quality(precision: Precision, native: Precision = "fp16") -> float:
     """Return answer quality, 0..1, relative to the weights as published (``native``)."""
     kinds = load_catalog().precisions
