@@ -47,7 +47,7 @@ format: $(VENV)/.installed-dev ## Format the code
 	@$(BIN)/ruff check --fix .
 
 schema: $(VENV)/.installed ## Write the JSON Schemas of site, problem and plan into docs/schema
-	@$(BIN)/python -m controller.cli.schema docs/schema
+	@$(BIN)/python -m controller.schemas docs/schema
 
 bench: $(VENV)/.installed-dev ## Every benchmark, reduced
 	@for topic in benchmarks/*.py; do \

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from controller.cli.output import Format, FormatOption, write
-from sites.load import load_site
+from sites.load import find_site, load_site
 from sites.schema.site import Site
 
 
 def check(
     site: Annotated[str, typer.Argument(metavar="SITE", help="Site file, or the name of an example.")] = "container",
     format: FormatOption = Format.TABLE,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of site files for your editor.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of site files for your editor.")
+    ] = False,
 ) -> None:
     """Check a site file: all faults at once, each with field, finding and mend.
 
@@ -26,10 +27,14 @@ def check(
         write(json.dumps(Site.model_json_schema(), indent=2))
         return
     found = load_site(site)
+    file = find_site(site)
+    from controller.checking import check_here
+
+    check_here(found, source=file.name, folder=file.parent)
     if format is Format.JSON:
         write(found.model_dump_json())
         return
-    write(f"{Path(site).name} is in order: {summary(found)}")
+    write(f"{file.name} is in order: {summary(found)}")
 
 
 def summary(site: Site) -> str:

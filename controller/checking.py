@@ -1,0 +1,76 @@
+"""What a site file promises, held against the rest of the program: catalogue, menus, plant curves, weather file.
+
+``sites.load`` finds what is wrong inside a file; this finds what is wrong with it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from controller.capability import service_menu
+from forecasting.weather.files import PACKAGED
+from sites.compute.hardware import gpu_spec, model_spec
+from sites.errors import InputError, InputFault, shorten
+from sites.plant.params import plant_params
+from sites.schema.site import Site
+
+
+def check_here(site: Site, *, source: str, folder: Path) -> None:
+    """Check everything that the site file names.
+
+    Raises:
+        InputError: with all faults: unknown GPUs or models, services that no mode can serve, curves that the plant
+            cannot take, a weather file that is not there.
+    """
+    faults: list[InputFault] = []
+    for index, pool in enumerate(site.pools):
+        faults += _faults(partial(gpu_spec, pool.gpu), source, f"pools[{index}].gpu")
+    for index, service in enumerate(site.services):
+        faults += _faults(partial(model_spec, service.model), source, f"services[{index}].model")
+    if not faults:
+        faults += _unservable(site, source)
+    faults += _faults(partial(plant_params, site), source, "")
+    faults += _weather_faults(site, source, folder)
+    if faults:
+        raise InputError(faults)
+
+
+def _faults(look_up: Callable[[], object], source: str, field: str) -> list[InputFault]:
+    try:
+        look_up()
+    except InputError as error:
+        return [
+            InputFault(source=source, field=field or fault.field, found=fault.found, mend=fault.mend)
+            for fault in error.faults
+        ]
+    return []
+
+
+def _unservable(site: Site, source: str) -> list[InputFault]:
+    faults = []
+    for index, service in enumerate(site.services):
+        most_rps = max((mode.rate_rps for mode in service_menu(service, site.pools)), default=0.0)
+        if most_rps < service.demand.mean_rps:
+            mend = f"the pools named serve at most {most_rps:.3g} requests/s within {service.p99_s:g} s; "
+            mend += "`mdc advise` ranks what would do: more replicas, another pool or precision, a longer budget"
+            faults.append(
+                InputFault(
+                    source=source,
+                    field=f"services[{index}].demand.mean_rps",
+                    found=shorten(service.demand.mean_rps),
+                    mend=mend,
+                )
+            )
+    return faults
+
+
+def _weather_faults(site: Site, source: str, folder: Path) -> list[InputFault]:
+    name = site.weather.file
+    if site.weather.source == "clear-sky" or name.startswith(PACKAGED):
+        return []
+    if not name or not (folder / name).is_file():
+        mend = f"name a file beside the site file, or one inside the pvlib package as {PACKAGED}723170TYA.CSV"
+        return [InputFault(source=source, field="weather.file", found=shorten(name), mend=mend)]
+    return []
