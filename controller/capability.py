@@ -17,7 +17,7 @@ from sites.compute.records import PowerProfile, ServingMode
 from sites.schema.site import Site
 from sites.schema.workload import Pool, Service
 
-RATES = 8
+RATES = 6
 MODES_CONSIDERED = 60
 PROFILES: tuple[PowerProfile, ...] = ("decode", "prefill", "vision", "training")
 
@@ -47,11 +47,11 @@ def capability(site: Site) -> Capability:
 def service_menu(service: Service, pools: tuple[Pool, ...]) -> tuple[ServingMode, ...]:
     """Return the modes of a service that matter at the rates it sees.
 
-    For each pool (its GPUs are scarce on their own) and each rate from a quarter of the mean to six times it, the mode that
-    holds the rate with the least power, and the one that holds it with the fewest GPUs.
+    For each pool (its GPUs are scarce on their own) and each rate from a quarter of the mean to five times it, the mode that
+    holds the rate with the least power; and the one that holds the highest with the fewest GPUs.
     """
     bursts = rate_cv2_at(service.demand.mean_rps)
-    rates = [service.demand.mean_rps * 0.25 * 24.0 ** (i / (RATES - 1)) for i in range(RATES)]
+    rates = [service.demand.mean_rps * 0.25 * 20.0 ** (i / (RATES - 1)) for i in range(RATES)]
     chosen: dict[str, ServingMode] = {}
     for pool in pools:
         if pool.name not in service.pools:
@@ -62,10 +62,10 @@ def service_menu(service: Service, pools: tuple[Pool, ...]) -> tuple[ServingMode
             enough = [mode for mode in modes if mode.rate_rps >= rate]
             if enough:
                 leanest = min(enough, key=lambda mode: (mode.power_w(rate), mode.gpus, mode.name))
-                smallest = min(enough, key=lambda mode: (mode.gpus, mode.power_w(rate), mode.name))
-                chosen.update({leanest.name: leanest, smallest.name: smallest})
-        if modes:
-            chosen[modes[-1].name] = modes[-1]
+                chosen[leanest.name] = leanest
+        if enough := [mode for mode in modes if mode.rate_rps >= rates[-1]] or list(modes[-1:]):
+            smallest = min(enough, key=lambda mode: (mode.gpus, mode.power_w(rates[-1]), mode.name))
+            chosen[smallest.name] = smallest
     return tuple(sorted(chosen.values(), key=lambda mode: (mode.rate_rps, mode.name)))
 
 
