@@ -10,9 +10,10 @@ labels are off in truth is estimated later from its past (``forecasting.nwp.labe
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -80,7 +81,7 @@ class OpenMeteo:
         none."""
         try:
             body = self._body()
-        except _TooSlow:
+        except _TooSlowError:
             return self._fault("slow", f"no whole answer within {self.deadline_s:g} s; the next try is in an hour")
         except httpx.TimeoutException:
             return self._fault("slow", f"no answer within {self.deadline_s:g} s; the next try is in an hour")
@@ -108,7 +109,7 @@ class OpenMeteo:
             for part in answer.iter_bytes():
                 parts.append(part)
                 if self.clock.monotonic_s() - began_s > self.deadline_s:
-                    raise _TooSlow
+                    raise _TooSlowError
                 if sum(map(len, parts)) > LARGEST_ANSWER_BYTES:
                     raise httpx.DecodingError("answer is too large")
         return b"".join(parts)
@@ -135,7 +136,7 @@ class OpenMeteo:
         if len(times) < 2 or len(irradiance) != len(times):
             return self._fault("truncated", f"{len(irradiance)} values for {len(times)} times")
         step_s = times[1] - times[0]
-        if step_s <= 0 or any(b - a != step_s for a, b in zip(times, times[1:], strict=False)):
+        if step_s <= 0 or any(b - a != step_s for a, b in pairwise(times)):
             return self._fault("broken", "times are not equally spaced")
         now = self.clock.now_utc()
         last = datetime.fromtimestamp(times[-1], tz=UTC)
@@ -148,14 +149,27 @@ class OpenMeteo:
         ghi = parts.pop("ghi_w_m2")
         if ghi is None or not any(math.isfinite(value) for value in ghi.values):
             return self._fault("nothing", "every irradiance is missing")
-        return NwpRun(source=self.source, issued_utc=now, ghi_w_m2=ghi, **parts)
+        return _run_of(self.source, now, ghi, parts)
 
     def _fault(self, kind: FaultKind, text: str) -> NwpFault:
         return NwpFault(source=self.source, kind=kind, text=text)
 
 
-class _TooSlow(Exception):
+class _TooSlowError(Exception):
     """The answer trickles."""
+
+
+def _run_of(source: str, issued_utc: datetime, ghi: TimeSeries, parts: Mapping[str, TimeSeries | None]) -> NwpRun:
+    return NwpRun(
+        source=source,
+        issued_utc=issued_utc,
+        ghi_w_m2=ghi,
+        dni_w_m2=parts.get("dni_w_m2"),
+        temp_air_c=parts.get("temp_air_c"),
+        humidity_pct=parts.get("humidity_pct"),
+        wind_m_s=parts.get("wind_m_s"),
+        pressure_hpa=parts.get("pressure_hpa"),
+    )
 
 
 def _series(start_s: float, step_s: float, values: Sequence[Any] | None, count: int) -> TimeSeries | None:
@@ -204,9 +218,11 @@ class DropFolder:
         """Return the run in a CSV file."""
         try:
             text = file.read_text(encoding="utf-8")
-            heads = dict(
-                (part.strip() for part in line[1:].split(":", 1)) for line in text.splitlines() if line.startswith("#")
-            )
+            heads: dict[str, str] = {}
+            for line in text.splitlines():
+                if line.startswith("#"):
+                    key, _, value = line[1:].partition(":")
+                    heads[key.strip()] = value.strip()
             issued = datetime.fromisoformat(heads["issued"])
             share = {"start": 0.0, "middle": 0.5, "end": 1.0}[heads["label"]]
             table = pd.read_csv(file, comment="#")
@@ -214,7 +230,7 @@ class DropFolder:
             ghi = pd.to_numeric(table["ghi_w_m2"], errors="coerce")
         except (OSError, ValueError, KeyError, TypeError) as error:
             return self._fault(
-                "broken", f"{file.name}: {type(error).__name__} {error}; see the documentation of the format"
+                "broken", f"{file.name}: {type(error).__name__} {error}; give the three head lines and the columns"
             )
         if issued.tzinfo is None:
             return self._fault("broken", f"{file.name}: the issue time needs an offset")
@@ -230,9 +246,7 @@ class DropFolder:
         }
         series = _series(start_s, step_s, ghi.tolist(), len(table))
         assert series is not None
-        return NwpRun(
-            source=heads.get("source", self.source), issued_utc=issued.astimezone(UTC), ghi_w_m2=series, **optional
-        )
+        return _run_of(heads.get("source", self.source), issued.astimezone(UTC), series, optional)
 
     def _fault(self, kind: FaultKind, text: str) -> NwpFault:
         return NwpFault(source=self.source, kind=kind, text=text)
