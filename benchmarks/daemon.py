@@ -26,12 +26,18 @@ from controller.daemon.order_log import LoggedDevices, Told, disagreements, read
 FIRST = "first control cycle done"
 START_TARGET_S, MEMORY_TARGET_MB = 2.0, 150.0
 SEED = 20260601
+SETTLE_S = 3.0
+"""The first run lives at least this long with its plant, so that there is a state to come back to."""
+YOUNG_SHARE, YOUNG_S = 0.3, 1.5
+"""Share of the kills that come while the daemon starts, and how long that is taken to last."""
 
 
 class Start(NamedTuple):
     """One start of the daemon."""
 
     first_cycle_s: float
+    cpu_s: float
+    """Processor time until then."""
     peak_mb: float
 
 
@@ -102,15 +108,21 @@ def peak_mb(pid: int) -> float:
 def kill_runs(
     folder: Path, *, kills: int, span_s: float, speed: float, worker_module: str, seed: int = SEED
 ) -> Verdict:
-    """Kill a daemon ``kills`` times at random moments within ``span_s`` of its start, then stop it once in order."""
+    """Kill a daemon ``kills`` times, then stop it once in order.
+
+    Most kills come within ``span_s`` after its first cycle, some while it is starting.
+    """
     store, log = folder / "mdc.sqlite", folder / "orders.log"
     moments = random.Random(seed)
     for number in range(kills):
         process = spawn(f"sqlite:///{store}", log, speed=speed, worker_module=worker_module)
-        wait_s = moments.uniform(0.2, span_s)
+        young = number > 0 and moments.random() < YOUNG_SHARE
         if number == 0:
             await_line(process, "preparing 3/3", timeout_s=120.0)
-        _drained_wait(process, wait_s)
+            _drained_wait(process, SETTLE_S)
+        elif not young:
+            await_line(process, FIRST, timeout_s=60.0)
+        _drained_wait(process, moments.uniform(0.1, YOUNG_S if young else span_s))
         process.send_signal(signal.SIGKILL)
         process.wait()
         _close(process)
@@ -182,12 +194,14 @@ def measure_start(folder: Path, *, run_s: float) -> Start:
     )
     await_line(process, FIRST, timeout_s=30.0)
     first_s = time.monotonic() - begin
+    ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    cpu_s = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
     _drained_wait(process, run_s)
     peak = peak_mb(process.pid)
     process.send_signal(signal.SIGTERM)
     process.wait(30)
     _close(process)
-    return Start(first_s, peak)
+    return Start(first_s, cpu_s, peak)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -204,10 +218,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         new = measure_start(Path(name), run_s=20.0 if options.quick else 60.0)
         again = measure_start(Path(name), run_s=20.0 if options.quick else 60.0)
     with tempfile.TemporaryDirectory() as name:
-        found = kill_runs(Path(name), kills=kills, span_s=8.0, speed=120.0, worker_module="controller.daemon.worker")
+        found = kill_runs(Path(name), kills=kills, span_s=6.0, speed=600.0, worker_module="controller.daemon.worker")
     peak = max(new.peak_mb, again.peak_mb)
-    print(f"start to first cycle, new store    {new.first_cycle_s:6.2f} s   target < {START_TARGET_S:g} s")
-    print(f"start to first cycle, old store    {again.first_cycle_s:6.2f} s   target < {START_TARGET_S:g} s")
+    for name, start in (("new", new), ("old", again)):
+        print(
+            f"start to first cycle, {name} store    {start.first_cycle_s:6.2f} s   target < {START_TARGET_S:g} s"
+            f"   ({start.cpu_s:.2f} s of one core, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)"
+        )
     print(f"peak resident memory of the loop   {peak:6.1f} MB  target < {MEMORY_TARGET_MB:g} MB")
     print(
         f"killed {found.kills} times: {found.decisions} decisions, {found.orders_seen} orders seen by devices, "
