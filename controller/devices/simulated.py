@@ -329,7 +329,7 @@ class SimulatedSite:
             pv_kw=self._scaled(flows.pv_used_kw) if flows else None,
             pv_available_kw=self._scaled(flows.pv_available_kw) if flows else None,
             tank_l=plant.tank_l if self._site.tank else None,
-            load_kw=self._scaled(sum(flows.served_kw) + flows.cooling_kw + flows.heater_kw) if flows else None,
+            load_kw=self._scaled(_bus_load_kw(flows)) if flows else None,
             it_kw=self._scaled(flows.it_kw) if flows else None,
             cooling_kw=self._scaled(flows.cooling_kw) if flows else None,
             unserved_kw=sum(flows.unserved_kw) if flows else 0.0,
@@ -404,6 +404,11 @@ class SimulatedSite:
 
     def _scaled(self, value: float) -> float:
         return value * (1.0 + self._noise.gauss(0.0, POWER_NOISE_FRAC)) if self._perturbed else value
+
+
+def _bus_load_kw(flows: Flows) -> float:
+    """Return all that draws from the bus; a charging UPS is a load like the others."""
+    return sum(flows.served_kw) + flows.cooling_kw + flows.heater_kw + max(-flows.ups_kw, 0.0)
 
 
 def _served_frac(loads: _Loads, flows: Flows, at: int) -> float:
