@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from controller.records.reading import Reader
-from controller.records.store import STORE_FAULTS, open_engine, revision
+from controller.records.store import STORE_FAULTS, exists
 from controller.records.views import Alarm, Delivery, GuardAction, SiteNow, StoredDecision, StoredPlan
 from sites.ports import Clock
 from sites.schema.site import Site
@@ -110,14 +110,8 @@ class DeskReader:
 
     def _open(self) -> Reader | None:
         """Return the open reader; none while the store is not there or not migrated yet."""
-        if self._reader is None:
-            engine = open_engine(self._url, durable=False)
-            try:
-                ready = revision(engine) is not None
-            finally:
-                engine.dispose()
-            if ready:
-                self._reader = Reader(self._url, self._site.name)
+        if self._reader is None and exists(self._url):
+            self._reader = Reader(self._url, self._site.name)
         return self._reader
 
     @staticmethod

@@ -9,9 +9,10 @@ from controller.records.views import GuardAction, StoredDecision, StoredPlan
 from controller.reports.charts.power import NOTHING_KW
 from controller.reports.charts.words import clock, day_clock, energy_text, figure, money, percent
 from controller.reports.figures import Figure, PlanView, plan_figures
+from controller.reports.local_times import local_times
 from controller.reports.summary import PlanSummary, summarise
 from controller.web.desk import SHOWN_ORDERS, Desk
-from controller.web.lines import Line, Tile, local_times
+from controller.web.lines import Line, Tile
 from optimizer.records import Decision, Plan, Problem, Status
 from sites.reasons import REASONS
 

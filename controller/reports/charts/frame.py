@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from controller.reports.charts.panel import Panel
+from controller.reports.charts.patterns import HATCHED
 from controller.reports.charts.scales import Scale, TimeScale, clock_ticks, nice_step, nice_ticks, zone_text
 from controller.reports.charts.svg import document, element, group, line, rect, text
 from controller.reports.charts.words import clock, day_clock, width_px
@@ -31,6 +32,8 @@ class Horizon:
     """Marked with a line if inside."""
     dark: tuple[bool, ...] = ()
     """Intervals without sun, shaded; empty = none."""
+    unknown: tuple[bool, ...] = ()
+    """Intervals of which nothing is known, covered; empty = none."""
 
     @cached_property
     def moments(self) -> tuple[datetime, ...]:
@@ -90,16 +93,34 @@ def make_frame(
 
 def nights(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> Markup:
     """Return the shading of intervals without sun."""
-    scale = time_scale(panel, horizon)
-    spans: list[tuple[float, float]] = []
-    for (left, right), dark in zip(pairwise(horizon.moments), horizon.dark, strict=False):
-        if dark and spans and abs(spans[-1][1] - scale(left)) < 0.01:
-            spans[-1] = (spans[-1][0], scale(right))
-        elif dark:
-            spans.append((scale(left), scale(right)))
+    spans = _spans(panel, horizon, horizon.dark)
     return group(
         (rect(left, top, right - left, bottom - top, class_="night") for left, right in spans), aria_hidden="true"
     )
+
+
+def covers(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> Markup:
+    """Return the hatched cover of intervals of which nothing is known."""
+    spans = _spans(panel, horizon, horizon.unknown)
+    return group(
+        (
+            rect(left, top, right - left, bottom - top, class_="unknown", fill=HATCHED["unknown"])
+            for left, right in spans
+        ),
+        aria_hidden="true",
+    )
+
+
+def _spans(panel: Panel, horizon: Horizon, flags: Sequence[bool]) -> list[tuple[float, float]]:
+    """Return (left, right) px of each run of flagged intervals."""
+    scale = time_scale(panel, horizon)
+    spans: list[tuple[float, float]] = []
+    for (left, right), flag in zip(pairwise(horizon.moments), flags, strict=False):
+        if flag and spans and abs(spans[-1][1] - scale(left)) < 0.01:
+            spans[-1] = (spans[-1][0], scale(right))
+        elif flag:
+            spans.append((scale(left), scale(right)))
+    return spans
 
 
 def time_axis(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> Markup:
@@ -190,12 +211,18 @@ def chart(
     """Return a whole chart: nights, axes, marks, the present, columns."""
     panel, horizon = frame.panel, frame.horizon
     top, bottom = panel.top, frame.bottom
+    if horizon.unknown:
+        told = [
+            f"{span}: not measured" if unknown else words
+            for words, span, unknown in zip(told, horizon.spans, horizon.unknown, strict=True)
+        ]
     return document(
         [
             nights(panel, horizon, top=top, bottom=bottom),
             value_axis(frame, tick),
             time_axis(panel, horizon, top=top, bottom=bottom),
             *marks,
+            covers(panel, horizon, top=top, bottom=bottom),
             now_line(panel, horizon, top=top, bottom=bottom),
             columns(frame, told),
         ],

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from controller.reports.charts.svg import element, line, rect
 
-HATCHED: dict[str, str] = {"curtailed": "url(#hatch-curtailed)", "late": "url(#hatch-late)"}
+HATCHED: dict[str, str] = {"curtailed": "url(#hatch-curtailed)", "unknown": "url(#hatch-unknown)"}
 """Fill of the classes that are hatched."""
 
 
@@ -14,7 +14,7 @@ def pattern_drawing() -> Markup:
     """Return the hidden drawing that defines the hatchings; put it once on each page."""
     return element(
         "svg",
-        element("defs", _stripes("hatch-curtailed", "stripe-curtailed"), _stripes("hatch-late", "stripe-late")),
+        element("defs", _stripes("hatch-curtailed", "stripe-curtailed"), _stripes("hatch-unknown", "stripe-unknown")),
         xmlns="http://www.w3.org/2000/svg",
         width=0,
         height=0,

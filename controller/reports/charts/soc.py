@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
-from controller.reports.charts.frame import Horizon, chart, make_frame
+from controller.reports.charts.frame import Frame, Horizon, chart, make_frame
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.svg import Point, element, line, polyline_path, rect, text
 from controller.reports.charts.words import energy_text, percent, width_px
@@ -30,9 +32,13 @@ def soc_chart(
     limits: SocLimits,
     *,
     soc_now_frac: float | None,
+    planned: Sequence[float | None] = (),
     height: float = 170,
 ) -> Markup:
-    """Return the state-of-charge chart in percent of usable capacity."""
+    """Return the state-of-charge chart in percent of usable capacity.
+
+    ``planned`` are fractions at the ends of the intervals, drawn broken beside what happened; none = no plan then.
+    """
     frame = make_frame(panel, horizon, height=height, low=0, high=100, unit="% of usable capacity", ticks=4)
     edges, value = frame.edges, frame.value
     ends = [each.soc_end_frac * 100 for each in intervals]
@@ -52,6 +58,7 @@ def soc_chart(
         element("path", d=area, class_="area battery soft"),
         line(panel.left, reserve_y, right, reserve_y, class_="reserve"),
         element("path", d=polyline_path(points), class_="curve battery"),
+        *_planned_curves(frame, planned),
         text(reserve_words, right - width_px(reserve_words, panel.text_px) - 2, reserve_y - 4, class_="note"),
     ]
     told = [
@@ -66,3 +73,14 @@ def soc_chart(
         tick=lambda tick: f"{tick:.0f}",
         told=told,
     )
+
+
+def _planned_curves(frame: Frame, planned: Sequence[float | None]) -> list[Markup]:
+    """Return one broken line for each run of intervals that had a plan."""
+    runs: list[list[Point]] = [[]]
+    for x, frac in zip(frame.edges[1:], planned, strict=False):
+        if frac is None:
+            runs.append([])
+        else:
+            runs[-1].append((x, frame.value(frac * 100)))
+    return [element("path", d=polyline_path(run), class_="curve planned") for run in runs if len(run) > 1]

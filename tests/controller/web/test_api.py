@@ -50,9 +50,9 @@ def test_health_speaks_for_the_console_not_for_the_site(visit: Visit, empty_stor
     assert visit(day_store).get("/healthz").json()["newest_cycle_utc"] == "2025-01-15T17:04:10+00:00"
 
 
-def test_a_damaged_store_is_said_and_not_a_crash(visit: Visit, tmp_path: Path) -> None:
+def test_a_damaged_store_is_not_ready_and_no_crash(visit: Visit, tmp_path: Path) -> None:
     file = tmp_path / "damaged.sqlite"
     file.write_bytes(b"this is no database, but it is long enough to be looked at" * 40)
     client = visit(f"sqlite:///{file}")
-    assert client.get("/healthz").json()["store_readable"] is False
+    assert client.get("/healthz").json()["store_ready"] is False
     assert client.get("/").status_code == 200

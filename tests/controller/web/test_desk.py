@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from controller.records.reading import Reader
+from controller.records.store import STORE_FAULTS
 from controller.web.desk import FRESH_S, DeskReader
-from controller.web.lines import local_times
+from controller.reports.local_times import local_times
 from controller.web.plan_section import PRESENT_STEP, FigureCache
 from sites.load import load_site
 from sites.ports import ManualClock
-from tests.controller.web.container_day import START, store_with_day
+from tests.controller.web.container_day import START
 
 SITE = load_site("container")
 
@@ -47,18 +47,22 @@ def test_a_plan_is_read_once(day_store: str, monkeypatch: pytest.MonkeyPatch) ->
     reader.close()
 
 
-def test_the_last_desk_stays_when_the_store_cannot_be_read(tmp_path: Path) -> None:
+def test_the_last_desk_stays_when_the_store_cannot_be_read(day_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = ManualClock(START)
-    reader = DeskReader(store_with_day(tmp_path), SITE, clock)
+    reader = DeskReader(day_store, SITE, clock)
     before = reader.current()
-    reader.close()
-    for file in tmp_path.iterdir():
-        file.unlink()
-    (tmp_path / "mdc.sqlite").write_bytes(b"no database any more, whatever its name may promise" * 40)
+
+    def locked(_: Reader) -> None:
+        raise STORE_FAULTS[0]("database is locked")
+
+    monkeypatch.setattr(Reader, "now", locked)
     clock.advance(2 * FRESH_S)
     after = reader.current()
     assert after.stale
     assert after.now == before.now
+    monkeypatch.undo()
+    clock.advance(2 * FRESH_S)
+    assert not reader.current().stale
     reader.close()
 
 

@@ -1,0 +1,128 @@
+"""Figures about a span that has passed: where energy came from and went, power, charge against its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from controller.reports.charts import power, soc
+from controller.reports.charts.frame import Horizon
+from controller.reports.charts.panel import MEDIUM, NARROW, Panel
+from controller.reports.charts.sankey import Share, sankey_chart
+from controller.reports.charts.words import energy_text, percent
+from controller.reports.energy import EnergyBalance
+from controller.reports.figures import Figure
+from controller.reports.gather import PeriodReport
+from optimizer.records import Interval
+from sites.schema.energy import Battery
+from sites.schema.site import Site
+from sites.times import HOUR
+
+PANELS: tuple[Panel, ...] = (NARROW, MEDIUM)
+
+
+def after_figures(report: PeriodReport, site: Site) -> tuple[Figure, ...]:
+    """Return the figures; none if nothing was measured."""
+    if not any(report.happened):
+        return ()
+    zone = ZoneInfo(site.location.time_zone)
+    unknown = tuple(each is None for each in report.happened)
+    intervals = tuple(each if each is not None else _blank(report, index) for index, each in enumerate(report.happened))
+    dark = tuple(each.pv_available_kw <= 0.01 for each in intervals)
+    horizon = Horizon(
+        grid=report.grid,
+        zone=zone,
+        dark=dark if not all(dark) else (),
+        unknown=unknown if any(unknown) else (),
+    )
+    found = [_sankey(report.energy), _power(horizon, intervals)]
+    if site.battery is not None:
+        found.append(_soc(horizon, intervals, report, site.battery))
+    return tuple(found)
+
+
+def _blank(report: PeriodReport, index: int) -> Interval:
+    """Return what stands under the cover of an interval that was not measured."""
+    grid = report.grid
+    return Interval(
+        start_utc=grid.start_utc + grid.offsets_h[index] * HOUR,
+        hours=grid.hours[index],
+        pv_available_kw=0.0,
+        pv_used_kw=0.0,
+        battery_kw=0.0,
+        soc_end_frac=0.0,
+        gensets=(),
+        load_kw=0.0,
+        it_kw=0.0,
+        cooling_kw=0.0,
+        shed_kw=0.0,
+        reserve_kw=0.0,
+        price_usd_per_kwh=0.0,
+    )
+
+
+def _draw(draw: Callable[[Panel], Markup]) -> tuple[Markup, ...]:
+    return tuple(draw(panel) for panel in PANELS)
+
+
+def _sankey(energy: EnergyBalance) -> Figure:
+    sources = (
+        Share(name="Sun", css_class="pv", kwh=energy.pv_used_kwh),
+        Share(name="Gensets", css_class="genset", kwh=energy.genset_kwh),
+        Share(name="Battery gives", css_class="battery", kwh=energy.battery_out_kwh),
+    )
+    uses = (
+        Share(name="Computers", css_class="it", kwh=energy.it_kwh),
+        Share(name="Cooling", css_class="cooling", kwh=energy.cooling_kwh),
+        Share(name="Other load", css_class="other", kwh=max(energy.other_kwh, 0.0)),
+        Share(name="Battery takes", css_class="charge", kwh=energy.battery_in_kwh),
+    )
+    lead = f"{energy_text(energy.load_kwh)} of load served"
+    if energy.pv_available_kwh > power.NOTHING_KW:
+        lead += f"; {percent(energy.pv_used_kwh / energy.pv_available_kwh)} of the sun used"
+    return Figure(
+        name="balance",
+        title="Energy balance",
+        lead=lead,
+        legend=(),
+        drawings=_draw(lambda panel: sankey_chart(panel, sources, uses, label="Energy balance")),
+    )
+
+
+def _power(horizon: Horizon, intervals: tuple[Interval, ...]) -> Figure:
+    drawn = {
+        name
+        for each in intervals
+        for name, kw in (*power.supply_layers(each), *power.use_layers(each))
+        if kw > power.NOTHING_KW
+    }
+    drawn |= {"dark"} if any(horizon.dark) else set()
+    legend = tuple(entry for entry in power.LEGEND if entry[0] in drawn)
+    return Figure(
+        name="power",
+        title="Power",
+        lead="Above the line what fed the bus, below it what drew from it",
+        legend=(*legend, ("unknown", "not measured")) if horizon.unknown else legend,
+        drawings=_draw(lambda panel: power.power_chart(panel, horizon, intervals)),
+    )
+
+
+def _soc(horizon: Horizon, intervals: tuple[Interval, ...], report: PeriodReport, battery: Battery) -> Figure:
+    limits = soc.SocLimits(
+        soc_min_frac=battery.soc_min_frac,
+        soc_reserve_frac=battery.soc_reserve_frac,
+        soc_max_frac=battery.soc_max_frac,
+        capacity_kwh=battery.capacity_kwh,
+    )
+    planned = tuple(None if each is None else each.soc_end_frac for each in report.planned)
+    return Figure(
+        name="soc",
+        title="Battery charge",
+        lead=f"Between {percent(report.soc_low_frac)} and {percent(report.soc_high_frac)}",
+        legend=(("battery", "happened"), ("planned", "planned"), ("reserve", "reserve"), ("limit", "limits")),
+        drawings=_draw(
+            lambda panel: soc.soc_chart(panel, horizon, intervals, limits, soc_now_frac=None, planned=planned)
+        ),
+    )
