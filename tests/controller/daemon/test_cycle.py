@@ -1,0 +1,267 @@
+"""The cycle: committed before acted on, guards first, late stores, overrides, the ladder at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from controller.capability import capability
+from controller.cycle import Cycle
+from controller.daemon.deciding import Ladder, PlanInForce, Work, outlook_at, plan_faults
+from controller.daemon.job_book import JobBook
+from controller.daemon.ledger import Ledger
+from controller.daemon.reporting import Alarms, Reporter
+from controller.posing import pose
+from controller.records.entries import (
+    ActedEntry,
+    AlarmRaised,
+    DecisionEntry,
+    Entry,
+    JobProgress,
+    JobSubmitted,
+    NowEntry,
+)
+from controller.records.resume import Inbox, LiveJob, StandingOverride
+from controller.setpoints import Outcome, Setpoints
+from controller.snapshot import Snapshot
+from optimizer.records import JobProblem, Level
+from optimizer.rules.roll import rules_plan
+from tests.controller.daemon.prepared import SITE, START, job, prepared, twin
+
+CAN = capability(SITE)
+WORK = Work(pools=CAN.pools, menus=CAN.menus)
+
+
+class Story:
+    """Records and devices that write down in which order things happen."""
+
+    def __init__(self) -> None:
+        self.twin = twin()
+        self.happened: list[tuple[str, Any]] = []
+        self.posted: list[Entry] = []
+        self.inbox = Inbox()
+        self.takes = True
+        self.late: list[Future[None]] = []
+        self.overlay: dict[str, Any] = {}
+
+    def commit(self, entries: Sequence[Entry], *, timeout_s: float) -> Future[None]:
+        done: Future[None] = Future()
+        if self.takes:
+            self.happened.append(("commit", tuple(entries)))
+            done.set_result(None)
+        else:
+            self.late.append(done)
+        return done
+
+    def act_first(self, decisions: Sequence[DecisionEntry]) -> None:
+        self.happened.append(("journal", tuple(decisions)))
+
+    def post(self, *entries: Entry) -> None:
+        self.posted.extend(entries)
+
+    def read(self) -> Snapshot:
+        return self.twin.read().model_copy(update=self.overlay)
+
+    def write(self, setpoints: Setpoints) -> tuple[Outcome, ...]:
+        self.happened.append(("write", setpoints))
+        return self.twin.write(setpoints)
+
+    def submit(self, job: JobProblem) -> None:
+        self.twin.submit(job)
+
+    def cancel(self, job_name: str) -> None:
+        self.twin.cancel(job_name)
+
+    def close(self) -> None:
+        self.twin.close()
+
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.happened]
+
+
+class Bench:
+    """A cycle with everything around it."""
+
+    def __init__(self) -> None:
+        self.story = Story()
+        self.ladder = Ladder(SITE)
+        self.book = JobBook(streamed_until=START)
+        self.cycle = Cycle(
+            SITE,
+            records=self.story,
+            ladder=self.ladder,
+            ledger=Ledger(),
+            book=self.book,
+            reporter=Reporter(telemetry_every_s=10.0, speed=1.0, alarms=Alarms()),
+        )
+
+    def run(self, work: Work | None = WORK, step_s: float = 60.0) -> Any:
+        self.story.happened.clear()
+        result = self.cycle.run(self.story, work, self.story.twin.state.at_utc)
+        self.story.twin.step(step_s)
+        return result
+
+    def plan(self, *jobs: JobProblem, review: str = "auto", hours: float = 2.0, **changes: Any) -> PlanInForce:
+        now = self.story.twin.state.at_utc
+        snapshot = self.story.read()
+        outlook = outlook_at(now, snapshot, None)
+        problem = pose(SITE, snapshot, outlook, jobs, pools=CAN.pools, menus=CAN.menus)
+        plan = rules_plan(problem).model_copy(update={"level": Level.OPTIMAL, **changes})
+        return PlanInForce(
+            id="p" * 32,
+            made_utc=now,
+            expires_utc=now + timedelta(hours=hours),
+            review=review,
+            plan=plan,
+            problem=problem,
+            forecast=outlook,
+        )
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def told(result: Any) -> list[str]:
+    return [each.name for each in result.written.services]
+
+
+def test_planned_orders_are_committed_before_they_are_acted_on(bench: Bench) -> None:
+    bench.ladder.take(bench.plan())
+    result = bench.run()
+    assert bench.story.kinds() == ["commit", "write"]
+    committed = {each.subject for each in bench.story.happened[0][1]}
+    assert {"service voice-agent", "level"} <= committed
+    acted = next(each for each in bench.story.posted if isinstance(each, ActedEntry))
+    assert set(acted.ids) == {each.id for each in bench.story.happened[0][1]}
+    assert result.decided.level is Level.OPTIMAL
+    assert bench.run().written.services == result.written.services
+    assert bench.story.kinds() == ["write"]
+
+
+def test_a_store_that_is_late_holds_new_orders_back_until_it_has_them(bench: Bench) -> None:
+    bench.story.takes = False
+    bench.ladder.take(bench.plan())
+    assert told(bench.run()) == []
+    assert told(bench.run()) == []
+    assert len(bench.story.late) == 1
+    bench.story.late[0].set_result(None)
+    assert "voice-agent" in told(bench.run())
+
+
+def test_guards_act_first_even_when_the_store_is_away(bench: Bench) -> None:
+    bench.ladder.take(bench.plan(job("a")))
+    bench.story.inbox = Inbox(jobs=(LiveJob(name="a", state="queued", done_frac=0.0, who="me", job=job("a")),))
+    bench.run()
+    bench.story.takes = False
+    bench.story.overlay = {"unserved_kw": 30.0}
+    result = bench.run()
+    assert bench.story.kinds()[0] == "journal"
+    assert any(genset.run for genset in result.written.gensets)
+    assert {each.origin for each in bench.story.happened[0][1]} == {"guard"}
+
+
+def test_the_ladder_goes_plan_rules_safe_state(bench: Bench) -> None:
+    assert bench.run(work=None).decided.level is Level.SAFE_STATE
+    assert bench.run().decided.level is Level.RULES
+    bench.ladder.take(bench.plan(hours=0.02))
+    assert bench.run().decided.level is Level.OPTIMAL
+    assert bench.run().decided.level is Level.OPTIMAL
+    assert bench.run().decided.level is Level.RULES
+    levels = [
+        e.order_text for kind, what in bench.story.happened if kind == "commit" for e in what if e.subject == "level"
+    ]
+    assert levels == ["rules"]
+
+
+def test_a_plan_waits_for_its_review(bench: Bench) -> None:
+    plan = bench.plan(review="pending")
+    bench.ladder.take(plan)
+    assert bench.run().decided.level is Level.RULES
+    bench.story.inbox = Inbox(reviews=((plan.id, "approved"),))
+    assert bench.run().decided.level is Level.OPTIMAL
+    bench.story.inbox = Inbox(reviews=((plan.id, "rejected"),))
+    assert bench.run().decided.level is Level.RULES
+
+
+def test_a_plan_that_cannot_be_followed_falls_to_the_rules(bench: Bench) -> None:
+    plan = bench.plan()
+    broken = plan.plan.model_copy(
+        update={"services": tuple(each.model_copy(update={"modes": ()}) for each in plan.plan.services)}
+    )
+    bench.ladder.take(replace(plan, plan=broken))
+    result = bench.run()
+    assert result.decided.level is Level.RULES
+    assert "cannot be followed" in result.decided.trouble
+
+
+def test_nonsense_plans_are_named(bench: Bench) -> None:
+    good = bench.plan()
+    assert plan_faults(good.plan, good.problem) == ()
+    late = good.plan.model_copy(update={"start_utc": START + timedelta(days=1)})
+    short = good.plan.model_copy(update={"intervals": good.plan.intervals[1:]})
+    first = good.plan.intervals[0]
+    strong = first.model_copy(
+        update={"gensets": tuple(each.model_copy(update={"kw": 900.0}) for each in first.gensets)}
+    )
+    wild = good.plan.model_copy(update={"intervals": (strong, *good.plan.intervals[1:])})
+    for plan, word in ((late, "intervals"), (short, "intervals"), (wild, "rating")):
+        assert any(word in fault for fault in plan_faults(plan, good.problem))
+
+
+def test_overrides_stand_above_the_plan_and_below_the_guards(bench: Bench) -> None:
+    bench.ladder.take(bench.plan())
+    orders = (("genset diesel-1", "run"), ("service document-chat", "stop"), ("tier crew-cabin", "shed"))
+    bench.story.inbox = Inbox(
+        overrides=tuple(
+            StandingOverride(subject=subject, order_text=order, who="me", expires_utc=START + timedelta(days=1))
+            for subject, order in orders
+        )
+    )
+    result = bench.run()
+    assert [each.run for each in result.written.gensets] == [True, False]
+    assert "document-chat" not in told(result)
+    assert result.written.shed_tiers == ("crew-cabin",)
+    bench.story.overlay = {"emergency_stop": True}
+    assert not any(each.run for each in bench.run().written.gensets)
+
+
+def test_jobs_come_run_end_and_are_recorded(bench: Bench) -> None:
+    bench.book.stream(prepared().jobs)
+    bench.story.inbox = Inbox(
+        jobs=(LiveJob(name="mine", state="queued", done_frac=0.0, who="me", job=job("mine", work_gpu_h=1.0)),)
+    )
+    for _ in range(45):
+        bench.run()
+    submitted = [each.job.name for each in bench.story.posted if isinstance(each, JobSubmitted)]
+    assert submitted == ["stream-1", "stream-2"]
+    events = [each.event for each in bench.story.posted if isinstance(each, JobProgress) and each.name == "mine"]
+    assert [event for event in events if event] == ["started", "done"]
+    assert "mine" not in bench.book.jobs
+    bench.run()
+    assert "mine" not in bench.book.jobs
+
+
+def test_a_cancelled_job_leaves_the_runner(bench: Bench) -> None:
+    bench.story.inbox = Inbox(jobs=(LiveJob(name="mine", state="queued", done_frac=0.0, who="me", job=job("mine")),))
+    bench.run()
+    assert "mine" in bench.story.twin.state.jobs
+    bench.story.inbox = Inbox(cancelled=("mine",))
+    bench.run()
+    assert "mine" not in bench.story.twin.state.jobs
+    assert bench.book.left() == ()
+
+
+def test_what_a_person_should_know_becomes_an_alarm_once(bench: Bench) -> None:
+    bench.story.overlay = {"inlet_c": 37.0}
+    for _ in range(3):
+        bench.run()
+    raised = [each for each in bench.story.posted if isinstance(each, AlarmRaised)]
+    assert [(each.code, each.severity) for each in raised] == [("INLET_HOT", "warning")]
+    assert sum(isinstance(each, NowEntry) for each in bench.story.posted) == 3
