@@ -403,7 +403,7 @@ def _setpoints(start: datetime, problem: Problem) -> Setpoints:
     )
 
 
-def entries(day: Day, *, alarms: bool = True) -> list[Entry]:
+def entries(day: Day, *, alarms: bool = True, valid_h: float = 2.0) -> list[Entry]:
     """Return the day as entries of the store."""
     at = day.snapshot.at_utc
     plan_id = "a" * 32
@@ -411,7 +411,7 @@ def entries(day: Day, *, alarms: bool = True) -> list[Entry]:
         PlanEntry(
             id=plan_id,
             made_utc=day.plan.start_utc,
-            expires_utc=day.plan.start_utc + timedelta(hours=2),
+            expires_utc=day.plan.start_utc + timedelta(hours=valid_h),
             review="auto",
             forecast=day.forecast,
             problem=day.problem,
@@ -473,12 +473,12 @@ _ORDERS = (
 )
 
 
-def write_day(url: str, day: Day, *, alarms: bool = True) -> None:
+def write_day(url: str, day: Day, *, alarms: bool = True, valid_h: float = 2.0) -> None:
     """Make the store and write the day into it."""
     upgrade(url)
     engine = open_engine(url, durable=False)
     with Session(engine) as session:
-        for entry in entries(day, alarms=alarms):
+        for entry in entries(day, alarms=alarms, valid_h=valid_h):
             write_entry(session, day.site.name, entry)
         session.commit()
     engine.dispose()

@@ -9,8 +9,8 @@ import pytest
 
 from controller.records.reading import Reader
 from controller.records.store import STORE_FAULTS
-from controller.web.desk import FRESH_S, DeskReader
 from controller.reports.local_times import local_times
+from controller.web.desk import FRESH_S, DeskReader
 from controller.web.plan_section import PRESENT_STEP, FigureCache
 from sites.load import load_site
 from sites.ports import ManualClock
