@@ -11,7 +11,7 @@ import sys
 import click
 import typer
 
-from controller.cli import advise, calibrate, catalog, check, db, forecast, jobs, plan, run, simulate
+from controller.cli import advise, calibrate, catalog, check, db, forecast, jobs, plan, report, run, simulate, status
 from sites.errors import InputError
 
 app = typer.Typer(
@@ -27,6 +27,8 @@ app.command("plan")(plan.plan)
 app.command("simulate")(simulate.simulate)
 app.add_typer(forecast.app, name="forecast")
 app.add_typer(jobs.app, name="jobs")
+app.command("status")(status.status)
+app.add_typer(report.app, name="report")
 app.command("advise")(advise.advise)
 app.command("catalog")(catalog.catalog)
 app.command("calibrate")(calibrate.calibrate)
