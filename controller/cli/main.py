@@ -11,7 +11,7 @@ import sys
 import click
 import typer
 
-from controller.cli import advise, calibrate, catalog, check, db, forecast, jobs, plan, report, run, simulate, status
+from controller.cli import advise, calibrate, catalog, check, db, design, forecast, jobs, plan, report, run, simulate, status
 from sites.errors import InputError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.add_typer(report.app, name="report")
 app.command("advise")(advise.advise)
 app.command("catalog")(catalog.catalog)
 app.command("calibrate")(calibrate.calibrate)
+app.add_typer(design.app, name="design")
 app.add_typer(db.app, name="db")
 
 

@@ -151,7 +151,14 @@ class Totals:
         return self.sums[name]
 
 
-def step_table(around: Surroundings, kit: Equipment, *, seed: int = 0, draw: int | None = None) -> Floats:
+def step_table(
+    around: Surroundings,
+    kit: Equipment,
+    *,
+    seed: int = 0,
+    draw: int | None = None,
+    start_failure_frac: float = START_FAILURE_FRAC,
+) -> Floats:
     """Return the step table, shape (steps, STEP_ROWS). ``draw`` None means that nothing fails by chance."""
     count = around.house_kw.size
     table = np.zeros((count, kernel.STEP_ROWS))
@@ -186,7 +193,7 @@ def step_table(around: Surroundings, kit: Equipment, *, seed: int = 0, draw: int
         table[:, kernel.T_QUIET] = around.quiet
     if draw is not None:
         dice = np.random.Generator(np.random.Philox(key=[seed, draw])).random((2, count))
-        table[:, kernel.T_FAILS] = dice[0] < START_FAILURE_FRAC
+        table[:, kernel.T_FAILS] = dice[0] < start_failure_frac
         table[:, kernel.T_CHANCE] = dice[1]
     return table
 

@@ -1,0 +1,1 @@
+"""What-if studies of sites: study file, places, runner, economics, report."""

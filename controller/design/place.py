@@ -1,0 +1,194 @@
+"""Sun and temperature of a place over its weather years, for one orientation of the arrays.
+
+PV comes from the one chain of ``forecasting`` (row self-shading included), scaled to a kWp of the site's arrays
+with their inverters. A record's own years come first; made-up years drawn from their days follow. A place
+without weather of its own takes the base site's *cloudiness*: its ratio of measured to clear-sky irradiance
+hour by hour of local solar time, under the sun and the clear sky of the new place, and the base site's
+temperature, shifted. That keeps the latitude, the season and the persistence of clouds, not the climate: a
+study over places says so in its report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from controller.design.study import Place, WeatherYears
+from forecasting.prepare import site_weather
+from forecasting.pv.chain import available_ac_kw
+from forecasting.pv.site import pv_model, usual_states
+from forecasting.sun import clear_sky, sun_path
+from forecasting.weather.calendar import weather_for_period
+from forecasting.weather.record import Weather, typical_order
+from optimizer.sizing.inputs import Floats
+from optimizer.sizing.resample import DAYS, drawn_days, resampled
+from sites.errors import InputError
+from sites.schema.site import Site
+
+YEAR = 2025
+"""Calendar year on which typical years are put; its 1 January is a Wednesday."""
+CHAIN_STEP_S = 1800
+"""Step of the PV chain; longer steps of a study average it."""
+BRIGHTEST = 1.3
+"""Most that broken clouds add to the clear sky."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceYears:
+    """Weather years of a place, all of 365 days."""
+
+    source: str
+    own_years: int
+    """Years of the record; the rest are made up from their days."""
+    sun_kw_per_kwp: Floats
+    """Shape (years, steps)."""
+    outdoor_c: Floats
+    """Shape (years, steps)."""
+    step_h: float
+
+    @property
+    def count(self) -> int:
+        """Number of years."""
+        return int(self.sun_kw_per_kwp.shape[0])
+
+
+def site_at(site: Site, place: Place | None, tilt_deg: float | None) -> Site:
+    """Return the site moved to a place and with its arrays tilted."""
+    changes: dict[str, object] = {}
+    if place is not None:
+        changes["location"] = site.location.model_copy(
+            update={"latitude": place.latitude, "longitude": place.longitude, "altitude_m": place.altitude_m}
+        )
+        if place.weather is not None:
+            changes["weather"] = place.weather
+    if tilt_deg is not None and site.pv is not None:
+        arrays = tuple(array.model_copy(update={"tilt_deg": tilt_deg}) for array in site.pv.arrays)
+        changes["pv"] = site.pv.model_copy(update={"arrays": arrays})
+    return site.model_copy(update=changes) if changes else site
+
+
+def place_years(
+    site: Site, *, folder: Path | None, place: Place | None, weather: WeatherYears, step_h: float
+) -> PlaceYears:
+    """Return the years of a (moved, tilted) site.
+
+    Raises:
+        InputError: the weather cannot be used or holds no whole year.
+    """
+    source = site_weather(site, folder=folder)
+    if place is not None and place.weather is None:
+        source = carried(source, site, shift_c=place.temperature_shift_c)
+    kwp = sum(array.kwp for array in site.pv.arrays) if site.pv else 1.0
+    sun, outdoor = [], []
+    for begin in _year_starts(source):
+        chain_s = min(CHAIN_STEP_S, round(step_h * 3600))
+        parts = round(step_h * 3600 / chain_s)
+        frame = weather_for_period(source, start_utc=begin, end_utc=begin + timedelta(days=DAYS), step_s=chain_s)
+        model = pv_model(site)
+        power_kw = (
+            available_ac_kw(model, frame, step_s=chain_s, states=usual_states(site))
+            if model is not None
+            else np.zeros(len(frame))
+        )
+        sun.append(power_kw.reshape(-1, parts).mean(axis=1) / kwp)
+        outdoor.append(frame["temp_air_c"].to_numpy(dtype=float).reshape(-1, parts).mean(axis=1))
+    steps_a_day = round(24.0 / step_h)
+    all_sun, all_outdoor = np.concatenate(sun), np.concatenate(outdoor)
+    own = len(sun)
+    for year in range(weather.resampled):
+        days = drawn_days(own, seed=weather.seed, year=year, mean_run_days=weather.mean_run_days)
+        sun.append(resampled(all_sun, days, steps_a_day))
+        outdoor.append(resampled(all_outdoor, days, steps_a_day))
+    return PlaceYears(
+        source=source.source,
+        own_years=own,
+        sun_kw_per_kwp=np.array(sun),
+        outdoor_c=np.array(outdoor),
+        step_h=step_h,
+    )
+
+
+def _year_starts(source: Weather) -> list[datetime]:
+    """Return the local midnights of 1 January from which a record covers 365 days."""
+    offset = timedelta(hours=source.utc_offset_h)
+    if source.typical:
+        return [datetime(YEAR, 1, 1, tzinfo=UTC) - offset]
+    index = pd.DatetimeIndex(source.frame.index)
+    first, last = index[0].to_pydatetime(), index[-1].to_pydatetime() + timedelta(seconds=source.step_s)
+    starts = [datetime(year, 1, 1, tzinfo=UTC) - offset for year in range(first.year, last.year + 1)]
+    whole = [start for start in starts if start >= first and start + timedelta(days=DAYS) <= last]
+    if not whole:
+        raise InputError.single(
+            source=source.source,
+            field="time",
+            found=f"{first.isoformat()} .. {last.isoformat()}",
+            mend="give weather that covers a whole calendar year of local standard time",
+        )
+    return whole
+
+
+def carried(source: Weather, site: Site, *, shift_c: float) -> Weather:
+    """Return the cloudiness of a typical year under the sun of ``site``'s location.
+
+    Raises:
+        InputError: the record is no typical year.
+    """
+    if not source.typical:
+        raise InputError.single(
+            source=source.source, field="weather", found="a dated record", mend="carry a typical year, or give weather"
+        )
+    year = typical_order(source.frame, source)
+    local = pd.DatetimeIndex(year.index) + pd.Timedelta(hours=source.utc_offset_h)
+    here = {
+        "latitude_deg": source.latitude_deg,
+        "longitude_deg": source.longitude_deg,
+        "altitude_m": source.altitude_m,
+    }
+    location = site.location
+    there = {
+        "latitude_deg": location.latitude,
+        "longitude_deg": location.longitude,
+        "altitude_m": location.altitude_m,
+    }
+    offset_h = float(round(location.longitude / 15.0))
+    moved = local - pd.Timedelta(hours=offset_h)
+    middle_here = pd.DatetimeIndex(year.index) + pd.Timedelta(minutes=30)
+    middle_there = moved + pd.Timedelta(minutes=30)
+    sun_there = sun_path(middle_there, **there)
+    clear_here = clear_sky(middle_here, sun_path(middle_here, **here), **here)
+    clear_there = clear_sky(middle_there, sun_there, **there)
+    ghi = clear_there.ghi_w_m2 * _index(year["ghi_w_m2"].to_numpy(dtype=float), clear_here.ghi_w_m2)
+    dni = clear_there.dni_w_m2 * _index(year["dni_w_m2"].to_numpy(dtype=float), clear_here.dni_w_m2)
+    up = np.maximum(np.cos(np.radians(sun_there.zenith_deg)), 0.0)
+    frame = pd.DataFrame(
+        {
+            "ghi_w_m2": ghi,
+            "dni_w_m2": np.minimum(dni, np.divide(ghi, up, out=np.zeros_like(ghi), where=up > 0.02)),
+            "dhi_w_m2": np.maximum(ghi - dni * up, 0.0),
+            "temp_air_c": year["temp_air_c"].to_numpy(dtype=float) + shift_c,
+            "wind_m_s": year["wind_m_s"].to_numpy(dtype=float),
+        },
+        index=moved,
+    )
+    return Weather(
+        source=f"cloudiness of {source.source}",
+        latitude_deg=location.latitude,
+        longitude_deg=location.longitude,
+        altitude_m=location.altitude_m,
+        utc_offset_h=offset_h,
+        typical=True,
+        step_s=source.step_s,
+        frame=frame,
+    )
+
+
+def _index(measured: Floats, clear: Floats) -> Floats:
+    """Return measured over clear-sky irradiance; through the night it is drawn straight from dusk to dawn."""
+    bright = clear > 50.0
+    at = np.arange(measured.size, dtype=np.float64)
+    ratio = np.clip(measured[bright] / clear[bright], 0.0, BRIGHTEST)
+    return np.asarray(np.interp(at, at[bright], ratio), dtype=np.float64)
