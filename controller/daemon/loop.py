@@ -131,7 +131,7 @@ class Loop:
         )
         self._manager = ServiceManager()
         self._stop = threading.Event()
-        self._announced = False
+        self._cycled = self._announced = False
         self._prepared = False
         """Whether the worker has the site's past: asked for anew whenever the worker is."""
 
@@ -193,36 +193,35 @@ class Loop:
         done = 0
         try:
             while not self._stop.is_set() and (cycles is None or done < cycles):
-                result = self._turn()
+                self._turn()
                 done += 1
-                if done == 1:
-                    self._planner.start()
-                    self._say(f"first control cycle done, {result.decided.level.value}")
         finally:
             self.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.stop()
 
-    def _turn(self) -> Cycled:
+    def _turn(self) -> None:
         """Run one cycle, move the plant, see to the other processes, and wait for the next cycle."""
         now = self._clock.now_utc()
         result = self._cycle.run(self._devices, self._work, now, reachable=self._twin is not None)
         self._manager.cycle_done()
+        if not self._cycled:
+            self._cycled = True
+            self._say(f"first control cycle done, {result.decided.level.value}")
         self._answers(now)
         self._requests(now, result)
         self._see_to_console()
         self._watch_records(now)
         if self._held():
             self._wait_held()
-            return result
+            return
         step_s = self._clock.next_step_s()
         if self._twin is not None:
             move(self._twin, step_s)
             self._recorder.post(twin_entry(self._twin))
             self._clock.moved(step_s)
         self._stop.wait(self._clock.pause_s())
-        return result
 
     def _held(self) -> bool:
         """Return whether a fast clock waits: for its plant, or for a plan that is being made."""

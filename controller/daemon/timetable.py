@@ -45,7 +45,9 @@ class Timetable:
             following = self._next[name]
             if following is None or now < following:
                 return False
-            self._next[name] = self._triggers[name].get_next_fire_time(following, now)
+            while following is not None and following <= now:
+                following = self._triggers[name].get_next_fire_time(following, now)
+            self._next[name] = following
             return True
         if not self._flags[name].is_set():
             return False
