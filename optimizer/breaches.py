@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optimizer.objective import reserve_required_kw, tank_levels_l
+from optimizer.objective import genset_breach_kw, reserve_required_kw, tank_levels_l
 from optimizer.records import Breach, Interval, JobPlan, Problem, ServicePlan, Status
 from optimizer.workload import all_or_nothing
 from sites.reasons import reason_text
@@ -34,6 +34,7 @@ def breaches_of(
         *_services(problem, services),
         *_jobs(problem, jobs),
         *_tank(problem, intervals),
+        *_battery(problem, intervals),
     ]
     return tuple(sorted(found, key=lambda breach: breach.reason_code not in HARD_CODES))
 
@@ -87,27 +88,23 @@ def _reserve(problem: Problem, intervals: Sequence[Interval]) -> list[Breach]:
 def _gensets(problem: Problem, intervals: Sequence[Interval]) -> list[Breach]:
     found = []
     for place, genset in enumerate(problem.gensets):
-        below = sum(
-            row.hours for row in intervals if row.gensets[place].on and 1e-4 < _below_kw(genset.min_kw, row, place)
-        )
-        if below > 0.0 and genset.warmup_h == 0.0:
-            text = f"{genset.name} runs under its minimum load for {below:.2f} h"
-            found.append(
-                Breach(what=f"genset {genset.name}", reason_code="GENSET_MIN_LOAD", amount=below, unit="h", text=text)
-            )
-        missed = sum(
-            row.hours
-            for step, row in enumerate(intervals)
-            if genset.must_run and genset.must_run[step] and not row.gensets[place].on
-        )
-        if missed > 0.0:
-            text = f"{genset.name} was to run but cannot for {missed:.2f} h"
-            found.append(hard_breach(f"genset {genset.name}", missed, "h", text))
+        below_h = missed_h = 0.0
+        was_on, since_h = genset.on, genset.hours_in_state
+        for step, row in enumerate(intervals):
+            now = row.gensets[place]
+            since_h = since_h if now.on and was_on else 0.0
+            if genset_breach_kw(problem, place, step, now, since_h) > 0.0:
+                below_h += row.hours if now.on else 0.0
+                missed_h += 0.0 if now.on else row.hours
+            since_h += row.hours
+            was_on = now.on
+        what = f"genset {genset.name}"
+        if below_h > 0.0:
+            text = f"{genset.name} runs under its minimum load for {below_h:.2f} h"
+            found.append(Breach(what=what, reason_code="GENSET_MIN_LOAD", amount=below_h, unit="h", text=text))
+        if missed_h > 0.0:
+            found.append(hard_breach(what, missed_h, "h", f"{genset.name} has to run but cannot for {missed_h:.2f} h"))
     return found
-
-
-def _below_kw(min_kw: float, row: Interval, place: int) -> float:
-    return min_kw - row.gensets[place].kw
 
 
 def _services(problem: Problem, services: Sequence[ServicePlan]) -> list[Breach]:
@@ -140,6 +137,18 @@ def _jobs(problem: Problem, jobs: Sequence[JobPlan]) -> list[Breach]:
             text = f"{job.name} misses its deadline"
             found.append(Breach(what=f"job {job.name}", reason_code="DEADLINE", amount=1.0, unit="jobs", text=text))
     return found
+
+
+def _battery(problem: Problem, intervals: Sequence[Interval]) -> list[Breach]:
+    battery = problem.battery
+    if battery is None or battery.capacity_kwh <= 0.0:
+        return []
+    lowest = min(row.soc_end_frac for row in intervals)
+    if lowest >= battery.soc_min_frac - 1e-5:
+        return []
+    text = f"the battery is at {lowest:.1%}, under its limit of {battery.soc_min_frac:.1%}"
+    short = battery.soc_min_frac - lowest
+    return [Breach(what="battery", reason_code="SOC_LOW", amount=short, unit="frac", text=text)]
 
 
 def _tank(problem: Problem, intervals: Sequence[Interval]) -> list[Breach]:

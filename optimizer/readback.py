@@ -9,7 +9,7 @@ from optimizer.model.matrix import Floats, Index
 from optimizer.objective import worth
 from optimizer.records import GensetInterval, Interval, JobPlan, Level, Plan, Problem, ServicePlan, Status
 from optimizer.reserve import batch_reserve_kw, battery_reserve_kw, genset_headroom_kw
-from optimizer.solve.decompose import Solved
+from optimizer.solve.decompose import Solved, tightened_usd, tightened_usd
 from optimizer.workload import cooling_base_kw, unserved_rps
 
 GAP_FLOOR_USD = 1.0
@@ -25,7 +25,9 @@ def plan_of(problem: Problem, solved: Solved, *, policy: str) -> Plan:
     breaches = breaches_of(problem, intervals, services, jobs)
     status = status_of(breaches)
     net = value.net_value_usd
-    gap = max(0.0, solved.bound_usd - net) / max(abs(net), GAP_FLOOR_USD)
+    scale = max(abs(net), GAP_FLOOR_USD)
+    bound_usd = max(tightened_usd(solved, target_usd=net + problem.limits.gap_frac * scale), net)
+    gap = (bound_usd - net) / scale
     return Plan(
         site=problem.site,
         policy=policy,
@@ -33,11 +35,11 @@ def plan_of(problem: Problem, solved: Solved, *, policy: str) -> Plan:
         level=_level(status, gap, problem),
         status=status,
         gap_frac=gap,
-        bound_usd=solved.bound_usd,
+        bound_usd=bound_usd,
         net_value_usd=net,
         work_value_usd=value.work_value_usd,
         cost_terms_usd=value.cost_terms_usd,
-        solve_seconds=solved.seconds,
+        solve_seconds=solved.deadline.spent_s(),
         intervals=intervals,
         services=services,
         jobs=jobs,

@@ -6,7 +6,9 @@
     (6)  E_min - lift <= E <= E_max,  lift <= what it starts under its limit, and standby
     (7)  E >= E_reserve - low                                  soft, priced by kWh and hour
 
-A start under ``E_min`` is accepted: ``lift`` is how far the energy lies under it, and can only shrink but for standby.
+A start under ``E_min`` is accepted: ``lift`` is how far the energy lies under it, and can only shrink but for standby. Where
+the linear limits still allow more than the plant does (at ``E_min`` with standby, or both ways at once), the plan is solved
+again with the plant's limit in that interval.
 Limits hold at both ends of an interval, standby apart, as in the plant: a long interval promises no more than short ones.
 Costs: wear for each kWh discharged; what is left at the end has its worth.
 """
@@ -21,7 +23,8 @@ from optimizer.model.layout import HARD_USD_PER_KWH, Layout
 from optimizer.model.matrix import Floats, Matrix
 from optimizer.records import BatteryProblem
 
-LIFT_USD_PER_KWH_H = 0.1
+LIFT_USD_PER_KWH_H = 1e-5
+FREE_USD_PER_KWH = 10.0 * HARD_USD_PER_KWH
 
 
 def start_kwh(battery: BatteryProblem) -> float:
@@ -70,8 +73,9 @@ def _add_energy(matrix: Matrix, layout: Layout, columns: Columns, battery: Batte
     matrix.put(row, columns.charge, -battery.charge_efficiency_frac * dt)
     matrix.put(row, columns.discharge, dt / battery.discharge_efficiency_frac)
     if battery.standby_kw > 0.0:
-        free = matrix.columns(shape, upper=battery.standby_kw * dt, cost=HARD_USD_PER_KWH * layout.weights[:, None])
-        matrix.put(row, free, -1.0)
+        free_usd = FREE_USD_PER_KWH * layout.weights[:, None]
+        columns.free = matrix.columns(shape, upper=battery.standby_kw * dt, cost=free_usd)
+        matrix.put(row, columns.free, -1.0)
     if under[-1] > 0.0:
         hours = np.concatenate([dt, dt[-1:]])
         columns.lift = matrix.columns(

@@ -26,10 +26,14 @@ class Columns:
     """Stored energy [kWh] at interval starts and at the end, W x T+1."""
     lift: Index = field(default_factory=_none)
     """How far stored energy lies under its lower limit [kWh], W x T+1."""
+    free: Index = field(default_factory=_none)
+    """Standby energy that an empty battery cannot give [kWh], W x T."""
     on: Index = field(default_factory=_none)
     """Genset runs, G x T."""
     start: Index = field(default_factory=_none)
     stop: Index = field(default_factory=_none)
+    starts: Index = field(default_factory=_none)
+    """Number of starts of all gensets over the horizon, one column."""
     genset: Index = field(default_factory=_none)
     """Genset power [kW], W x G x T."""
     below: Index = field(default_factory=_none)
@@ -52,7 +56,7 @@ class Columns:
     """Share of a mode, one modes x T block a service."""
     switch: list[Index] = field(default_factory=list)
     work: list[Index] = field(default_factory=list)
-    """Work of each place in each slot of its window [GPU-h at full speed], one row a place."""
+    """Work of each place in each slot of its window [GPU-h at full speed], one segments x slots block a place."""
     done: Index = field(default_factory=_none)
     """Whether an all-or-nothing job is done; by job number, -1 for jobs paid by share."""
 
@@ -67,6 +71,5 @@ class Rows:
     """GPUs of a pool, P x T."""
     reserve: Index = field(default_factory=_none)
     """Operating reserve, W x T."""
-    capacity: Index = field(default_factory=_none)
-    """Work of a group in a slot, groups x slots."""
-    on_surplus: Index = field(default_factory=_none)
+    tie: Index = field(default_factory=_none)
+    """Batch GPUs alike in the intervals of a slot; free in the relaxation, binding in a plan."""

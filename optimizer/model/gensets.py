@@ -5,6 +5,7 @@
     (10)  sum of stops of the last min_down hours <= 1 - on[t]
     (11)  P_min (on - warm) - below <= P <= P_max (on - warm)    warm[t] = sum over starts of the share of t spent warming up
     (12)  fuel >= l_i on + m_i P                                 lines of the lower hull of the fuel points, L/h
+    (12b) starts = sum over gensets and t of start               branched on where the bound is tightened
     (13)  on >= 1 - miss                                         must-run intervals and minimum run still to be served
 
 ``below`` (a load under the minimum) and ``miss`` are physical breaches: they have the prohibitive price and keep the model
@@ -34,6 +35,10 @@ def add_gensets(matrix: Matrix, layout: Layout, columns: Columns) -> None:
     starts_usd = np.array([[genset.start_usd] for genset in gensets])
     columns.start = matrix.columns(shape, upper=1.0, cost=np.broadcast_to(starts_usd, shape))
     columns.stop = matrix.columns(shape, upper=1.0)
+    columns.starts = matrix.columns((1,))
+    count = matrix.rows((1,), lower=0.0, upper=0.0)
+    matrix.put(count, columns.start.ravel(), 1.0)
+    matrix.put(count, columns.starts, -1.0)
     _add_transitions(matrix, layout, columns, upper)
     _add_power(matrix, layout, columns)
     _add_held(matrix, layout, columns, upper)
@@ -91,11 +96,11 @@ def _add_power(matrix: Matrix, layout: Layout, columns: Columns) -> None:
     for place, genset in enumerate(gensets):
         rows = (layout.scenarios, layout.steps)
         early = warm_before(layout, genset)
-        least = matrix.rows(rows, lower=-genset.min_kw * early)
-        most = matrix.rows(rows, upper=-genset.max_kw * early)
+        least = matrix.rows(rows, lower=0.0)
+        most = matrix.rows(rows, upper=0.0)
         for row, kw in ((least, genset.min_kw), (most, genset.max_kw)):
             matrix.put(row, columns.genset[:, place], 1.0)
-            matrix.put(row, columns.on[place], -kw)
+            matrix.put(row, columns.on[place], -kw * (1.0 - early))
         matrix.put(least, columns.below[:, place], 1.0)
         for since, step, share in warm_terms(layout, genset):
             matrix.put(least[:, step], columns.start[place, since], genset.min_kw * share)

@@ -2,7 +2,8 @@
 
     (20)  sum over groups and levels n + sum over modes gpus x <= N_p                      each pool, interval
     (21)  IT power of batch work   wall / 1000 sum (P_k - idle) n_k                         into balance and reserve
-    (22)  surplus-only work: its power <= its largest power (1 - on_g)                      each genset
+    (22)  n[k,t] = n[k,t-1] within a slot                   in plans only; the relaxation leaves it out
+    (22b) surplus-only work: its power <= its largest power (1 - on_g)                      each genset
 
 ``n`` counts GPUs of one (pool, power profile, surplus or not) at one power-limit level; a gang runs at the level of its
 slowest GPU because all GPUs of a job get the same limit when a plan is read back.
@@ -14,13 +15,13 @@ import numpy as np
 
 from optimizer.model.columns import Columns, Rows
 from optimizer.model.layout import Group, Layout
-from optimizer.model.matrix import Floats, Matrix
+from optimizer.model.matrix import Floats, Index, Matrix
 from optimizer.model.services import mode_kw
 from optimizer.reserve import sheddable_w
 
 
 def add_pools(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> None:
-    """Add (20) to (22) and the power of all work."""
+    """Add (20) to (22b) and the power of all work."""
     pools = layout.problem.pools
     gpus = np.array([pool.gpus for pool in pools])
     rows.pool = matrix.rows((len(pools), layout.steps), upper=gpus[:, None])
@@ -40,6 +41,7 @@ def add_pools(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> N
         extra = group_kw(layout, group)
         freed = group_sheddable_kw(layout, group)
         _add_power(matrix, layout, columns, rows, n, extra[:, None], freed[:, None])
+        _add_ties(matrix, layout, rows, n)
         if group.surplus:
             _add_surplus(matrix, layout, columns, n, extra, pools[group.pool].gpus)
 
@@ -62,7 +64,7 @@ def _add_power(
     layout: Layout,
     columns: Columns,
     rows: Rows,
-    work: np.ndarray,  # type: ignore[type-arg]
+    work: Index,
     kw: Floats,
     freed_kw: Floats | float,
 ) -> None:
@@ -76,11 +78,19 @@ def _add_power(
             matrix.put(rows.reserve[scenario][None, :], work, freed - asked)
 
 
+def _add_ties(matrix: Matrix, layout: Layout, rows: Rows, n: Index) -> None:
+    later = np.flatnonzero(np.diff(layout.slot) == 0) + 1
+    tie = matrix.rows((len(n), len(later)))
+    matrix.put(tie, n[:, later], 1.0)
+    matrix.put(tie, n[:, later - 1], -1.0)
+    rows.tie = np.concatenate([rows.tie, tie.ravel()]).astype(np.int32)
+
+
 def _add_surplus(
     matrix: Matrix,
     layout: Layout,
     columns: Columns,
-    n: np.ndarray,  # type: ignore[type-arg]
+    n: Index,
     kw: Floats,
     gpus: float,
 ) -> None:

@@ -35,18 +35,10 @@ def add_reserve(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) ->
         matrix.put(rows.reserve[:, None, :], columns.shed, asked.load_frac)
     _add_battery(matrix, layout, columns, rows)
     for place, genset in enumerate(layout.problem.gensets):
-        matrix.put(rows.reserve, columns.on[place][None, :], genset.max_kw)
+        matrix.put(rows.reserve, columns.on[place][None, :], genset.max_kw * (1.0 - warm_before(layout, genset)))
         matrix.put(rows.reserve, columns.genset[:, place], -1.0)
         for since, step, share in warm_terms(layout, genset):
             matrix.put(rows.reserve[:, step], columns.start[place, since], -genset.max_kw * share)
-        _shift_lower(matrix, rows, genset.max_kw * warm_before(layout, genset))
-
-
-def _shift_lower(matrix: Matrix, rows: Rows, kw: np.ndarray) -> None:  # type: ignore[type-arg]
-    """Ask for ``kw`` more: headroom that a genset still warming up from before the horizon does not have."""
-    if np.any(kw > 0.0):
-        one = matrix.columns(rows.reserve.shape, lower=1.0, upper=1.0)
-        matrix.put(rows.reserve, one, -kw)
 
 
 def _add_battery(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> None:

@@ -19,22 +19,30 @@ import numpy as np
 
 from optimizer.model.build import Model, build
 from optimizer.model.energy import Flex, Load, build_energy
+from optimizer.model.jobs import segments
 from optimizer.model.layout import Layout, layout_of
 from optimizer.model.matrix import Floats, Index
 from optimizer.model.pools import group_kw, group_sheddable_kw
 from optimizer.model.services import mode_kw
 from optimizer.records import Problem
+from optimizer.solve.bound import tighten
+from optimizer.solve.bound import tighten
+from optimizer.solve.obey import obey_plant
 from optimizer.solve.paths import choose_modes, mode_values, prices_of
 from optimizer.solve.session import Answer, Deadline, Session
 from optimizer.solve.spread import JobRun, choose_places, empty_runs, near_steps, round_near, rung_mix, spread
 from optimizer.solve.whole import solve_whole
-from optimizer.workload import all_or_nothing
 
 SUPPORT = 1e-5
 """Share of a mode in a relaxation from which on it counts."""
 FEW_INTEGERS = 120
 """Problems with no more integers than this are solved whole."""
 EXACT_GAP = 1e-6
+COMMIT_NODES = 1
+"""Nodes of the commitment search: its root finds the commitment, more nodes only prove what the bound proves better."""
+MODE_NODES = 30
+PARTIAL_ROOM = 1.25
+"""A job does without partly open slots when the others hold this many times its work."""
 
 
 class NoPlanFoundError(RuntimeError):
@@ -45,7 +53,11 @@ class NoPlanFoundError(RuntimeError):
 class Solved:
     """Everything the read-back needs."""
 
-    layout: Layout
+    model: Model
+    session: Session
+    relaxed: Answer | None
+    """The whole model's relaxation; none where it was solved whole."""
+    basis: object
     modes: list[Index]
     """Mode index of each service in each interval."""
     runs: dict[int, JobRun]
@@ -58,7 +70,12 @@ class Solved:
     """IT load of the plan's work."""
     bound_usd: float
     """Net value that no plan can exceed."""
-    seconds: float
+    deadline: Deadline
+
+    @property
+    def layout(self) -> Layout:
+        """The problem's arrays."""
+        return self.model.layout
 
 
 def solve(problem: Problem) -> Solved:
@@ -78,20 +95,39 @@ def solve(problem: Problem) -> Solved:
         draft = _decomposed(model, session, deadline)
     runs = empty_runs(layout, draft.places)
     values = _fix_near(model, session, draft.values, draft.modes, draft.places, runs, deadline)
-    spread(model, values, draft.places, near_steps(layout), runs)
+    spread(model, values, draft.places, near_steps(layout), _free_gpus(layout, draft.modes), runs)
     load = _load_of(model, draft.modes, runs)
     energy, answer = _energy_of(layout, load, draft.on, deadline)
+    on = np.round(answer.values[energy.columns.on]) if energy.columns.on.size else draft.on
     return Solved(
-        layout=layout,
+        model=model,
+        session=session,
+        relaxed=draft.relaxed,
+        basis=draft.basis,
         modes=draft.modes,
         runs=runs,
         energy=energy,
         answer=answer,
-        on=draft.on,
+        on=on,
         load=load,
         bound_usd=draft.bound_usd,
-        seconds=deadline.spent_s(),
+        deadline=deadline,
     )
+
+
+def tightened_usd(solved: Solved, *, target_usd: float) -> float:
+    """Return the bound on net value, tightened towards ``target_usd`` as far as the deadline allows."""
+    if solved.relaxed is None or solved.bound_usd <= target_usd:
+        return solved.bound_usd
+    cost = tighten(
+        solved.model,
+        solved.session,
+        solved.relaxed,
+        solved.basis,
+        target_cost=-target_usd,
+        deadline=solved.deadline,
+    )
+    return min(solved.bound_usd, -cost)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +139,10 @@ class Draft:
     places: dict[int, int]
     values: Floats
     bound_usd: float
+    relaxed: Answer | None = None
+    basis: object = None
+    relaxed: Answer | None = None
+    basis: object = None
 
 
 def _whole(model: Model, session: Session, deadline: Deadline) -> Draft:
@@ -111,6 +151,7 @@ def _whole(model: Model, session: Session, deadline: Deadline) -> Draft:
     answer = solve_whole(model.program, seconds=0.8 * deadline.left_s(), gap_frac=EXACT_GAP)
     if not answer.found:
         return _decomposed(model, session, deadline)
+    _close_partial_slots(model, session)
     modes = [np.argmax(answer.values[x], axis=0).astype(np.int32) for x in columns.mode]
     on = np.round(answer.values[columns.on]) if columns.on.size else np.zeros((0, model.layout.steps))
     places = choose_places(model, answer.values)
@@ -128,15 +169,17 @@ def _decomposed(model: Model, session: Session, deadline: Deadline) -> Draft:
     relaxed = session.solve(seconds=deadline.left_s())
     if not relaxed.found:
         raise NoPlanFoundError("the relaxation was not solved within the deadline")
+    basis = session.basis()
     modes = _first_modes(model, relaxed)
     on = _commit(model, relaxed, modes, deadline)
+    _close_partial_slots(model, session)
     if model.columns.on.size:
         session.fix(model.columns.on, on)
     fixed = session.solve(seconds=deadline.left_s())
     if not fixed.found:
         fixed = relaxed
     modes, places, values = _settle_work(model, session, fixed, modes, deadline)
-    return Draft(modes=modes, on=on, places=places, values=values, bound_usd=-relaxed.bound)
+    return Draft(modes=modes, on=on, places=places, values=values, bound_usd=-relaxed.bound, relaxed=relaxed, basis=basis)
 
 
 def _first_modes(model: Model, relaxed: Answer) -> list[Index]:
@@ -200,7 +243,11 @@ def _commit(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadlin
     session = Session(energy.program)
     budget = min(0.4 * deadline.left_s(), deadline.left_s() - 0.3)
     scale = max(1.0, abs(relaxed.cost))
-    answer = session.solve(seconds=max(budget, 0.05), gap_usd=0.25 * layout.problem.limits.gap_frac * scale)
+    session.quick_heuristics()
+    target = 0.25 * layout.problem.limits.gap_frac * scale
+    answer = session.solve(seconds=max(budget, 0.05), gap_usd=target, nodes=COMMIT_NODES)
+    if not answer.found:
+        answer = session.solve(seconds=max(budget, 0.3), gap_usd=target)
     if answer.found:
         return np.round(answer.values[energy.columns.on])
     return np.round(relaxed.values[columns.on] + 0.3)
@@ -235,7 +282,7 @@ def _settle_work(
     session.integers(flags)
     scale = max(1.0, abs(fixed.cost))
     answer = session.solve(
-        seconds=max(0.05, 0.6 * deadline.left_s()), gap_usd=0.2 * layout.problem.limits.gap_frac * scale
+        seconds=max(0.05, 0.6 * deadline.left_s()), gap_usd=0.2 * layout.problem.limits.gap_frac * scale, nodes=MODE_NODES
     )
     session.integers(np.zeros_like(flags))
     if not answer.found:
@@ -252,11 +299,28 @@ def _settle_work(
     return modes, choose_places(model, answer.values), answer.values
 
 
+def _close_partial_slots(model: Model, session: Session) -> None:
+    """Make slots executable: batch GPUs alike within a slot, and no work in far slots that are open only in part.
+
+    A job keeps its partly open slots where the whole ones would not hold its work.
+    """
+    layout = model.layout
+    session.rows(model.rows.tie, 0.0, 0.0)
+    for index, place in enumerate(layout.places):
+        slots = np.arange(place.first_slot, place.first_slot + len(place.overlap_h))
+        partial = place.overlap_h < layout.slot_hours[slots] - 1e-9
+        job = layout.problem.jobs[place.job]
+        whole_h = place.overlap_h[~partial].sum()
+        if partial.any() and whole_h * job.gpus_max * place.speed >= PARTIAL_ROOM * job.work_gpu_h:
+            columns = model.columns.work[index][:, partial]
+            session.fix(columns, np.zeros(columns.shape))
+
+
 def _one_pool_each(model: Model, session: Session, places: dict[int, int]) -> None:
     """Close the places that a job did not choose: a job runs in one pool."""
     for index, place in enumerate(model.layout.places):
         if place.job in places and places[place.job] != index:
-            session.fix(model.columns.work[index], np.zeros(len(place.overlap_h)))
+            session.fix(model.columns.work[index], np.zeros(model.columns.work[index].shape))
 
 
 def _fix_near(
@@ -287,17 +351,25 @@ def _fix_near(
         count = min(near - place.first_slot, len(place.overlap_h))
         steps = np.arange(place.first_slot, place.first_slot + count)
         run = runs.get(place.job)
+        done = np.zeros((len(segments(layout, place.group)), count))
         if run is not None and run.place == index:
-            done = run.gpus[steps] * run.speed[steps] * layout.hours[steps]
-            session.fix(columns.work[index][:count], done)
-        else:
-            session.fix(columns.work[index][:count], np.zeros(count))
+            hours = run.gpus[steps] * layout.hours[steps]
+            low = segments(layout, place.group)[0]
+            most = layout.problem.jobs[place.job].work_gpu_h / place.speed
+            work = np.diff(np.minimum(np.cumsum(hours * run.speed[steps]), most), prepend=0.0)
+            done[0] = np.minimum(hours * low, work)
+            done[1:] = work - done[0]
+        session.fix(columns.work[index][:, :count], done)
     answer = session.solve(seconds=max(0.1, deadline.left_s()))
     if answer.found:
         return answer.values
-    whole = [job for job in places if all_or_nothing(layout.problem.jobs[job], layout.problem)]
-    session.bounds(columns.done[whole], np.zeros(len(whole)), np.ones(len(whole)))
-    answer = session.solve(seconds=max(0.1, deadline.left_s()))
+    whole = columns.done[columns.done >= 0]
+    session.bounds(whole, np.zeros(len(whole)), np.ones(len(whole)))
+    flags = np.zeros(len(model.program.cost), dtype=bool)
+    flags[whole] = True
+    session.integers(flags)
+    answer = session.solve(seconds=max(0.1, deadline.left_s()), gap_frac=1e-3, nodes=MODE_NODES)
+    session.integers(np.zeros_like(flags))
     return answer.values if answer.found else values
 
 
@@ -322,6 +394,22 @@ def _energy_of(layout: Layout, load: Load, on: Floats, deadline: Deadline) -> tu
     if energy.columns.on.size:
         session.fix(energy.columns.on, on)
     answer = session.solve(seconds=max(0.3, deadline.left_s()))
+    if not answer.found and energy.columns.on.size:
+        answer = _recommit(energy, session, deadline)
+    answer = obey_plant(energy, session, answer, deadline)
     if not answer.found:
         raise NoPlanFoundError("the energy side of the plan was not solved")
     return energy, answer
+
+
+def _recommit(energy: Model, session: Session, deadline: Deadline) -> Answer:
+    """Find another commitment where the one given breaks run or rest times, and leave the session fixed to it."""
+    columns = energy.columns
+    session.bounds(columns.on, energy.program.lower[columns.on], energy.program.upper[columns.on])
+    session.integers(energy.program.integer)
+    answer = session.solve(seconds=max(0.5, deadline.left_s()), gap_frac=1e-3)
+    session.integers(np.zeros(len(energy.program.cost), dtype=bool))
+    if not answer.found:
+        return answer
+    session.fix(columns.on, np.round(answer.values[columns.on]))
+    return session.solve(seconds=max(0.3, deadline.left_s()))

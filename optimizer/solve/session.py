@@ -10,7 +10,7 @@ its gap or by its node limit gives the same answer each time; one that ends by i
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import highspy
 import numpy as np
@@ -75,6 +75,22 @@ class Session:
     def _set(self, name: str, value: object) -> None:
         self._highs.setOptionValue(name, value)
 
+    def basis(self) -> object:
+        """Return the basis of the last linear solve, to come back to."""
+        return self._highs.getBasis()
+
+    def restore(self, rows: Index, basis: object) -> None:
+        """Return to the program as it was loaded, as a relaxation with ``rows`` free, at an earlier basis."""
+        self.bounds(self._all, self.program.lower, self.program.upper)
+        self.rows(rows, -np.inf, np.inf)
+        self.integers(np.zeros(len(self._all), dtype=bool))
+        self._highs.setBasis(basis)
+
+    def quick_heuristics(self) -> None:
+        """Leave out the two costly heuristics that seldom found a better commitment in measurements (see benchmarks)."""
+        self._set("mip_heuristic_run_rins", False)
+        self._set("mip_heuristic_run_root_reduced_cost", False)
+
     def bounds(self, columns: Index, lower: Floats, upper: Floats) -> None:
         """Change the bounds of some columns."""
         index = np.asarray(columns, dtype=np.int32).ravel()
@@ -82,6 +98,12 @@ class Session:
         high = np.ascontiguousarray(np.broadcast_to(upper, np.shape(columns)).ravel(), dtype=np.float64)
         if len(index):
             self._highs.changeColsBounds(len(index), index, low, high)
+
+    def rows(self, rows: Index, lower: float, upper: float) -> None:
+        """Change the bounds of some rows."""
+        if len(rows):
+            low, high = np.full(len(rows), lower), np.full(len(rows), upper)
+            self._highs.changeRowsBounds(len(rows), np.asarray(rows, dtype=np.int32), low, high)
 
     def fix(self, columns: Index, values: Floats) -> None:
         """Fix some columns."""
@@ -105,10 +127,15 @@ class Session:
         gap_usd: float = 0.0,
         nodes: int | None = None,
         hint: Floats | None = None,
+        cutoff: float = float("inf"),
     ) -> Answer:
-        """Solve within a time limit; for mixed-integer programs down to a gap, with an optional node limit and hint."""
+        """Solve within a time limit; for mixed-integer programs down to a gap, with an optional node limit and hint.
+
+        A linear program may stop once its cost is known to reach ``cutoff``; its answer then has ``bound = cutoff``.
+        """
         start = time.perf_counter()
         self._set("time_limit", self._highs.getRunTime() + max(seconds, 0.01))
+        self._set("objective_bound", cutoff)
         self._set("mip_rel_gap", gap_frac)
         self._set("mip_abs_gap", max(gap_usd, 1e-6))
         self._set("mip_max_nodes", nodes if nodes is not None else 2**31 - 1)
@@ -117,7 +144,10 @@ class Session:
             solution.col_value = list(hint)
             self._highs.setSolution(solution)
         self._highs.run()
-        return self._answer(time.perf_counter() - start)
+        answer = self._answer(time.perf_counter() - start)
+        if self._highs.getModelStatus() == highspy.HighsModelStatus.kObjectiveBound:
+            return replace(answer, found=False, proved=True, bound=cutoff)
+        return answer
 
     def _answer(self, seconds: float) -> Answer:
         status = self._highs.getModelStatus()

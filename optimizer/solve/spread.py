@@ -74,63 +74,139 @@ def choose_places(model: Model, values: Floats) -> dict[int, int]:
     return {job: index for job, (_, index) in best.items()}
 
 
-def spread(model: Model, values: Floats, places: dict[int, int], first_step: int, runs: dict[int, JobRun]) -> None:
-    """Fill ``runs`` from ``first_step`` on with fractional GPUs."""
+def spread(
+    model: Model, values: Floats, places: dict[int, int], first_step: int, free: Floats, runs: dict[int, JobRun]
+) -> None:
+    """Fill ``runs`` from ``first_step`` on with fractional GPUs; ``free`` (pools x T) is what modes leave."""
     layout = model.layout
+    owed: dict[int, float] = {}
     for number in range(len(layout.groups)):
-        capacity, gpus = _group_course(model, values, number)
         members = [(job, index) for job, index in places.items() if layout.places[index].group == number]
-        for step in range(first_step, layout.steps):
-            if gpus[step] > TINY:
-                _fill_step(model, values, members, step, capacity, gpus, runs)
+        if members:
+            _spread_group(model, values, number, members, first_step, owed, runs)
+    _top_up(layout, places, first_step, free, owed, runs)
 
 
-def _group_course(model: Model, values: Floats, number: int) -> tuple[Floats, Floats]:
-    """Return work per hour and GPUs of a group in each interval."""
-    n = values[model.columns.batch[number]]
-    speed = np.array([rung.speed for rung in model.layout.groups[number].rungs])
-    return speed @ n, n.sum(axis=0)
-
-
-def _fill_step(
+def _spread_group(
     model: Model,
     values: Floats,
+    number: int,
     members: list[tuple[int, int]],
-    step: int,
-    capacity: Floats,
-    gpus: Floats,
+    first_step: int,
+    owed: dict[int, float],
     runs: dict[int, JobRun],
 ) -> None:
     layout = model.layout
-    slot, hours = int(layout.slot[step]), float(layout.hours[step])
-    same = np.flatnonzero(layout.slot == slot)
-    wanted: list[tuple[float, float, int, int]] = []
-    for job, index in members:
+    n = values[model.columns.batch[number]]
+    speeds = np.array([rung.speed for rung in layout.groups[number].rungs])
+    capacity, gpus = speeds @ n, n.sum(axis=0)
+    work = np.zeros((len(members), len(layout.slot_hours)))
+    for row, (_, index) in enumerate(members):
         place = layout.places[index]
-        offset = slot - place.first_slot
-        if not 0 <= offset < len(place.overlap_h):
+        used = slice(place.first_slot, place.first_slot + len(place.overlap_h))
+        work[row, used] = values[model.columns.work[index]].sum(axis=0)
+    steps = np.arange(layout.steps)
+    open_h = np.array([overlap_h(layout, job, steps) for job, _ in members])
+    most = np.array([layout.problem.jobs[job].gpus_max for job, _ in members])
+    for slot in range(int(layout.slot[first_step]) if first_step < layout.steps else 0, len(layout.slot_hours)):
+        rows = np.flatnonzero(work[:, slot] > TINY)
+        if not len(rows) or first_step >= layout.steps:
             continue
-        work = float(values[model.columns.work[index][offset]])
-        if work <= TINY:
+        same = np.flatnonzero(layout.slot == slot)
+        room = most[rows, None] * open_h[np.ix_(rows, same)]
+        able = capacity[same] * layout.hours[same]
+        shares = share_out(work[rows, slot], room, able)
+        for row, short in zip(rows, work[rows, slot] - shares.sum(axis=1), strict=True):
+            if short > TINY:
+                job = members[row][0]
+                owed[job] = owed.get(job, 0.0) + float(short)
+        for column, step in enumerate(same):
+            jobs = [members[row][0] for row in rows]
+            _fill_step(layout, number, jobs, int(step), shares[:, column], room[:, column], float(gpus[step]), runs)
+
+
+def share_out(work: Floats, room: Floats, able: Floats) -> Floats:
+    """Return work by job and interval: at most ``room`` each, at most ``able`` an interval, as much of ``work`` as fits.
+
+    Jobs that have the least choice come first; each takes from the intervals in proportion to what is left there.
+    """
+    shares = np.zeros_like(room)
+    left = able.astype(float).copy()
+    tightness = work / np.maximum(room.sum(axis=1), TINY)
+    for row in np.argsort(-tightness, kind="stable"):
+        todo = float(work[row])
+        for _ in range(len(able)):
+            open_now = np.minimum(room[row] - shares[row], left)
+            weight = np.where(open_now > TINY, np.maximum(left, 0.0), 0.0)
+            if todo <= TINY or weight.sum() <= TINY:
+                break
+            taken = np.minimum(np.maximum(open_now, 0.0), todo * weight / weight.sum())
+            shares[row] += taken
+            left -= taken
+            todo -= float(taken.sum())
+    return shares
+
+
+def _fill_step(
+    layout: Layout,
+    number: int,
+    jobs: list[int],
+    step: int,
+    shares: Floats,
+    room: Floats,
+    gpus: float,
+    runs: dict[int, JobRun],
+) -> None:
+    """Give the jobs of a group their GPUs and limits in one interval."""
+    hours = float(layout.hours[step])
+    rungs = layout.groups[number].rungs
+    left_gpus, left_work = gpus, float(shares.sum())
+    needs = shares / np.maximum(room, TINY)
+    for row in np.argsort(-needs, kind="stable"):
+        share = float(shares[row])
+        if share <= TINY:
             continue
-        open_h = overlap_h(layout, job, same)
-        weight = capacity[same] * open_h
-        here = np.flatnonzero(same == step)[0]
-        if weight[here] <= TINY:
-            continue
-        share = work * weight[here] / weight.sum()
-        most = layout.problem.jobs[job].gpus_max
-        wanted.append((share / (most * open_h[here]), share, job, index))
-    left_gpus, left_work = float(gpus[step]), float(capacity[step] * hours)
-    for need, share, job, index in sorted(wanted, reverse=True):
         mean = left_work / max(left_gpus * hours, TINY)
-        rungs = layout.groups[layout.places[index].group].rungs
-        limit_w, speed = speed_to_limit(rungs, max(min(need, 1.0), min(mean, 1.0)))
-        count = min(share / (hours * speed), layout.problem.jobs[job].gpus_max)
-        run = runs[job]
+        limit_w, speed = speed_to_limit(rungs, min(max(float(needs[row]), mean), 1.0))
+        count = min(share / (hours * speed), float(room[row]) / hours)
+        run = runs[jobs[row]]
         run.gpus[step], run.limit_w[step], run.speed[step] = count, limit_w, speed
         left_gpus -= count
-        left_work -= count * speed * hours
+        left_work -= share
+
+
+def _top_up(
+    layout: Layout,
+    places: dict[int, int],
+    first_step: int,
+    free: Floats,
+    owed: dict[int, float],
+    runs: dict[int, JobRun],
+) -> None:
+    """Do what is still owed on GPUs that are free, at full speed, as early as the job's window allows."""
+    left = free.copy()
+    for job, run in runs.items():
+        left[layout.groups[layout.places[run.place].group].pool] -= run.gpus
+    for job, short in owed.items():
+        run, place = runs[job], layout.places[places[job]]
+        pool, rungs = layout.groups[place.group].pool, layout.groups[place.group].rungs
+        open_h = overlap_h(layout, job, np.arange(layout.steps))
+        most = layout.problem.jobs[job].gpus_max * open_h / layout.hours
+        for step in range(first_step, layout.steps):
+            if short <= TINY:
+                break
+            hours = float(layout.hours[step])
+            here = run.gpus[step] * run.speed[step]
+            count = min(float(most[step]), run.gpus[step] + max(0.0, float(left[pool, step])))
+            gain = min(short, count * hours - here * hours)
+            if gain <= TINY:
+                continue
+            wanted = here + gain / hours
+            limit_w, speed = speed_to_limit(rungs, min(1.0, max(run.speed[step], wanted / count)))
+            left[pool, step] += run.gpus[step]
+            run.gpus[step], run.limit_w[step], run.speed[step] = wanted / speed, limit_w, speed
+            left[pool, step] -= run.gpus[step]
+            short -= gain
 
 
 def overlap_h(layout: Layout, job: int, steps: np.ndarray) -> Floats:  # type: ignore[type-arg]
@@ -165,9 +241,10 @@ def round_near(model: Model, values: Floats, places: dict[int, int], free: Float
             place = layout.places[index]
             offset = int(layout.slot[step]) - place.first_slot
             if 0 <= offset < len(place.overlap_h):
-                owed[job] += float(values[model.columns.work[index][offset]])
+                owed[job] += float(values[model.columns.work[index][:, offset]].sum())
             pool = layout.groups[place.group].pool
             done = _whole(layout, job, index, step, min(owed[job], todo[job]), float(left[pool]), runs[job])
+            done = min(done, todo[job])
             left[pool] -= runs[job].gpus[step]
             owed[job] -= done
             todo[job] = max(0.0, todo[job] - done)

@@ -1,0 +1,86 @@
+"""Make the energy side obey the plant where the linear model allows a little more than the plant does.
+
+The linear model lets the battery charge and discharge at once where power has no price, and discharge under its lower limit
+by what standby draws. Both are found by walking the solution with the plant's own functions; the interval gets the plant's
+limit and the model is solved again, until nothing is left to mend.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimizer.equipment import battery_params, battery_state
+from optimizer.model.build import Model
+from optimizer.records import BatteryProblem
+from optimizer.solve.session import Answer, Deadline, Session
+from sites.plant import battery as plant
+
+ROUNDS = 40
+TOLERANCE_KW = 2e-4
+
+
+def obey_plant(energy: Model, session: Session, answer: Answer, deadline: Deadline) -> Answer:
+    """Return an answer whose battery does what the plant can do; the last one found if rounds run out."""
+    battery = energy.layout.problem.battery
+    if battery is None or not energy.columns.charge.size:
+        return answer
+    for _ in range(ROUNDS):
+        if not answer.found or not _mend(energy, session, answer, battery):
+            return answer
+        answer = session.solve(seconds=max(0.3, deadline.left_s()))
+    return answer
+
+
+def _mend(energy: Model, session: Session, answer: Answer, battery: BatteryProblem) -> bool:
+    """Narrow every interval that asks for more than the plant gives; return whether there was one."""
+    columns, layout = energy.columns, energy.layout
+    charge, discharge = answer.values[columns.charge], answer.values[columns.discharge]
+    stored = answer.values[columns.energy]
+    both = (charge > TOLERANCE_KW / 2) & (discharge > TOLERANCE_KW / 2)
+    inward = charge * battery.charge_efficiency_frac >= discharge / battery.discharge_efficiency_frac
+    session.fix(columns.discharge[both & inward], np.zeros(int((both & inward).sum())))
+    session.fix(columns.charge[both & ~inward], np.zeros(int((both & ~inward).sum())))
+    mended = bool(both.any())
+    for scenario, step in np.argwhere(~both & ((charge > TOLERANCE_KW) | (discharge > TOLERANCE_KW))):
+        state = battery_state(float(stored[scenario, step]) / battery.capacity_kwh)
+        limits = plant.limits(battery_params(battery, int(step)), state, float(layout.hours[step]))
+        for power, column, limit_kw in (
+            (charge, columns.charge, limits.charge_kw),
+            (discharge, columns.discharge, limits.discharge_kw),
+        ):
+            if power[scenario, step] > limit_kw + TOLERANCE_KW:
+                session.bounds(column[scenario, step : step + 1], np.zeros(1), np.array([limit_kw]))
+                _hold_lift(energy, session, battery, int(scenario), int(step), float(stored[scenario, step]))
+                mended = True
+    return _mend_standby(energy, session, answer, battery) or mended
+
+
+def _hold_lift(
+    energy: Model, session: Session, battery: BatteryProblem, scenario: int, step: int, stored_kwh: float
+) -> None:
+    """Take away the room under the lower limit that an interval does not need at its start."""
+    if energy.columns.lift.size:
+        under_kwh = max(0.0, battery.soc_min_frac * battery.capacity_kwh - stored_kwh)
+        column = energy.columns.lift[scenario, step : step + 1]
+        session.bounds(column, np.zeros(1), np.array([under_kwh]))
+
+
+def _mend_standby(energy: Model, session: Session, answer: Answer, battery: BatteryProblem) -> bool:
+    """Let standby drain the cells as soon as they hold something, not when it suits the plan."""
+    columns, layout = energy.columns, energy.layout
+    if not columns.free.size:
+        return False
+    mended = False
+    for scenario in range(layout.scenarios):
+        stored = float(answer.values[columns.energy[scenario, 0]])
+        for step, hours in enumerate(layout.hours):
+            into = float(answer.values[columns.charge[scenario, step]]) * battery.charge_efficiency_frac
+            out = float(answer.values[columns.discharge[scenario, step]]) / battery.discharge_efficiency_frac
+            stored += (into - out) * hours
+            spared = max(0.0, battery.standby_kw * hours - max(stored, 0.0))
+            column = columns.free[scenario, step : step + 1]
+            if answer.values[column[0]] > spared + TOLERANCE_KW:
+                session.bounds(column, np.zeros(1), np.array([spared]))
+                mended = True
+            stored = max(0.0, stored - battery.standby_kw * hours)
+    return mended
