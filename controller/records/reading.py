@@ -184,6 +184,15 @@ class Reader:
         )
         return tuple(_head(row) for row in self._rows(query))
 
+    def plan_documents(self, start_utc: datetime, end_utc: datetime) -> tuple[tuple[PlanHead, Plan], ...]:
+        """Return all plans made in [start, end) in order of time, without the problems they answered."""
+        query = (
+            select(PlanRow)
+            .where(PlanRow.site == self._site, PlanRow.made_utc >= start_utc, PlanRow.made_utc < end_utc)
+            .order_by(PlanRow.made_utc)
+        )
+        return tuple((_head(row), Plan.model_validate_json(row.document)) for row in self._rows(query))
+
     def pending_plans(self) -> tuple[PlanHead, ...]:
         """Return plans that wait for a review, newest first."""
         query = select(PlanRow).where(PlanRow.site == self._site, PlanRow.review == "pending")

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from controller.records.views import StoredPlan
-from optimizer.records import Interval
+from controller.records.views import PlanHead
+from optimizer.records import Interval, Plan
 from sites.record import Record
 from sites.times import HOUR, TimeGrid
 
@@ -43,24 +43,25 @@ class Bridge(Record):
     """All energy that sources gave in that time, what the residual is held against."""
 
 
-def planned_intervals(plans: Sequence[StoredPlan], grid: TimeGrid) -> tuple[Interval | None, ...]:
+def planned_intervals(plans: Sequence[tuple[PlanHead, Plan]], grid: TimeGrid) -> tuple[Interval | None, ...]:
     """Return for each interval of ``grid`` what the plan in force at its middle said; none where there was none.
 
     The plan in force is the newest that had been made by then, was not rejected and had not expired.
     """
-    ordered = sorted((each for each in plans if each.head.review != "rejected"), key=lambda each: each.head.made_utc)
+    kept = [(head, plan) for head, plan in plans if head.review != "rejected"]
+    ordered = sorted(kept, key=lambda each: each[0].made_utc)
     return tuple(
         _planned(ordered, start, start + hours * HOUR, hours)
         for start, hours in zip(grid.starts_utc, grid.hours, strict=True)
     )
 
 
-def _planned(ordered: Sequence[StoredPlan], start: datetime, end: datetime, hours: float) -> Interval | None:
+def _planned(ordered: Sequence[tuple[PlanHead, Plan]], start: datetime, end: datetime, hours: float) -> Interval | None:
     middle = start + (end - start) / 2
-    made = [each for each in ordered if each.head.made_utc <= middle < each.head.expires_utc]
-    if not made or not made[-1].plan.start_utc <= middle < made[-1].plan.grid.end_utc:
+    made = [plan for head, plan in ordered if head.made_utc <= middle < head.expires_utc]
+    if not made or not made[-1].start_utc <= middle < made[-1].grid.end_utc:
         return None
-    plan = made[-1].plan
+    plan = made[-1]
     return plan.intervals[plan.interval_at(middle)].model_copy(update={"start_utc": start, "hours": hours})
 
 

@@ -104,8 +104,7 @@ def gather(reader: Reader, site: Site, span: Span) -> PeriodReport:
     until = max(until, span.start_utc)
     points = reader.telemetry(span.start_utc, span.end_utc, max_points=ALL_POINTS)
     grid = span.grid(DAY_STEP_H if span.hours <= 49 else LONG_STEP_H)
-    heads = reader.plans(span.start_utc - PLAN_REACH, span.end_utc, limit=2000)
-    plans = [plan for head in heads if (plan := reader.plan(head.id)) is not None]
+    plans = reader.plan_documents(span.start_utc - PLAN_REACH, span.end_utc)
     happened, planned = measured_intervals(points, grid), planned_intervals(plans, grid)
     delivered = sum(d.litres for d in reader.deliveries(limit=1000) if span.start_utc <= d.at_utc < until)
     charges = [point.soc_frac for point in points if point.soc_frac is not None]

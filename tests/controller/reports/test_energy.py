@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.records.views import StoredPlan, TelemetryPoint
+from controller.records.views import PlanHead, StoredPlan, TelemetryPoint
 from controller.reports.bridge import bridge, planned_intervals
 from controller.reports.energy import balance, fuel_used_l, genset_hours, measured_intervals
 from controller.reports.period import day_span, week_span
-from optimizer.records import Interval
+from optimizer.records import Interval, Plan
 from sites.times import uniform_grid
 from tests.controller.reports.random_plans import horizons, interval_rows
 
@@ -119,9 +119,13 @@ def test_the_newest_plan_made_by_then_was_in_force(measured: tuple[str, StoredPl
     newer = stored.model_copy(update={"head": newer_head, "plan": newer_plan})
     rejected = newer.model_copy(update={"head": newer_head.model_copy(update={"review": "rejected"})})
     grid = uniform_grid(begin - timedelta(hours=1), hours=1.0, steps=4)
-    found = planned_intervals([newer, stored], grid)
+    found = planned_intervals([_pair(newer), _pair(stored)], grid)
     assert [each and each.it_kw == 99.0 for each in found] == [None, False, True, True]
-    assert planned_intervals([rejected, stored], grid) == planned_intervals([stored], grid)
+    assert planned_intervals([_pair(rejected), _pair(stored)], grid) == planned_intervals([_pair(stored)], grid)
+
+
+def _pair(stored: StoredPlan) -> tuple[PlanHead, Plan]:
+    return stored.head, stored.plan
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2025, 1, 15), 24), (date(2025, 3, 9), 23), (date(2025, 11, 2), 25)])
