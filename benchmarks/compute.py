@@ -7,18 +7,20 @@ nobody measured. ``--quick`` leaves the latter out."""
 from __future__ import annotations
 
 import argparse
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 
 from benchmarks.compute_data import DecodeRow, decode_rows, decode_sweeps, image_rows, mlperf_pairs, rmse, video_sweep
 from benchmarks.compute_fit import fit_power_form, fit_roofline, nvlink, roofline_ms
+from sites.catalog.load import load_catalog
 from sites.catalog.records import CurveName
 from sites.compute import decode
 from sites.compute.calibration import fit_cap_curve
 from sites.compute.decode import PowerForm
 from sites.compute.hardware import ItemSpec, curve, gpu_spec, llm_spec, model_spec
-from sites.compute.items import item_point
+from sites.compute.items import item_point, items_on
 from sites.compute.point import decode_speed_frac, llm_point
 from sites.plant.gpu import speed_at_frac
 
@@ -92,6 +94,24 @@ def images() -> None:
         line(f"{gpu_key}, {len(errors)} rows", f"{rmse(errors):.1%}, {rmse(draws[gpu_key]):.1f} W", "<= 10 W on H100")
 
 
+def items_left_out() -> None:
+    """Per-item models carried over to a GPU where they were measured, from the others: what an unmeasured GPU gets."""
+    errors: list[float] = []
+    for key in load_catalog().item_fits:
+        model = model_spec(key)
+        assert isinstance(model, ItemSpec)
+        for held in model.measured:
+            others = tuple(each for each in model.measured if each.gpu != held.gpu)
+            if others:
+                guess = items_on(gpu_spec(held.gpu), model._replace(measured=others), "int8")
+                errors.append(math.log(guess.per_s / held.per_s))
+    median_factor = math.exp(median(abs(error) for error in errors))
+    line(
+        f"items/s on another GPU, {len(errors)} (model, GPU)",
+        f"median factor {median_factor:.2f}, rmse of log {rmse(errors):.2f}",
+    )
+
+
 def left_out(rows: Sequence[DecodeRow]) -> None:
     """The same for models that the fit has not seen."""
     print("\nLeave one model out (H100): what a user of an unmeasured model gets")
@@ -113,6 +133,7 @@ def left_out(rows: Sequence[DecodeRow]) -> None:
             draws.append(watts - row.power_w)
     line("ITL", f"{rmse(logs):.0%} rel., {rmse(itls):.1f} ms to batch 512", "(<= 4 ms where measured)")
     line("natural draw", f"{rmse(draws):.0f} W of 700", "(<= 10 W where measured)")
+    items_left_out()
     line("throughput at a limit, decode sweeps, other model's curve", f"{rmse(_sweeps_left_out()):.3f}", "<= 0.08")
     line(
         "throughput at a limit, MLPerf offline, other models' curve",

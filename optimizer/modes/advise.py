@@ -38,6 +38,8 @@ def advise(workload: Workload, conditions: Conditions, gpus: Sequence[str] = (),
     keys = [gpu_spec(name).key for name in gpus] or list(load_catalog().gpus)
     asked = [as_pool(gpu_spec(key), conditions) for key in keys] if not pools else list(pools)
     found = [candidate(pool, workload, _held(conditions, pool, bool(pools))) for pool in asked]
+    if pools:
+        found = [replace(each, name=pool.name) for each, pool in zip(found, pools, strict=True)]
     able = sorted((each for each in found if each.way is not None), key=lambda each: _rank(each, conditions))
     unable = [each for each in found if each.way is None]
     ranked = [_placed(each, able[0], conditions, index == 0) for index, each in enumerate(able)]
@@ -104,17 +106,30 @@ def _nearest(workload: Workload, conditions: Conditions, asked: Sequence[Pool], 
     if ways:
         way, key = min(ways, key=lambda pair: pair[0].power_w)
         said.append(f"{way.gpus} of {key} with {power_text(way.power_w)} at the wall and {inlet(key)}")
-    for factor in (0.5, 0.25, 0.1, 0.03, 0.01):
-        less = replace(workload, rate_rps=workload.rate_rps * factor)
-        able = [each for pool in asked if (each := candidate(pool, less, _held(conditions, pool, of_site))).way]
-        if able:
-            said.append(f"{less.rate_rps:.3g}/s instead of {workload.rate_rps:g}/s, on {able[0].gpu}")
-            break
+    said += _less_rate(workload, conditions, asked, of_site)
     if "int4" not in workload.precisions:
         small = replace(workload, precisions=("int4",))
         able = [each for pool in asked if (each := candidate(pool, small, _held(conditions, pool, of_site))).way]
         said += [f"int4 weights, on {each.gpu}" for each in able[:1]]
     return tuple(said) or ("nothing short of a smaller model: no rate, budget, envelope or precision lets these do it",)
+
+
+def _less_rate(workload: Workload, conditions: Conditions, asked: Sequence[Pool], of_site: bool) -> list[str]:
+    """Return the largest rate that a candidate holds, to a tenth of it, and which one; nothing if none does."""
+
+    def able(factor: float) -> str:
+        less = replace(workload, rate_rps=workload.rate_rps * factor)
+        found = (candidate(pool, less, _held(conditions, pool, of_site)) for pool in asked)
+        return next((each.gpu for each in found if each.way is not None), "")
+
+    low, high, where = 1e-4, 1.0, able(1e-4)
+    if not where:
+        return []
+    while high / low > 1.1:
+        middle = math.sqrt(low * high)
+        held = able(middle)
+        low, high, where = (middle, high, held) if held else (low, middle, where)
+    return [f"{workload.rate_rps * low:.2g}/s instead of {workload.rate_rps:g}/s, on {where}"]
 
 
 def inlet(key: str) -> str:

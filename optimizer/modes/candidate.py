@@ -27,7 +27,7 @@ CLOCKED_SCV = 0.25
 def candidate(pool: Pool, workload: Workload, conditions: Conditions) -> Advice:
     gpu = gpu_spec(pool.gpu)
     entry = load_catalog().gpus[gpu.key]
-    name = entry.name if pool.name == gpu.key else pool.name
+    name = entry.name
     stop = climate_hurdle(entry, conditions) or fit_hurdle(gpu, pool, workload)
     if stop is not None:
         return Advice(gpu=gpu.key, name=name, verdict=stop.verdict, reason=stop.text)

@@ -1,2 +1,1 @@
-"""The catalogue: GPUs, models, cap curves and workload archetypes as YAML, each figure with its kind and
-source."""
+"""The catalogue: GPUs, models, cap curves and workload archetypes as YAML, each figure with its source."""

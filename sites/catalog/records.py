@@ -1,5 +1,4 @@
-"""Typed entries of the catalogue. Every figure is ``[value, kind, source]``; the source is a key of
-``sources.yaml``."""
+"""Typed entries of the catalogue: every figure is ``[value, kind, source]``, a key of ``sources.yaml``."""
 
 from __future__ import annotations
 

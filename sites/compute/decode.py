@@ -1,11 +1,9 @@
-"""A language model on one group of GPUs without a power limit: time of a token, of a prompt, and the natural
-draw.
+"""A language model on one group of GPUs without a power limit: time of a token, of a prompt, and natural draw.
 
 Time between tokens of a batch of ``B`` requests (inter-token latency, ITL):
 
-    ITL = c_layer L + c_req B + W(B) / (n BW e_w) + cache(B) + 2 A B / (n F e_f) + c_link L log2 n + c_moe L
-    (1)
-    cache(B) = B ctx kv / (n BW e_kv)    (2)
+    ITL = c_layer L + c_req B + W(B) / (n BW e_w) + cache(B) + 2 A B / (n F e_f) + c_link L log2 n + c_moe L  (1)
+    cache(B) = B ctx kv / (n BW e_kv)                                                                         (2)
 
 ``L`` layers, ``W`` weight bytes touched (all of a dense model; of a mixture, the shared part and the experts
 that ``B`` tokens hit, ``1 - (1 - k/E)^B``), ``kv`` cache bytes a token, ``A`` active parameters, ``n`` GPUs
@@ -22,7 +20,8 @@ p_m [MoE] + p_a ln(A / 1e9 / n))`` (4).
 
 Constants: least squares on the H100 rows of ML.ENERGY v3, see ``sources.yaml``; ``python -m
 benchmarks.compute_fit`` repeats the fit and ``python -m benchmarks.compute`` prints its error, leaving one
-model out at a time too."""
+model out at a time too.
+"""
 
 from __future__ import annotations
 
@@ -161,9 +160,15 @@ def reduce_s(model: LlmSpec, tokens: float, link: GroupLink, constants: Roofline
 
 @lru_cache(maxsize=8192)
 def prefill_s(gpu: GpuSpec, model: LlmSpec, precision: Precision, tokens: float, link: GroupLink) -> float:
-    """Return the time [s] of a prompt of ``tokens`` alone on the group (2)."""
+    """Return the time [s] that a prompt of ``tokens`` keeps the group from decoding (3).
+
+    In a pipeline the stages work on different prompts, so the group is held for one stage's share.
+    """
     if tokens <= 0.0:
         return 0.0
+    if link.pipeline:
+        alone = GroupLink(gpus=1, bandwidth_b_s=link.bandwidth_b_s, over_pcie=False)
+        return prefill_s(gpu, model, precision, tokens, alone) / link.gpus
     k, n = ROOFLINE, link.gpus
     fit = measured(gpu.key, model.key, precision, n, tokens)
     reached = fit.prefill_frac if fit is not None and fit.prefill_frac is not None else k.prefill_frac

@@ -54,7 +54,7 @@ def item_point(gpu: GpuSpec, model: ItemSpec, precision: Precision, batch: int, 
     work = items_on(gpu, model, precision)
     items = batch * units
     natural_w = work.full_w - (work.full_w - work.single_w) / max(items, 1.0)
-    speed = speed_frac(limit_w, natural_w, curve(model.profile, gpu.key), gpu.limits)
+    speed = speed_frac(limit_w, work.full_w, curve(model.profile, gpu.key), gpu.limits)
     service_s = work.fixed_s + items / work.per_s / speed
     return Point(
         slots=batch,
@@ -111,6 +111,5 @@ def _carried_w(power_w: float, there: GpuSpec, here: GpuSpec) -> float:
 
 
 def _single_w(gpu: GpuSpec, full_w: float) -> float:
-    """Return the draw with one item at a time where it was not measured (estimated: three quarters of the
-    span)."""
+    """Return the draw with one item at a time where it was not measured (estimated: a share of the span)."""
     return gpu.limits.idle_w + SINGLE_ITEM_SHARE * (full_w - gpu.limits.idle_w)

@@ -19,8 +19,10 @@ _CURVES: dict[PowerProfile, CurveName] = {
 
 @lru_cache(maxsize=256)
 def limit_steps_w(gpu: GpuSpec, n_levels: int, max_limit_w: float | None = None) -> tuple[float, ...]:
-    """Return up to ``n_levels`` limits [W] over the settable range, ascending, on whole 5 W where there is
-    room."""
+    """Return up to ``n_levels`` limits [W] over the settable range, ascending, on whole 5 W where they fit.
+
+    Where the GPU knows only clock modes, those, at most ``n_levels`` of them, the highest kept.
+    """
     low = gpu.limits.min_limit_w
     high = min(gpu.limits.max_limit_w, max_limit_w) if max_limit_w else gpu.limits.max_limit_w
     modes = tuple(mode for mode in gpu.modes_w if mode <= high)

@@ -131,7 +131,7 @@ def llm_point(
     speculative: bool = False,
 ) -> Point:
     """Return the operating point (1) of a language model; limits are clipped to the settable range."""
-    free = _unlimited(gpu, model, precision, batch, input_tokens, output_tokens, link, speculative)
+    free = unlimited(gpu, model, precision, batch, input_tokens, output_tokens, link, speculative)
     step_s, tokens_a_step, prompt_s, decode_w = free.step_s, free.tokens_a_step, free.prompt_s, free.decode_w
     decode_speed = decode_speed_frac(limit_w, decode_w, batch, gpu)
     prompt_speed = speed_frac(limit_w, gpu.saturated_w, curve("prefill", gpu.key), gpu.limits)
@@ -158,8 +158,7 @@ def llm_point(
 
 
 def decode_speed_frac(limit_w: float, natural_w: float, batch: float, gpu: GpuSpec) -> float:
-    """Return the decode speed under a limit, 0..1: the knee curve at small batch, the saturated one at large
-    batch."""
+    """Return the decode speed under a limit, 0..1: knee curve at small batch, saturated one at large batch."""
     turn = (math.log2(max(batch, 1.0)) - SATURATED_FROM_LOG2) / (SATURATED_TO_LOG2 - SATURATED_FROM_LOG2)
     weight = min(max(turn, 0.0), 1.0)
     small = speed_frac(limit_w, natural_w, curve("decode", gpu.key), gpu.limits)
@@ -169,7 +168,7 @@ def decode_speed_frac(limit_w: float, natural_w: float, batch: float, gpu: GpuSp
     return float(small ** (1.0 - weight) * large**weight)
 
 
-class _Unlimited(NamedTuple):
+class Unlimited(NamedTuple):
     """A replica without a power limit."""
 
     step_s: float
@@ -180,7 +179,7 @@ class _Unlimited(NamedTuple):
 
 
 @lru_cache(maxsize=16384)
-def _unlimited(
+def unlimited(
     gpu: GpuSpec,
     model: LlmSpec,
     precision: Precision,
@@ -189,11 +188,12 @@ def _unlimited(
     output_tokens: float,
     link: GroupLink,
     speculative: bool,
-) -> _Unlimited:
+) -> Unlimited:
+    """Return a replica without a power limit; it does not depend on one, so it is worked out once."""
     context = input_tokens + output_tokens / 2.0
     step_s, tokens_a_step = _step(gpu, model, precision, batch, context, link, speculative)
     known = decode.measured(gpu.key, model.key, precision, link.gpus, context) is not None
-    return _Unlimited(
+    return Unlimited(
         step_s=step_s,
         tokens_a_step=tokens_a_step,
         prompt_s=decode.prefill_s(gpu, model, precision, input_tokens, link),

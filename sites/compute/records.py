@@ -27,8 +27,7 @@ class CapLevel(Record):
 
 
 class ServingMode(Record):
-    """One way to serve a service: pool, precision, replicas and power limit, with what it then does and
-    draws."""
+    """One way to serve a service: pool, precision, replicas and limit, with what it then does and draws."""
 
     name: str
     """Unique within the service's menu, e.g. ``h100-pcie fp8 x2 @ 250 W``."""
@@ -57,8 +56,7 @@ class ServingMode(Record):
     busy_w: float = Field(ge=0)
     """Draw of all its GPUs at ``rate_rps``."""
     single_w: float = Field(default=0.0, ge=0)
-    """Draw of all its GPUs while each replica serves one request; 0 = not known, then draw is linear in the
-    rate."""
+    """Draw of all its GPUs while each replica serves one request; 0 = not known: draw linear in the rate."""
     p99_s: float = Field(ge=0)
     """Promised upper bound of the response time's P99 at ``rate_rps``."""
     quality: float = Field(default=1.0, ge=0, le=1)
