@@ -16,6 +16,7 @@ from controller.records.entries import TwinEntry
 from controller.setpoints import Outcome, ServiceCommand, Setpoints
 from controller.snapshot import GensetReading, Snapshot
 from optimizer.records import JobProblem
+from sites.plant.node import NodeState
 from sites.record import Record
 from sites.schema.site import Site
 from sites.times import Utc
@@ -35,6 +36,7 @@ class TwinDocument(Record):
     """The plant's named tuples as nested lists, read back in the shape of a plant at rest."""
     jobs: dict[str, SimulatedJob]
     services: tuple[ServiceCommand, ...]
+    hosts: dict[str, tuple[NodeState, ...]]
 
 
 def nested(value: object) -> JsonValue:
@@ -106,6 +108,7 @@ def make_twin(site: Site, prepared: Prepared, *, start_utc: datetime, state: str
             plant=shaped(stored.plant, twin.state.plant),
             jobs=stored.jobs,
             services=stored.services,
+            hosts=stored.hosts,
         )
     inside = world.pv_available_kw.start_utc <= twin.state.at_utc < world.end_utc
     return twin if inside else None
@@ -135,7 +138,11 @@ def twin_entry(twin: SimulatedSite) -> TwinEntry:
 
     def document() -> str:
         return TwinDocument(
-            at_utc=state.at_utc, plant=nested(state.plant), jobs=state.jobs, services=state.services
+            at_utc=state.at_utc,
+            plant=nested(state.plant),
+            jobs=state.jobs,
+            services=state.services,
+            hosts=state.hosts,
         ).model_dump_json()
 
     return TwinEntry(at_utc=state.at_utc, document=document)

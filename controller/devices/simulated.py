@@ -8,10 +8,11 @@ tiers, other services, batch jobs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from controller.devices.simulated_hosts import Hosts, PoolHosts, advance, all_up, gpus_ready
 from controller.devices.simulated_work import (
     JobState,
     SimulatedJob,
@@ -71,6 +72,7 @@ class SiteState:
     plant: PlantState
     jobs: dict[str, SimulatedJob]
     services: tuple[ServiceCommand, ...] = ()
+    hosts: Hosts = field(default_factory=dict)
 
 
 class ServiceFlow(NamedTuple):
@@ -138,8 +140,11 @@ class SimulatedSite:
         self._world = world
         self._setpoints = Setpoints(at_utc=start_utc, expires_utc=start_utc)
         self._commands: dict[str, JobCommand] = {}
-        self.state = state or SiteState(at_utc=start_utc, plant=plant_start(site, self.params), jobs={})
+        self.state = state or SiteState(
+            at_utc=start_utc, plant=plant_start(site, self.params), jobs={}, hosts=all_up(site)
+        )
         self._last: SiteStep | None = None
+        self._up: dict[str, PoolHosts] = {}
         self.start_fails: tuple[bool, ...] = ()
         """Injected fault: whether a crank of each genset fails."""
         self.battery_online = True
@@ -170,7 +175,7 @@ class SimulatedSite:
     def write(self, setpoints: Setpoints) -> tuple[Outcome, ...]:
         """Take setpoints over and say what was accepted."""
         accepted, refused = accepted_commands(
-            self.state.jobs, setpoints.services, setpoints.jobs, self._pools, self.state.at_utc
+            self.state.jobs, setpoints.services, setpoints.jobs, self._ready_pools(), self.state.at_utc
         )
         self._setpoints = setpoints
         self.state = replace(self.state, services=setpoints.services)
@@ -191,6 +196,15 @@ class SimulatedSite:
         ]
         return tuple(outcomes)
 
+    def _ready_pools(self) -> dict[str, PoolProblem]:
+        """Return the pools with the GPUs of hosts that are up."""
+        return {
+            pool.name: self._pools[pool.name].model_copy(
+                update={"gpus": float(gpus_ready(pool, self.state.hosts[pool.name]))}
+            )
+            for pool in self._site.pools
+        }
+
     def _order_jobs(self, commands: dict[str, JobCommand]) -> None:
         now = self.state.at_utc
         jobs = {name: ordered(job, commands.get(name), now) for name, job in self.state.jobs.items()}
@@ -206,6 +220,7 @@ class SimulatedSite:
         start = self.state.at_utc
         end = start + timedelta(seconds=dt_s)
         rates = {name: series.mean(start, end) for name, series in self._world.rate_rps.items()}
+        hosts, self._up = advance(self._site, self.state.hosts, self._setpoints.nodes_on, dt_s)
         loads = self._loads(rates)
         ambient = Ambient(
             pv_available_kw=self._world.pv_available_kw.mean(start, end),
@@ -230,7 +245,7 @@ class SimulatedSite:
         jobs = self._work(loads, flows, dt_s / 3600.0, end)
         running = tuple(self._commands.values())
         self._commands = {name: order for name, order in self._commands.items() if jobs[name].state is JobState.RUNNING}
-        self.state = replace(self.state, at_utc=end, plant=plant, jobs=jobs)
+        self.state = replace(self.state, at_utc=end, plant=plant, jobs=jobs, hosts=hosts)
         self._last = SiteStep(
             start, dt_s, flows, self._ordered_off_kw(), services, running, self._tiers_unserved_kw(loads, flows)
         )
@@ -250,7 +265,7 @@ class SimulatedSite:
 
         def add_services(critical: bool) -> None:
             for index, command in enumerate(self.state.services):
-                if self._is_critical(command.name) is critical and command.mode.pool in self._pools:
+                if self._is_critical(command.name) is critical and self._has_gpus(index):
                     wall = self._pools[command.mode.pool].wall_factor
                     services.append((index, len(loads)))
                     loads.append(Load(command.mode.power_w(rates.get(command.name, 0.0)) / 1000.0 * wall))
@@ -268,10 +283,26 @@ class SimulatedSite:
     def _is_critical(self, service: str) -> bool:
         return any(each.critical for each in self._site.services if each.name == service)
 
+    def _has_gpus(self, index: int) -> bool:
+        """Return whether the hosts that are up hold the GPUs of a service, those before it served first."""
+        command = self.state.services[index]
+        up = self._up.get(command.mode.pool)
+        if up is None:
+            return False
+        described = next(each for each in self._site.pools if each.name == command.mode.pool)
+        held = sum(each.mode.gpus for each in self.state.services[: index + 1] if each.mode.pool == command.mode.pool)
+        return held <= up.ready * described.gpus_per_node
+
     def _idle_kw(self, pool: PoolProblem) -> float:
+        """Return the draw of the pool's hosts and of GPUs that are powered and have nothing to do."""
+        described = next(each for each in self._site.pools if each.name == pool.name)
+        up = self._up.get(pool.name)
+        powered = up.powered if up else described.nodes
         taken: float = sum(command.mode.gpus for command in self.state.services if command.mode.pool == pool.name)
         taken += sum(command.gpus for command in self._commands.values() if command.pool == pool.name)
-        return pool.host_kw + max(pool.gpus - taken, 0.0) * pool.idle_w / 1000.0 * pool.wall_factor
+        idle = max(powered * described.gpus_per_node - taken, 0.0)
+        hosts_kw = up.power_kw if up else pool.host_kw
+        return hosts_kw + idle * pool.idle_w / 1000.0 * pool.wall_factor
 
     def _job_kw(self, name: str) -> float:
         command = self._commands[name]
@@ -387,10 +418,10 @@ class SimulatedSite:
             readings.append(
                 PoolReading(
                     name=pool.name,
-                    gpus_ok=pool.gpus,
+                    gpus_ok=gpus_ready(pool, self.state.hosts[pool.name]),
                     draw_kw=self._scaled(draw_kw * self.params.it_draw_factor),
                     limit_w=max(limits, default=None),
-                    nodes_on=pool.nodes,
+                    nodes_on=sum(host.powered for host in self.state.hosts[pool.name]),
                 )
             )
         return tuple(readings)

@@ -148,7 +148,7 @@ def _within(job: JobProblem, study: Study) -> JobProblem:
     """Return a job as the ledger sees it: one due after the end is paid for the share that is done by then."""
     if job.deadline_utc <= study.end_utc:
         return job
-    return job.model_copy(update={"deadline_utc": study.end_utc, "hard": True, "late_usd_per_h": 0.0})
+    return job.model_copy(update={"deadline_utc": study.end_utc, "hard": False, "late_usd_per_h": 0.0})
 
 
 def _perturbed_pool(pool: PoolProblem, params: PlantParams) -> PoolProblem:
