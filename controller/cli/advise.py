@@ -12,7 +12,7 @@ from controller.cli.output import Format, FormatOption, write
 from sites.errors import InputError
 
 if TYPE_CHECKING:
-    from optimizer.modes.advice import Advice, Answer, Conditions, LatencyClass, RankBy, Workload
+    from optimizer.modes.advice import Answer, Conditions, LatencyClass, RankBy, Way, Workload
     from sites.catalog.records import Precision
     from sites.schema.workload import Pool
 
@@ -44,6 +44,7 @@ def advise(
     gpu: Annotated[list[str] | None, typer.Option(help="Candidate GPU; all of the catalogue if absent.")] = None,
     site: Annotated[str | None, typer.Option(help="Ask about the pools of this site instead.")] = None,
     gpus_max: Annotated[int, typer.Option(min=1, help="Most GPUs of one kind.")] = 64,
+    modes: Annotated[int, typer.Option(min=1, max=20, help="Modes to show of each GPU.")] = 1,
     shared: Annotated[
         bool, typer.Option("--shared", help="Hosts carry other work too: count only shares of them.")
     ] = False,
@@ -71,6 +72,7 @@ def advise(
         limit_w=limit_w,
         rank_by=cast("RankBy", _one_of("--rank", rank, RANKS)),
         shared=shared,
+        modes=modes,
     )
     answer = ask(workload, conditions, tuple(gpu or ()), _pools(site))
     if format is Format.JSON:
@@ -111,7 +113,10 @@ def as_text(answer: Answer) -> str:
     price = f"USD/M {answer.unit}"
     head = f"{'GPU':22s} {'mode':34s} {'GPUs':>4s} {'wall':>8s} {'Wh/request':>11s} {price:>13s} {'P99':>8s}"
     lines += ["", head]
-    lines += [_row(each) for each in answer.advice if each.way is not None]
+    for each in answer.advice:
+        if each.way is not None:
+            lines.append(_row(each.gpu, each.way, each.reason))
+            lines += [_row("", way, "") for way in each.others]
     stopped = [each for each in answer.advice if each.way is None]
     if stopped:
         lines += ["", "cannot:"]
@@ -123,18 +128,16 @@ def as_text(answer: Answer) -> str:
     return "\n".join(lines)
 
 
-def _row(each: Advice) -> str:
-    way = each.way
-    assert way is not None
+def _row(gpu: str, way: Way, reason: str) -> str:
     group = f" {'pp' if way.pipeline else 'tp'}{way.group}" if way.group > 1 else ""
     slices = f" ({way.mig_slices} MIG slices would do)" if way.mig_slices else ""
     draft = " draft" if way.speculative else ""
     mode = f"{way.precision}{draft}{group} batch {way.batch} x{way.replicas} @ {way.limit_w:g} W"
     mark = " " if way.measured else "*"
     return (
-        f"{each.gpu:21s}{mark} {mode:34s} {way.gpus:4d} {_watts(way.power_w):>8s} {way.energy_wh_per_request:11.3g} "
-        f"{way.usd_per_million:13.3g} {_time(way.p99_s):>8s}  {each.reason}{slices}"
-    )
+        f"{gpu:21s}{mark} {mode:34s} {way.gpus:4d} {_watts(way.power_w):>8s} {way.energy_wh_per_request:11.3g} "
+        f"{way.usd_per_million:13.3g} {_time(way.p99_s):>8s}  {reason}{slices}"
+    ).rstrip()
 
 
 def _workload(

@@ -76,6 +76,7 @@ def _detail(known: Catalog, key: str, entry: Record) -> str:
             lines.append(f"  {field:18s} {figure.value:>12g}  {figure.kind:10s} {title}")
         elif (value := getattr(entry, field)) not in (None, "", ()):
             lines.append(f"  {field:18s} {_plain(value):>12s}")
+    lines += _memory(entry, key)
     for fit in known.decode_fits.get(key, ()):
         lines.append(
             f"  measured on {fit.gpus} x {fit.gpu} at {fit.precision}, {fit.context_tokens:.0f} tokens: "
@@ -85,6 +86,22 @@ def _detail(known: Catalog, key: str, entry: Record) -> str:
     for items in known.item_fits.get(key, ()):
         lines.append(f"  measured on {items.gpu}: {items.per_s.value:g}/s ({items.per_s.source})")
     return "\n".join(lines)
+
+
+def _memory(entry: Record, key: str) -> list[str]:
+    from sites.catalog.records import LlmEntry
+    from sites.compute.hardware import llm_spec
+    from sites.compute.memory import memory_need
+
+    if not isinstance(entry, LlmEntry):
+        return []
+    need = memory_need(llm_spec(key))
+    weights = ", ".join(f"{grade} {gb:.1f} GB" for grade, gb in need.weights_gb.items())
+    return [
+        f"  weights: {weights}; cache {need.cache_mb_per_1000_tokens:.0f} MB per 1000 tokens",
+        f"  adapter of rank 16: {need.adapter_gb:.2f} GB; to fine-tune it on FP16 weights (LoRA) "
+        f"{need.lora_gb:.0f} GB, on INT4 weights (QLoRA) {need.qlora_gb:.0f} GB",
+    ]
 
 
 def _plain(value: object) -> str:

@@ -78,6 +78,8 @@ class Conditions:
     limit_w: float | None = None
     """A power limit to use on every candidate; the best one is searched if absent."""
     rank_by: RankBy = "cost"
+    modes: int = 1
+    """Ways shown of each candidate."""
     shared: bool = False
     """Whether boards and hosts carry other work too, so that only shares of them count."""
 
@@ -124,6 +126,8 @@ class Advice:
     """Why it won or lost, with figures."""
     way: Way | None = None
     """Its best way to serve; absent where there is none."""
+    others: tuple[Way, ...] = ()
+    """Its next best ways, of another precision, group or power limit."""
 
 
 @dataclass(frozen=True, kw_only=True)

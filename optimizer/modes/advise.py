@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from optimizer.modes.advice import Advice, Answer, Conditions, Verdict, Workload
-from optimizer.modes.candidate import as_pool, candidate, power_text
+from optimizer.modes.candidate import as_pool, candidate
 from optimizer.modes.hurdles import best_alone_s
+from optimizer.modes.ways import power_text
 from sites.catalog.load import load_catalog
 from sites.compute.hardware import LlmSpec, gpu_spec, model_spec
 from sites.errors import InputError

@@ -10,6 +10,7 @@ import pytest
 from sites.catalog.load import archetype, figures, gpu, gpu_id, load_catalog, model_id
 from sites.compute.decode import weights_b
 from sites.compute.hardware import LlmSpec, bytes_per_param, llm_spec, model_spec, quality
+from sites.compute.memory import memory_need
 from sites.errors import InputError
 from tests.shared_data import shared_path
 
@@ -122,3 +123,13 @@ def test_an_overlay_goes_before_and_its_faults_are_told(tmp_path: Path) -> None:
         load_catalog(other.parent.with_name("moved"))
     with pytest.raises(InputError, match="name a folder"):
         load_catalog(Path("no-such-folder"))
+
+
+def test_adapters_and_fine_tuning_memory() -> None:
+    """QLoRA of a 70B model fits one 48 GB GPU (Dettmers et al. 2023, arXiv:2305.14314); LoRA of 8B one of 24 GB hardly."""
+    big, small = memory_need(llm_spec("llama-70b")), memory_need(llm_spec("llama-8b"))
+    assert 40.0 < big.qlora_gb < 48.0
+    assert big.lora_gb > 140.0
+    assert 16.0 < small.lora_gb < 24.0
+    assert 0.05 < small.adapter_gb < 0.2
+    assert small.cache_mb_per_1000_tokens == pytest.approx(131.0, rel=0.01)
