@@ -51,7 +51,7 @@ def check(problem: Problem, plan: Plan) -> tuple[Fault, ...]:
     return tuple(
         [
             *_balance(problem, plan),
-            *(_battery(problem, plan) if not problem.scenarios else ()),
+            *_battery(problem, plan),
             *_gensets(problem, plan),
             *_tank(problem, plan),
             *_it_power(problem, plan),

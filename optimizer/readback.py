@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from optimizer.breaches import breaches_of, status_of
-from optimizer.model.matrix import Floats, Index
-from optimizer.objective import worth
+from optimizer.model.build import Model
+from optimizer.model.matrix import Floats
+from optimizer.objective import Worth, worth
 from optimizer.records import GensetInterval, Interval, JobPlan, Level, Plan, Problem, ServicePlan, Status
 from optimizer.reserve import batch_reserve_kw, battery_reserve_kw, genset_headroom_kw
 from optimizer.solve.decompose import Solved, tightened_usd, tightened_usd
@@ -17,11 +18,14 @@ GAP_FLOOR_USD = 1.0
 
 
 def plan_of(problem: Problem, solved: Solved, *, policy: str) -> Plan:
-    """Return the plan that solver values mean, valued by its own terms."""
-    intervals = _intervals(problem, solved)
+    """Return the plan that solver values mean, valued by its own terms.
+
+    With scenarios the intervals are the course on the expected sun; worth and gap are expectations over the scenarios.
+    """
+    intervals = _intervals(problem, solved, solved.course, solved.flows.values, 0)
     services = tuple(_service(problem, solved, place) for place in range(len(problem.services)))
     jobs = tuple(_job(problem, solved, number) for number in range(len(problem.jobs)))
-    value = worth(problem, intervals, services, jobs)
+    value = _expected_worth(problem, solved, intervals, services, jobs)
     breaches = breaches_of(problem, intervals, services, jobs)
     status = status_of(breaches)
     net = value.net_value_usd
@@ -47,48 +51,65 @@ def plan_of(problem: Problem, solved: Solved, *, policy: str) -> Plan:
     )
 
 
+def _expected_worth(
+    problem: Problem,
+    solved: Solved,
+    intervals: tuple[Interval, ...],
+    services: tuple[ServicePlan, ...],
+    jobs: tuple[JobPlan, ...],
+) -> Worth:
+    """Return the worth of a plan, over its scenarios where it has some."""
+    if not problem.scenarios:
+        return worth(problem, intervals, services, jobs)
+    terms: dict[str, float] = {}
+    value = 0.0
+    for scenario, weight in enumerate(solved.layout.weights):
+        rows = _intervals(problem, solved, solved.energy, solved.values, scenario)
+        part = worth(problem, rows, services, jobs)
+        value = part.work_value_usd
+        for name, usd in part.cost_terms_usd.items():
+            terms[name] = terms.get(name, 0.0) + float(weight) * usd
+    return Worth(work_value_usd=value, cost_terms_usd=terms)
+
+
 def _level(status: Status, gap: float, problem: Problem) -> Level:
     if status is Status.INFEASIBLE_AS_POSED:
         return Level.RELAXED
     return Level.OPTIMAL if gap <= problem.limits.gap_frac + 1e-9 else Level.BEST_FEASIBLE
 
 
-def _mean(solved: Solved, index: Index) -> Floats:
-    """Return the expected value over scenarios of a block whose first axis is the scenario."""
-    if not index.size:
-        return np.zeros(solved.layout.steps)
-    return np.asarray(np.tensordot(solved.layout.weights, solved.answer.values[index], axes=1))
-
-
-def _intervals(problem: Problem, solved: Solved) -> tuple[Interval, ...]:
-    columns, layout = solved.energy.columns, solved.layout
-    pv, shed = _mean(solved, columns.pv), _mean(solved, columns.dark)
-    if columns.shed.size:
-        shed = shed + _mean(solved, columns.shed).sum(axis=0)
-    battery = _mean(solved, columns.discharge) - _mean(solved, columns.charge)
-    kw = _mean(solved, columns.genset) if columns.genset.size else np.zeros((0, layout.steps))
-    soc = _mean(solved, columns.energy)[1:] if columns.energy.size else np.zeros(layout.steps)
+def _intervals(
+    problem: Problem, solved: Solved, energy: Model, values: Floats, scenario: int
+) -> tuple[Interval, ...]:
+    """Return the course of one scenario of an energy model."""
+    columns, layout = energy.columns, energy.layout
     capacity = problem.battery.capacity_kwh if problem.battery is not None else 0.0
-    price = solved.answer.row_duals[solved.energy.rows.balance].sum(axis=0) / layout.hours
-    it_kw, freed_kw = solved.load.it_kw + layout.idle_it_kw, solved.load.freed_kw
+    pv, shed = values[columns.pv[scenario]], values[columns.dark[scenario]]
+    if columns.shed.size:
+        shed = shed + values[columns.shed[scenario]].sum(axis=0)
+    battery = soc = np.zeros(layout.steps)
+    if columns.charge.size:
+        battery = values[columns.discharge[scenario]] - values[columns.charge[scenario]]
+        soc = values[columns.energy[scenario]][1:] / capacity
+    kw = values[columns.genset[scenario]] if columns.genset.size else np.zeros((0, layout.steps))
+    price = solved.flows.row_duals[solved.course.rows.balance].sum(axis=0) / layout.hours
+    it_kw = solved.load.it_kw + layout.idle_it_kw
     hours_on = [genset.hours_in_state if genset.on else 0.0 for genset in problem.gensets]
     rows = []
-    pv_available = layout.weights @ layout.pv_kw
     for step, start in enumerate(problem.grid.starts_utc):
-        gensets = tuple(
-            GensetInterval(name=genset.name, on=bool(solved.on[g, step] > 0.5), kw=_tidy(kw[g, step]))
-            for g, genset in enumerate(problem.gensets)
-        )
         cooling_kw = it_kw[step] * (layout.cooling[step] - 1.0) + cooling_base_kw(problem, step)
         tiers_kw = sum(tier.kw[step] for tier in problem.tiers)
         row = Interval(
             start_utc=start,
             hours=problem.hours[step],
-            pv_available_kw=pv_available[step],
+            pv_available_kw=float(layout.pv_kw[scenario, step]),
             pv_used_kw=_tidy(pv[step]),
             battery_kw=float(battery[step]),
-            soc_end_frac=float(soc[step] / capacity) if capacity > 0.0 else 0.0,
-            gensets=gensets,
+            soc_end_frac=float(soc[step]),
+            gensets=tuple(
+                GensetInterval(name=genset.name, on=bool(solved.on[g, step] > 0.5), kw=_tidy(kw[g, step]))
+                for g, genset in enumerate(problem.gensets)
+            ),
             load_kw=max(0.0, float(tiers_kw + it_kw[step] + cooling_kw - shed[step])),
             it_kw=float(it_kw[step]),
             cooling_kw=float(cooling_kw),
@@ -99,10 +120,10 @@ def _intervals(problem: Problem, solved: Solved) -> tuple[Interval, ...]:
         ready = (
             battery_reserve_kw(problem, row.battery_kw, row.soc_end_frac)
             + genset_headroom_kw(problem, row, tuple(hours_on))
-            + batch_reserve_kw(problem, step, 1000.0 * float(freed_kw[step]))
+            + batch_reserve_kw(problem, step, 1000.0 * float(solved.load.freed_kw[step]))
         )
         rows.append(row.model_copy(update={"reserve_kw": ready}))
-        hours_on = [since + row.hours if now.on else 0.0 for since, now in zip(hours_on, gensets, strict=True)]
+        hours_on = [since + row.hours if now.on else 0.0 for since, now in zip(hours_on, row.gensets, strict=True)]
     return tuple(rows)
 
 

@@ -61,9 +61,13 @@ class Solved:
     modes: list[Index]
     """Mode index of each service in each interval."""
     runs: dict[int, JobRun]
+    course: Model
+    flows: Answer
+    """Energy model on the expected sun with commitment and work fixed: flows and duals."""
     energy: Model
-    answer: Answer
-    """Answer of the energy model with the commitment fixed: flows and duals."""
+    energy_usd: float
+    values: Floats
+    """Energy model on all scenarios with commitment and work fixed: its cost and values."""
     on: Floats
     """Commitment, G x T."""
     load: Load
@@ -99,6 +103,10 @@ def solve(problem: Problem) -> Solved:
     load = _load_of(model, draft.modes, runs)
     energy, answer = _energy_of(layout, load, draft.on, deadline)
     on = np.round(answer.values[energy.columns.on]) if energy.columns.on.size else draft.on
+    course, flows = energy, answer
+    if problem.scenarios:
+        expected = layout_of(problem.model_copy(update={"scenarios": ()}))
+        course, flows = _energy_of(expected, load, on, deadline)
     return Solved(
         model=model,
         session=session,
@@ -106,8 +114,11 @@ def solve(problem: Problem) -> Solved:
         basis=draft.basis,
         modes=draft.modes,
         runs=runs,
+        course=course,
+        flows=flows,
         energy=energy,
-        answer=answer,
+        energy_usd=answer.cost,
+        values=answer.values,
         on=on,
         load=load,
         bound_usd=draft.bound_usd,

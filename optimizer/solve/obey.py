@@ -17,6 +17,8 @@ from sites.plant import battery as plant
 
 ROUNDS = 40
 TOLERANCE_KW = 2e-4
+SLACK_KWH = 1e-6
+"""Room left to a bound that rounding may need."""
 
 
 def obey_plant(energy: Model, session: Session, answer: Answer, deadline: Deadline) -> Answer:
@@ -62,7 +64,7 @@ def _hold_lift(
     if energy.columns.lift.size:
         under_kwh = max(0.0, battery.soc_min_frac * battery.capacity_kwh - stored_kwh)
         column = energy.columns.lift[scenario, step : step + 1]
-        session.bounds(column, np.zeros(1), np.array([under_kwh]))
+        session.bounds(column, np.zeros(1), np.array([under_kwh + SLACK_KWH]))
 
 
 def _mend_standby(energy: Model, session: Session, answer: Answer, battery: BatteryProblem) -> bool:
@@ -80,7 +82,7 @@ def _mend_standby(energy: Model, session: Session, answer: Answer, battery: Batt
             spared = max(0.0, battery.standby_kw * hours - max(stored, 0.0))
             column = columns.free[scenario, step : step + 1]
             if answer.values[column[0]] > spared + TOLERANCE_KW:
-                session.bounds(column, np.zeros(1), np.array([spared]))
+                session.bounds(column, np.zeros(1), np.array([spared + SLACK_KWH]))
                 mended = True
             stored = max(0.0, stored - battery.standby_kw * hours)
     return mended
