@@ -50,9 +50,9 @@ schema: $(VENV)/.installed ## Write the JSON Schemas of site, problem and plan i
 	@$(BIN)/python -m controller.schemas docs/schema
 
 bench: $(VENV)/.installed-dev ## Every benchmark, reduced
-	@for topic in benchmarks/*.py; do \
-	  name=$$(basename $$topic .py); [ $$name = __init__ ] && continue; \
-	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name --quick || exit 1; \
+	@for file in $$(grep -l "^if __name__" benchmarks/*.py); do \
+	  name=$$(basename $$file .py); echo "== $$name"; \
+	  $(BIN)/python -m benchmarks.$$name --quick || exit 1; \
 	done
 
 clean: ## Remove the environment and local records
