@@ -3,10 +3,10 @@
     python -m benchmarks.worth            both weeks, every policy of the comparison, and the perfect-foresight bound
     python -m benchmarks.worth --quick    one winter day, the cheap policies and the planner
 
-Same weather, jobs and start for all; a drain period after the week; the plant perturbed (battery 8 % smaller, computers 10 % hungrier,
-engines 3 % thirstier, sensor noise); hourly replanning. Cost = fuel + wear + starts + lateness + priced unserved and unfinished work
-+ energy missing from the battery at the end. The target: the planner is cheaper than rules and fifo in both weeks, and nothing is
-cheaper than the bound.
+Same weather, jobs and start for all; a drain period after the week; the plant perturbed (battery 8 % smaller, computers
+10 % hungrier, engines 3 % thirstier, sensor noise); hourly replanning. Cost = fuel + wear + starts + lateness + priced
+unserved and unfinished work + energy missing from the battery at the end. The target: the planner is cheaper than rules
+and fifo in both weeks, and nothing is cheaper than the bound.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 from optimizer.modes.menu import menu
 from optimizer.records import PoolProblem, ProfileLevels
+from sites.compute.bursts import rate_cv2_at
 from sites.compute.hardware import gpu_spec
 from sites.compute.levels import cap_levels
-from sites.compute.bursts import rate_cv2_at
 from sites.compute.records import PowerProfile, ServingMode
 from sites.schema.site import Site
 from sites.schema.workload import Pool, Service

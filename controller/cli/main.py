@@ -11,7 +11,21 @@ import sys
 import click
 import typer
 
-from controller.cli import advise, calibrate, catalog, check, db, design, forecast, jobs, plan, report, run, simulate, status
+from controller.cli import (
+    advise,
+    calibrate,
+    catalog,
+    check,
+    db,
+    design,
+    forecast,
+    jobs,
+    plan,
+    report,
+    run,
+    simulate,
+    status,
+)
 from sites.errors import InputError
 
 app = typer.Typer(

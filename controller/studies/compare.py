@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from optimizer.policies import POLICIES, policy
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -22,6 +21,7 @@ from controller.studies.closed_loop import Guards, Study, prepare_study, run_pol
 from controller.studies.foresight import foresight_bound
 from controller.studies.result import PolicyResult, result_of
 from forecasting.prepare import read_weather
+from optimizer.policies import POLICIES, policy
 from optimizer.records import SolveLimits
 from sites.errors import InputError
 from sites.schema.site import Site

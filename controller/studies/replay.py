@@ -2,11 +2,12 @@
 
 Each service is a first-come queue with as many servers as its mode has slots and log-normal service times. Arrivals are
 a Poisson process whose rate moves: within a tick it is multiplied, every :data:`BIN_S` seconds, by a gamma variate with
-the squared coefficient of variation that the Azure 2023 conversation trace shows at that rate (``rate_cv2_at``). What comes above the
-mode's sustained rate is turned away (HTTP 429) and counted as unserved elsewhere; the rest has to be answered within the
-budget. A window of ten minutes breaches when more than one in a hundred of its responses is late and chance does not
-explain it (one-sided 95 %, so that one late answer among sixty is no breach), or when requests came and no mode was up. Busy services are replayed in every ``stride``-th window only, each after a run-in of one
-tick; counts are scaled up.
+the squared coefficient of variation that the Azure 2023 conversation trace shows at that rate (``rate_cv2_at``). What
+comes above the mode's sustained rate is turned away (HTTP 429) and counted as unserved elsewhere; the rest has to be
+answered within the budget. A window of ten minutes breaches when more than one in a hundred of its responses is late and
+chance does not explain it (one-sided 95 %, so that one late answer among sixty is no breach), or when requests came and
+no mode was up. Busy services are replayed in every ``stride``-th window only, each after a run-in of one tick; counts are
+scaled up.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def _replay(
             cv2 = rows[tick, 5]
             sigma2 = np.log(1.0 + rows[tick, 4])
             mu, sigma = np.log(rows[tick, 3]) - 0.5 * sigma2, np.sqrt(sigma2)
-            bins = max(int(round(tick_s / BIN_S)), 1)
+            bins = max(round(tick_s / BIN_S), 1)
             bin_s = tick_s / bins
             for k in range(bins):
                 start = tick * tick_s + k * bin_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -11,7 +12,7 @@ from sites.schema.base import Celsius, Fraction, Name, NonNegative, Points, Posi
 
 def ascending(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
     """Return ``points`` if their first numbers ascend."""
-    if any(right[0] <= left[0] for left, right in zip(points, points[1:], strict=False)):
+    if any(right[0] <= left[0] for left, right in pairwise(points)):
         raise ValueError("points must ascend in their first number")
     return points
 
