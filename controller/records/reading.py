@@ -138,6 +138,19 @@ class Reader:
         step_s = (end_utc - start_utc).total_seconds() / max_points
         return tuple(average(points, start_utc=start_utc, step_s=step_s))
 
+    def rolled_up(self, start_utc: datetime, end_utc: datetime, *, step_s: int = 3600) -> tuple[TelemetryPoint, ...]:
+        """Return stored means of [start, end), labelled by their intervals' starts; few rows however long the span.
+
+        ``step_s`` is one of :data:`~controller.records.rollups.ROLLUP_STEPS_S`; the newest one may still be missing.
+        """
+        query = select(RollupRow).where(
+            RollupRow.site == self._site,
+            RollupRow.step_s == step_s,
+            RollupRow.at_utc >= start_utc,
+            RollupRow.at_utc < end_utc,
+        )
+        return tuple(_point(row) for row in self._rows(query.order_by(RollupRow.at_utc)))
+
     def service_rates(self, start_utc: datetime, end_utc: datetime, *, service: str = "") -> tuple[ServicePoint, ...]:
         """Return requests of the services, or of one, in [start, end)."""
         query = select(ServiceTelemetryRow).where(

@@ -1,8 +1,9 @@
 """The console's pages and their machine-readable twins.
 
-``/`` is the desk: now and the hours to come. ``/fragments/now`` and ``/fragments/plan`` are its two halves, which the
-page's script asks for again when ``/v1/events`` says that they changed. ``/healthz`` answers for this process alone:
-it says whether the store can be read and how old the newest cycle is, and never fails because the site does.
+``/`` is the desk: now and the hours to come. ``/fragments/…`` are its parts, which the page's script asks for again
+when ``/v1/events`` says that they changed. The other pages list jobs, days, the forecast, fuel, alarms and commands.
+``/healthz`` answers for this process alone: it says whether the store can be read and how old the newest cycle is,
+and never fails because the site does.
 """
 
 from __future__ import annotations
@@ -23,17 +24,25 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from controller.records.reading import Reader
 from controller.reports.charts.patterns import pattern_drawing
+from controller.reports.page import Page, to_html
 from controller.web.assets import asset_path, assets
 from controller.web.desk import Desk, DeskReader
+from controller.web.forecast_page import forecast_page
+from controller.web.fuel_page import fuel_page
 from controller.web.head_section import header, preparing
 from controller.web.headers import SecurityHeaders
+from controller.web.history_page import DayCache, day_links, wanted_day
+from controller.web.jobs_page import job_page, jobs_page
+from controller.web.log_pages import alarms_page, audit_page
 from controller.web.now_section import now_context
 from controller.web.plan_section import FigureCache, plan_context
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "testserver")
 EVENT_EVERY_S = 1.0
 YEAR_S = 31_536_000
+NOT_YET = "Nothing has been recorded yet"
 
 View = Callable[[Request], Response]
 
@@ -53,6 +62,27 @@ def templates() -> Environment:
     return environment
 
 
+PLACES: tuple[tuple[str, str], ...] = (
+    ("/", "Desk"),
+    ("/jobs", "Jobs"),
+    ("/history", "History"),
+    ("/forecast", "Forecast"),
+    ("/fuel", "Fuel"),
+    ("/alarms", "Alarms"),
+    ("/audit", "Audit"),
+)
+"""Path and name of each page, as the navigation lists them."""
+
+PageOf = Callable[[Reader, Desk], Page]
+PAGES: dict[str, PageOf] = {
+    "/jobs": jobs_page,
+    "/forecast": forecast_page,
+    "/fuel": fuel_page,
+    "/alarms": alarms_page,
+    "/audit": audit_page,
+}
+
+
 class Console:
     """The views over one site's desk."""
 
@@ -60,23 +90,81 @@ class Console:
         self._reader = reader
         self._templates = templates()
         self._drawn = FigureCache()
+        self._days = DayCache()
 
     def page(self, request: Request) -> Response:
         """Return the desk, or what is still being prepared."""
         desk = self._reader.current()
-        context = {"site": desk.site, "head": header(desk), "steps": preparing(desk), "versions": versions(desk)}
-        return self._html("desk.html", {**context, **now_context(desk), **plan_context(desk, self._drawn)})
+        return self._html(
+            "desk.html", {**self._frame(desk, "/"), **now_context(desk), **plan_context(desk, self._drawn)}
+        )
+
+    def head_fragment(self, request: Request) -> Response:
+        """Return the head: clock, speed, rung of the ladder."""
+        return self._html("head.html", self._frame(self._reader.current(), "/"))
 
     def now_fragment(self, request: Request) -> Response:
-        """Return the head and the present."""
+        """Return the present."""
         desk = self._reader.current()
-        context = {"site": desk.site, "head": header(desk), "steps": preparing(desk)}
-        return self._html("now_fragment.html", {**context, **now_context(desk)})
+        return self._html("now.html", {**self._frame(desk, "/"), **now_context(desk)})
 
     def plan_fragment(self, request: Request) -> Response:
         """Return the hours to come."""
         desk = self._reader.current()
-        return self._html("plan.html", {"site": desk.site, "steps": preparing(desk), **plan_context(desk, self._drawn)})
+        return self._html("plan.html", {**self._frame(desk, "/"), **plan_context(desk, self._drawn)})
+
+    def listing(self, request: Request) -> Response:
+        """Return one of :data:`PAGES`."""
+        path = request.url.path
+        return self._paged(path, lambda reader, desk: PAGES[path](reader, desk))
+
+    def job(self, request: Request) -> Response:
+        """Return the page of one job."""
+
+        def found(reader: Reader, desk: Desk) -> Page:
+            job = reader.job(request.path_params["name"])
+            if job is None:
+                raise HTTPException(404, "no such job")
+            return job_page(job, reader.job_events(job.name), desk)
+
+        return self._paged("/jobs", found)
+
+    def _paged(self, here: str, made: PageOf) -> Response:
+        desk, reader = self._reader.current(), self._reader.reader()
+        page = made(reader, desk) if reader is not None else Page(title=NOT_YET, subtitle="", facts=(), sections=())
+        return self._html("page.html", {**self._frame(desk, here), "page": page})
+
+    def history(self, request: Request) -> Response:
+        """Return the frame of a day; the day itself follows as a fragment, so that the page is there at once."""
+        desk = self._reader.current()
+        day = wanted_day(request.query_params.get("day"), desk)
+        return self._html("history.html", {**self._frame(desk, "/history"), **day_links(day, desk)})
+
+    def history_fragment(self, request: Request) -> Response:
+        """Return what happened on a day."""
+        return self._html("sections.html", {"page": self._day(request)})
+
+    def history_report(self, request: Request) -> Response:
+        """Return the report about a day as a file to keep."""
+        name = f"{self._reader.current().site.name}-{request.path_params['day']}.html"
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        return HTMLResponse(to_html(self._day(request)), headers=headers)
+
+    def _day(self, request: Request) -> Page:
+        desk, reader = self._reader.current(), self._reader.reader()
+        if reader is None:
+            raise HTTPException(404, NOT_YET)
+        return self._days.page(reader, desk, wanted_day(request.path_params["day"], desk))
+
+    def _frame(self, desk: Desk, here: str) -> dict[str, object]:
+        return {
+            "site": desk.site,
+            "head": header(desk),
+            "steps": preparing(desk),
+            "versions": versions(desk),
+            "places": PLACES,
+            "here": here,
+        }
 
     def now_json(self, request: Request) -> Response:
         """Return the present as of the last cycle, with open alarms."""
@@ -164,8 +252,14 @@ def make_app(reader: DeskReader, *, allowed_hosts: tuple[str, ...] = LOCAL_HOSTS
     console = Console(reader)
     routes: dict[str, View] = {
         "/": console.page,
+        "/fragments/head": console.head_fragment,
         "/fragments/now": console.now_fragment,
         "/fragments/plan": console.plan_fragment,
+        **dict.fromkeys(PAGES, console.listing),
+        "/jobs/{name}": console.job,
+        "/history": console.history,
+        "/history/{day}/report": console.history_report,
+        "/fragments/history/{day}": console.history_fragment,
         "/v1/now": console.now_json,
         "/v1/plan": console.plan_json,
         "/healthz": console.health,

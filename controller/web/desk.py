@@ -74,6 +74,11 @@ class DeskReader:
                 self._read_s = elapsed_s
             return self._desk
 
+    def reader(self) -> Reader | None:
+        """Return the store's reader, for pages that ask for more; none while there is no store."""
+        with self._lock:
+            return self._open()
+
     def close(self) -> None:
         """Give the store's connections back."""
         with self._lock:

@@ -3,22 +3,30 @@
 (() => {
   const tip = document.getElementById("tip");
   const lost = document.getElementById("lost");
-  const halves = { now: document.getElementById("now"), plan: document.getElementById("plan") };
-  const seen = { now: halves.now.dataset.version, plan: halves.plan.dataset.version };
-  const busy = { now: false, plan: false };
+  const busy = new Set();
 
-  async function refresh(half, version) {
-    if (busy[half] || seen[half] === version || document.hidden) return;
-    busy[half] = true;
+  /* A live part is fetched again when its version has changed. */
+  async function refresh(part, version) {
+    if (busy.has(part) || part.dataset.version === version || document.hidden) return;
+    if (await fill(part, `/fragments/${part.dataset.live}`)) part.dataset.version = version;
+  }
+
+  async function fill(part, address) {
+    busy.add(part);
     try {
-      const answer = await fetch(`/fragments/${half}`, { headers: { accept: "text/html" } });
-      if (!answer.ok) return;
-      const place = placeOfFocus(halves[half]);
-      halves[half].innerHTML = await answer.text();
-      seen[half] = version;
-      prepare(halves[half]);
-      giveFocusBack(halves[half], place);
-    } catch { /* the stream's own error handler tells the reader */ } finally { busy[half] = false; }
+      const answer = await fetch(address, { headers: { accept: "text/html" } });
+      if (!answer.ok) return false;
+      const words = await answer.text();
+      const place = placeOfFocus(part);
+      part.innerHTML = words;
+      prepare(part);
+      giveFocusBack(part, place);
+      return true;
+    } catch {
+      return false; /* the stream's own error handler tells the reader */
+    } finally {
+      busy.delete(part);
+    }
   }
 
   function placeOfFocus(root) {
@@ -110,11 +118,13 @@
   stream.addEventListener("versions", (event) => {
     const versions = JSON.parse(event.data);
     lost.hidden = true;
-    refresh("now", String(versions.now));
-    refresh("plan", String(versions.plan));
+    for (const part of document.querySelectorAll("[data-live]")) {
+      refresh(part, String(part.dataset.live === "plan" ? versions.plan : versions.now));
+    }
     if (versions.now_s !== null) movePresent(versions.now_s);
   });
   stream.addEventListener("error", () => { lost.hidden = false; });
   stream.addEventListener("open", () => { lost.hidden = true; });
   prepare(document);
+  for (const part of document.querySelectorAll("[data-fragment]")) fill(part, part.dataset.fragment);
 })();

@@ -158,7 +158,7 @@ def test_everything_can_be_reached_in_a_few_tabs(browser: Chrome, served: tuple[
         "return [...document.querySelectorAll('a, button, [tabindex]')]"
         ".filter((each) => each.tabIndex >= 0 && each.getClientRects().length).length"
     )
-    assert 5 <= stops <= 15
+    assert 10 <= stops <= 22
 
 
 def test_a_new_cycle_appears_by_itself(browser: Chrome, served: tuple[str, str]) -> None:
@@ -176,7 +176,7 @@ def test_a_new_cycle_appears_by_itself(browser: Chrome, served: tuple[str, str])
         session.commit()
     engine.dispose()
     WebDriverWait(browser, 10).until(lambda page: "1\u202f234\u202fL" in page.find_element(By.ID, "now").text)
-    assert "14:04 EST" in browser.find_element(By.ID, "now").text
+    WebDriverWait(browser, 10).until(lambda page: "14:04 EST" in page.find_element(By.ID, "head").text)
     present = browser.find_element(By.CSS_SELECTOR, "#figure-soc .drawing.wide .present")
     moved = float(present.get_attribute("x1") or 0) - before
     assert moved == pytest.approx((940 - 48 - 14) * 2 / 48, abs=0.5)

@@ -202,7 +202,7 @@ def test_text_from_the_store_stays_text(visit: Visit, tmp_path: Path) -> None:
 def test_halves_are_the_same_as_on_the_page(visit: Visit, day_store: str) -> None:
     client = visit(day_store)
     page = client.get("/").text
-    for path in ("/fragments/now", "/fragments/plan"):
+    for path in ("/fragments/head", "/fragments/now", "/fragments/plan"):
         fragment = client.get(path).text
         assert fragment.strip() in page
 

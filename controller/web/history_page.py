@@ -1,0 +1,75 @@
+"""Any day that has passed: planned against happened. Days that are over never change and are added up once."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from starlette.exceptions import HTTPException
+
+from controller.records.reading import Reader
+from controller.reports.gather import gather
+from controller.reports.page import Page
+from controller.reports.period import day_span
+from controller.reports.period_page import period_page
+from controller.web.desk import Desk
+
+KEPT_DAYS = 32
+SETTLED = timedelta(hours=1)
+"""After the end of a day its records may still be on their way for this long."""
+
+
+def wanted_day(text: str | None, desk: Desk) -> date:
+    """Return the day asked for; today at the site if none is.
+
+    Raises:
+        HTTPException: 404, not a day.
+    """
+    if text:
+        try:
+            return datetime.fromisoformat(text).date()
+        except ValueError as error:
+            raise HTTPException(404, f"not a day: {text[:20]}; write one such as 2026-01-15") from error
+    return today(desk) or date(2000, 1, 1)
+
+
+def today(desk: Desk) -> date | None:
+    """Return the present day of the site; none before its first cycle."""
+    if desk.now is None:
+        return None
+    return desk.now.at_utc.astimezone(ZoneInfo(desk.site.location.time_zone)).date()
+
+
+def day_links(day: date, desk: Desk) -> dict[str, str | None]:
+    """Return the day and its neighbours as ISO dates; no link into the future."""
+    latest = today(desk)
+    following = day + timedelta(days=1)
+    return {
+        "day": day.isoformat(),
+        "earlier": (day - timedelta(days=1)).isoformat(),
+        "later": following.isoformat() if latest is not None and following <= latest else None,
+        "latest": latest.isoformat() if latest is not None else None,
+    }
+
+
+class DayCache:
+    """Pages of days that are over, the newest asked for kept."""
+
+    def __init__(self) -> None:
+        self._pages: dict[date, Page] = {}
+
+    def page(self, reader: Reader, desk: Desk, day: date) -> Page:
+        """Return the page of a day."""
+        found = self._pages.get(day)
+        if found is not None:
+            return found
+        span = day_span(day, ZoneInfo(desk.site.location.time_zone))
+        report = gather(reader, desk.site, span)
+        if not any(report.happened):
+            return Page(title=span.title, subtitle="The store holds no telemetry of this day.", facts=(), sections=())
+        page = period_page(report, desk.site)
+        if desk.now is not None and desk.now.at_utc > span.end_utc + SETTLED:
+            while len(self._pages) >= KEPT_DAYS:
+                self._pages.pop(next(iter(self._pages)))
+            self._pages[day] = page
+        return page

@@ -1,0 +1,148 @@
+"""The queue: what runs, what waits and why not now, what is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from controller.records.reading import Reader
+from controller.records.views import JobEvent, StoredJob
+from controller.reports.charts.words import day_clock, figure, money, percent
+from controller.reports.local_times import local_times
+from controller.reports.page import Fact, Grid, Page, Row, Section
+from controller.web.desk import Desk
+from optimizer.records import JobPlan, Plan
+from sites.schema.site import Site
+
+OPEN_STATES = ("running", "paused", "queued")
+SHOWN = 60
+CHEAPER_USD = 0.005
+"""Difference of two prices per kWh that is worth a word."""
+
+
+def jobs_page(reader: Reader, desk: Desk) -> Page:
+    """Return the page of all jobs."""
+    zone = ZoneInfo(desk.site.location.time_zone)
+    open_jobs = sorted(reader.jobs(OPEN_STATES), key=lambda job: (OPEN_STATES.index(job.state), job.job.deadline_utc))
+    ended = reader.jobs(("done", "failed", "cancelled"), limit=SHOWN)
+    counts = {state: sum(job.state == state for job in open_jobs) for state in OPEN_STATES}
+    late = sum(job.updated_utc > job.job.deadline_utc for job in ended if job.state == "done")
+    facts = (
+        *(Fact(name=state.capitalize(), value=str(count), note="") for state, count in counts.items()),
+        Fact(name="Done late", value=str(late), note=f"of the last {len(ended)}", css_class="bad" if late else ""),
+    )
+    return Page(
+        title="Jobs",
+        subtitle="Submit and cancel on the command line: mdc jobs submit, mdc jobs cancel.",
+        facts=facts,
+        sections=tuple(
+            section for section in (_open_section(open_jobs, desk, zone), _ended_section(ended, zone)) if section.tables
+        ),
+    )
+
+
+def _open_section(jobs: Sequence[StoredJob], desk: Desk, zone: ZoneInfo) -> Section:
+    plan = desk.plan.plan if desk.plan is not None else None
+    now = desk.now.at_utc if desk.now is not None else None
+    planned = {job.name: job for job in plan.jobs} if plan is not None else {}
+    rows = tuple(
+        Row(
+            cells=(
+                job.name,
+                job.state,
+                percent(job.done_frac),
+                f"{figure(job.gpus)} × {job.pool} at {figure(job.limit_w, 'W', digits=0)}"
+                if job.state == "running"
+                else "",
+                day_clock(job.job.deadline_utc, zone),
+                money(job.job.value_usd),
+                why_not_now(job, planned.get(job.name), plan, now, zone),
+            ),
+            css_class="bad" if now is not None and job.job.deadline_utc < now else "",
+        )
+        for job in jobs
+    )
+    heads = ("job", "state", "done", "where", "due", "value", "plan")
+    return Section(title="In the queue", tables=(Grid(heads=heads, rows=rows, numeric=(2, 5)),) if rows else ())
+
+
+def why_not_now(
+    job: StoredJob, planned: JobPlan | None, plan: Plan | None, now: datetime | None, zone: ZoneInfo
+) -> str:
+    """Return what the plan does with a job, and for one that waits why it does not run now."""
+    if plan is None or now is None:
+        return "no plan yet"
+    if planned is None:
+        return "came after the plan was made; the next one places it"
+    told = next((each.text for each in plan.decisions if job.name in each.what), "")
+    told = local_times(told, zone, plan.start_utc)
+    if planned.start_utc is None or planned.end_utc is None:
+        return told or f"does not run in the next {round(sum(plan.grid.hours))} h"
+    if planned.start_utc <= now:
+        return f"ends {day_clock(planned.end_utc, zone)}"
+    start = f"starts {day_clock(planned.start_utc, zone)}"
+    if told:
+        return f"{start}: {told}"
+    prices = (
+        plan.intervals[plan.interval_at(now)].price_usd_per_kwh,
+        plan.intervals[plan.interval_at(planned.start_utc)].price_usd_per_kwh,
+    )
+    if prices[0] - prices[1] > CHEAPER_USD:
+        return f"{start}, when one more kWh costs {money(prices[1])} instead of {money(prices[0])}"
+    return f"{start}, when its GPUs are free"
+
+
+def _ended_section(jobs: Sequence[StoredJob], zone: ZoneInfo) -> Section:
+    rows = tuple(
+        Row(
+            cells=(
+                job.name,
+                job.state + (", late" if _late(job) else ""),
+                percent(job.done_frac),
+                day_clock(job.updated_utc, zone),
+                day_clock(job.job.deadline_utc, zone),
+                money(job.job.value_usd),
+            ),
+            css_class="bad" if _late(job) or job.state == "failed" else "",
+        )
+        for job in jobs
+    )
+    heads = ("job", "state", "done", "ended", "due", "value")
+    return Section(title="Ended", tables=(Grid(heads=heads, rows=rows, numeric=(2, 5)),) if rows else ())
+
+
+def _late(job: StoredJob) -> bool:
+    return job.state == "done" and job.updated_utc > job.job.deadline_utc
+
+
+def job_page(job: StoredJob, events: Sequence[JobEvent], desk: Desk) -> Page:
+    """Return the page of one job: what was asked, what happened, what is planned."""
+    zone = ZoneInfo(desk.site.location.time_zone)
+    plan = desk.plan.plan if desk.plan is not None else None
+    planned = next((each for each in plan.jobs if each.name == job.name), None) if plan is not None else None
+    now = desk.now.at_utc if desk.now is not None else None
+    rows = tuple(Row(cells=(day_clock(each.at_utc, zone), each.event, each.text)) for each in events)
+    asked = job.job
+    facts = (
+        Fact(name="Done", value=percent(job.done_frac), note=f"of {figure(asked.work_gpu_h)} GPU-hours"),
+        Fact(name="Due", value=day_clock(asked.deadline_utc, zone), note="hard" if asked.hard else "soft"),
+        Fact(name="Worth", value=money(asked.value_usd), note=f"{money(asked.late_usd_per_h)} an hour late"),
+        Fact(name="GPUs", value=f"{figure(asked.gpus_min)} to {figure(asked.gpus_max)}", note=_pools(desk.site, job)),
+    )
+    events_grid = Grid(heads=("when", "what", ""), rows=rows)
+    waiting = job.state in OPEN_STATES
+    return Page(
+        title=job.name,
+        subtitle=f"{job.state}, {asked.profile}, submitted by {job.who}.",
+        facts=facts,
+        sections=(
+            *((Section(title="Plan", words=why_not_now(job, planned, plan, now, zone)),) if waiting else ()),
+            Section(title="Its life", tables=(events_grid,)),
+        ),
+    )
+
+
+def _pools(site: Site, job: StoredJob) -> str:
+    known = {pool.name for pool in site.pools}
+    return "on " + ", ".join(each.pool for each in job.job.pools if each.pool in known)
