@@ -15,10 +15,12 @@ from datetime import datetime
 from typing import Protocol
 
 from controller.daemon.deciding import Decided, Ladder, Work
+from controller.daemon.discipline import Discipline
 from controller.daemon.job_book import JobBook
 from controller.daemon.ledger import Ledger, held_back
 from controller.daemon.overriding import overridden
 from controller.daemon.reporting import Reporter
+from controller.daemon.sensing import Senses
 from controller.devices.port import SiteDevices
 from controller.guards.chain import apply_guards
 from controller.guards.records import GuardMemory, GuardResult
@@ -70,30 +72,56 @@ class Cycle:
     """The stages of a site's control cycle, wired once and run again and again."""
 
     def __init__(
-        self, site: Site, *, records: Records, ladder: Ladder, ledger: Ledger, book: JobBook, reporter: Reporter
+        self,
+        site: Site,
+        *,
+        records: Records,
+        ladder: Ladder,
+        ledger: Ledger,
+        book: JobBook,
+        reporter: Reporter,
+        senses: Senses,
     ) -> None:
         self._site, self._records, self._ladder = site, records, ladder
         self._ledger, self._book, self._reporter = ledger, book, reporter
+        self._senses, self._discipline = senses, Discipline(site)
         self._memory = GuardMemory()
         self._before: Setpoints | None = None
         self._waiting: tuple[Future[None], tuple[DecisionEntry, ...]] | None = None
 
     def run(self, devices: SiteDevices, work: Work | None, now: datetime, *, reachable: bool = True) -> Cycled:
         """Run one cycle on ``devices`` at site time ``now``; not ``reachable`` = there is nobody to give orders to."""
-        snapshot = devices.read()
+        snapshot = self._senses.read(devices, now)
+        reachable = reachable and not self._senses.trouble
         inbox = self._records.inbox
-        self._records.post(*self._book.take(inbox, devices, now), *self._book.follow(snapshot, devices))
+        if reachable:
+            nothing: tuple[Entry, ...] = ()
+            work_of = self._senses.attempt("jobs", lambda: self._jobs(devices, snapshot, inbox, now), nothing)
+            self._records.post(*work_of)
         for reviewed_id, review in inbox.reviews:
             self._ladder.reviewed(reviewed_id, review)
         decided = self._ladder.decide(snapshot, self._book.left(), work, now)
         wanted = overridden(decided.setpoints, inbox.overrides, self._site)
         guarded = apply_guards(snapshot, wanted, self._site, self._memory, jobs=self._book.jobs)
         self._memory = guarded.memory
+        checked = self._discipline.check(snapshot, self._before, now)
         written, outcomes = self._act(devices, wanted, guarded, decided, now, reachable)
         self._before = written
         plan_id = decided.cause.plan_id
-        self._records.post(*self._reporter.cycle(snapshot, guarded, written, outcomes, decided.level, plan_id))
+        lost = self._reporter.alarms.put(
+            "DEVICE_LOST", "devices", bool(self._senses.trouble), self._senses.trouble, now
+        )
+        self._records.post(
+            *lost,
+            *self._reporter.cycle(
+                snapshot, guarded, written, (*outcomes, *checked), decided.level, plan_id, reachable=reachable
+            ),
+        )
         return Cycled(snapshot=guarded.snapshot, decided=decided, guarded=guarded, written=written, outcomes=outcomes)
+
+    def _jobs(self, devices: SiteDevices, snapshot: Snapshot, inbox: Inbox, now: datetime) -> tuple[Entry, ...]:
+        """Hand jobs over and follow those that run."""
+        return (*self._book.take(inbox, devices, now), *self._book.follow(snapshot, devices))
 
     def _act(
         self,
@@ -123,14 +151,15 @@ class Cycle:
             self._ledger.issue(forced)
             self._ledger.take(forced)
             if planned:
-                devices.write(held_back(allowed, self._before, (each.subject for each in planned)))
+                self._senses.write(devices, held_back(allowed, self._before, (each.subject for each in planned)))
         if planned and self._waiting is None:
             self._ledger.issue(planned)
             self._waiting = (self._records.commit(planned, timeout_s=COMMIT_S), planned)
             self._settle_waiting()
         missing = tuple(each.subject for each in planned if not self._ledger.stands(each.subject, each.order_text))
         written = held_back(allowed, self._before, missing)
-        outcomes = devices.write(written)
+        outcomes = self._senses.write(devices, written)
+        reachable = reachable and not self._senses.trouble
         ids = self._ledger.open_ids(written, level=level.value, reachable=reachable)
         self._ledger.acted(ids)
         if ids:

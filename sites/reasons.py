@@ -45,6 +45,7 @@ REASONS: Final[dict[str, str]] = {
     "PLANNER_LOST": "the planning process failed or did not answer in time",
     "DEVICE_LOST": "the devices did not answer",
     "SETPOINT_EXTERNAL": "something else changed a setpoint",
+    "SETPOINT_STALE": "equipment does not follow its setpoint",
     "SETPOINT_REFUSED": "a device refused a setpoint",
     "RECORDS_BEHIND": "records cannot be written as fast as they come",
     "CLOCK_JUMP": "the clock jumped",

@@ -107,8 +107,8 @@ class JobBook:
             devices.submit(job)
 
     def _add(self, job: JobProblem, devices: SiteDevices) -> None:
-        self._jobs[job.name] = job
         devices.submit(job)
+        self._jobs[job.name] = job
         self.news = True
 
     def _end(self, name: str, devices: SiteDevices) -> None:

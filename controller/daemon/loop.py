@@ -27,6 +27,7 @@ from controller.daemon.messages import Failed, Planned, Prepared, Progress
 from controller.daemon.planner_process import PlannerProcess, WorkerLost
 from controller.daemon.planning_desk import PlanningDesk
 from controller.daemon.reporting import Alarms, Reporter
+from controller.daemon.sensing import Senses
 from controller.daemon.service_manager import ServiceManager
 from controller.daemon.timetable import Timetable
 from controller.daemon.twin import NoDevices, catch_up, make_twin, move, twin_entry, world_ends_soon
@@ -110,6 +111,7 @@ class Loop:
             ledger=Ledger(resumed.orders),
             book=self._book,
             reporter=reporter,
+            senses=Senses(site, host),
         )
         self._work: Work | None = None
         self._twin: SimulatedSite | None = None

@@ -17,10 +17,12 @@ from controller.records.entries import (
     TelemetryEntry,
 )
 from controller.records.views import ServicePoint, TelemetryPoint
-from controller.setpoints import Outcome, Setpoints
+from controller.setpoints import Outcome, Setpoints, Verdict
 from controller.snapshot import Snapshot
 from optimizer.records import Level
 
+EARLY_S = 0.5
+"""A sample may be this early: cycles never come on the dot."""
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: dict[str, Severity] = {
     "EMERGENCY_STOP": "critical",
@@ -44,6 +46,7 @@ SEVERITIES: dict[str, Severity] = {
     "RECORDS_BEHIND": "warning",
     "CLOCK_JUMP": "warning",
     "SETPOINT_EXTERNAL": "warning",
+    "SETPOINT_STALE": "warning",
     "SETPOINT_REFUSED": "warning",
 }
 """Reason codes that a person should know of; the others are everyday work of the guards."""
@@ -115,6 +118,7 @@ class Reporter:
         self._last: datetime | None = None
         self._by_guards: set[tuple[str, str]] = set()
         self._codes: dict[tuple[str, str], str] = {}
+        self._unfollowed: set[tuple[str, str]] = set()
         self._outcomes: dict[tuple[str, str], Outcome] = {}
         self.alarms = alarms
 
@@ -126,8 +130,10 @@ class Reporter:
         outcomes: tuple[Outcome, ...],
         level: Level,
         plan_id: str | None,
+        *,
+        reachable: bool = True,
     ) -> tuple[Entry, ...]:
-        """Return the entries of one finished cycle."""
+        """Return the entries of one finished cycle; nothing was measured when the devices are not ``reachable``."""
         entries: list[Entry] = [
             NowEntry(
                 at_utc=snapshot.at_utc,
@@ -138,15 +144,16 @@ class Reporter:
                 setpoints=written,
             )
         ]
-        entries += self._telemetry(snapshot)
+        entries += self._telemetry(snapshot) if reachable else ()
         entries += self._guards(result)
         entries += self.alarms.by_guards(result, self._by_guards)
         entries += self._read_backs(snapshot.at_utc, outcomes)
+        entries += self._verdicts(snapshot.at_utc, outcomes)
         return tuple(entries)
 
     def _telemetry(self, snapshot: Snapshot) -> tuple[Entry, ...]:
         now = snapshot.at_utc
-        if self._last is not None and 0 <= (now - self._last).total_seconds() < self._every_s:
+        if self._last is not None and 0 <= (now - self._last).total_seconds() < self._every_s - EARLY_S:
             return ()
         self._last = now
         services = tuple(
@@ -186,3 +193,19 @@ class Reporter:
             for key, each in present.items()
             if key not in before or (before[key].asked, before[key].verdict) != (each.asked, each.verdict)
         )
+
+    def _verdicts(self, at: datetime, outcomes: tuple[Outcome, ...]) -> tuple[Entry, ...]:
+        """Raise and clear the alarms of equipment that does not follow its orders."""
+        codes = {Verdict.STALE: "SETPOINT_STALE", Verdict.EXTERNAL: "SETPOINT_EXTERNAL"}
+        present = {
+            (codes[each.verdict], f"{each.device} {each.what}"): each.text
+            for each in outcomes
+            if each.verdict in codes and not each.what.startswith("job ")
+        }
+        entries: list[Entry] = []
+        for (code, subject), text in present.items():
+            entries += self.alarms.put(code, subject, True, text, at)
+        for code, subject in self._unfollowed - set(present):
+            entries += self.alarms.put(code, subject, False, "", at)
+        self._unfollowed = set(present)
+        return tuple(entries)

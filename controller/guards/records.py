@@ -55,6 +55,8 @@ class GuardMemory:
     """How long the reading has been doubted or missing."""
     soc_reading_frac: float | None = None
     """The last reading, believed or not."""
+    soc_drift_frac: float = 0.0
+    """How far the count has moved since the reading last changed."""
     soc_lost_s: float = 0.0
     """How long no reading came."""
     reserve_run: bool = False

@@ -7,7 +7,8 @@ The believed SoC follows the reading while the reading moves no further than phy
 Otherwise, or without a reading, it is counted on from the measured power (2). A doubted reading that stays
 consistent with the measured power for :data:`ACCEPT_AFTER_S` is believed again: by then it is more likely
 right than the count; one that is lower than the count is taken at once when it stays for
-:data:`LOWER_AFTER_S`, since believing too little is the safe side.
+:data:`LOWER_AFTER_S`, since believing too little is the safe side. A reading that stands still while the count
+moves on by more than :data:`FROZEN_FRAC` is frozen and is not believed until it moves again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from controller.snapshot import BatteryReading, Snapshot
 from sites.schema.energy import Battery
 
 MARGIN_FRAC = 0.02
+FROZEN_FRAC = 0.03
+"""A reading that stands still while the power measured moves the count by more is frozen."""
 ACCEPT_AFTER_S = 1800.0
 LOWER_AFTER_S = 30.0
 LOST_AFTER_S = 10.0
@@ -44,13 +47,19 @@ def believed(
     if reading is None:
         memory = replace(memory, soc_frac=counted, soc_lost_s=memory.soc_lost_s + dt_s)
         return _with_soc(snapshot, counted), memory, (LOST,) if memory.soc_lost_s >= LOST_AFTER_S else ()
+    frozen = reading == memory.soc_reading_frac
+    drift = memory.soc_drift_frac + counted - before_frac if frozen else 0.0
+    memory = replace(memory, soc_drift_frac=drift, soc_lost_s=0.0)
+    if frozen and abs(drift) > FROZEN_FRAC:
+        text = f"the BMS has said {reading:.1%} while the power measured makes it {counted:.1%}"
+        memory = replace(memory, soc_frac=counted)
+        return _with_soc(snapshot, counted), memory, (Reason("soc_trust", "SENSOR_IMPLAUSIBLE", "battery", text),)
     steady = memory.soc_reading_frac is None or abs(reading - memory.soc_reading_frac) <= allowed
     doubted_s = memory.soc_doubted_s + dt_s if steady else 0.0
     patience_s = LOWER_AFTER_S if reading < counted else ACCEPT_AFTER_S
     if abs(reading - before_frac) <= allowed or doubted_s > patience_s:
-        memory = replace(memory, soc_frac=reading, soc_reading_frac=reading, soc_doubted_s=0.0, soc_lost_s=0.0)
-        return snapshot, memory, ()
-    memory = replace(memory, soc_frac=counted, soc_reading_frac=reading, soc_doubted_s=doubted_s, soc_lost_s=0.0)
+        return snapshot, replace(memory, soc_frac=reading, soc_reading_frac=reading, soc_doubted_s=0.0), ()
+    memory = replace(memory, soc_frac=counted, soc_reading_frac=reading, soc_doubted_s=doubted_s)
     text = f"the BMS says {reading:.1%}, the power measured since makes it {counted:.1%}"
     return _with_soc(snapshot, counted), memory, (Reason("soc_trust", "SENSOR_IMPLAUSIBLE", "battery", text),)
 

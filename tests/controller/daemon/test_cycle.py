@@ -16,6 +16,7 @@ from controller.daemon.deciding import Ladder, PlanInForce, Work, outlook_at, pl
 from controller.daemon.job_book import JobBook
 from controller.daemon.ledger import Ledger
 from controller.daemon.reporting import Alarms, Reporter
+from controller.daemon.sensing import Senses
 from controller.posing import pose
 from controller.records.entries import (
     ActedEntry,
@@ -31,6 +32,7 @@ from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
 from optimizer.records import JobProblem, Level
 from optimizer.rules.roll import rules_plan
+from sites.ports import ManualClock
 from tests.controller.daemon.prepared import SITE, START, job, prepared, twin
 
 CAN = capability(SITE)
@@ -88,6 +90,7 @@ class Bench:
     """A cycle with everything around it."""
 
     def __init__(self) -> None:
+        self.host = ManualClock(START)
         self.story = Story()
         self.ladder = Ladder(SITE)
         self.book = JobBook(streamed_until=START)
@@ -98,6 +101,7 @@ class Bench:
             ledger=Ledger(),
             book=self.book,
             reporter=Reporter(telemetry_every_s=10.0, speed=1.0, alarms=Alarms()),
+            senses=Senses(SITE, self.host),
         )
 
     def run(self, work: Work | None = WORK, step_s: float = 60.0) -> Any:

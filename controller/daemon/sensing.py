@@ -1,0 +1,134 @@
+"""Sensing and writing without trust: a device that raises, hangs up or talks nonsense never stops the loop.
+
+A value that is not a number, or is beyond what the equipment can do, counts as not read. Devices that fail
+are left alone for a while that doubles up to half a minute; meanwhile nothing is sensed, so guards act on
+what they last believed.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from controller.devices.port import SiteDevices
+from controller.setpoints import Outcome, Setpoints, Verdict
+from controller.snapshot import BatteryReading, GensetReading, Snapshot
+from sites.ports import Clock
+from sites.record import Record
+from sites.schema.site import Site
+
+LOG = logging.getLogger(__name__)
+PAUSE_S = (1.0, 30.0)
+POWER_FACTOR = 3.0
+"""No meter shows more than this multiple of a rating."""
+SOC_RANGE = (-0.02, 1.02)
+CELSIUS_RANGE = (-80.0, 150.0)
+
+Part = TypeVar("Part", bound=Record)
+Result = TypeVar("Result")
+
+
+def plausible(snapshot: Snapshot, site: Site) -> Snapshot:
+    """Return the snapshot with every value that cannot be true taken out."""
+    battery = _finite(snapshot.battery) if snapshot.battery is not None else None
+    if battery is not None:
+        battery = _battery(battery, site)
+    ratings = {genset.name: genset.rating_kw for genset in site.gensets}
+    return _finite(snapshot).model_copy(
+        update={
+            "battery": battery,
+            "gensets": tuple(_genset(_finite(each), ratings.get(each.name, 0.0)) for each in snapshot.gensets),
+            "pools": tuple(_finite(each) for each in snapshot.pools),
+            "services": tuple(_finite(each) for each in snapshot.services),
+            "inlet_c": _within(snapshot.inlet_c, CELSIUS_RANGE),
+            "outdoor_c": _within(snapshot.outdoor_c, CELSIUS_RANGE),
+            "tank_l": _within(snapshot.tank_l, (-1.0, 1.2 * site.tank.capacity_l if site.tank else 0.0)),
+        }
+    )
+
+
+def _battery(reading: BatteryReading, site: Site) -> BatteryReading:
+    most_kw = POWER_FACTOR * max(site.battery.charge_kw, site.battery.discharge_kw) if site.battery else 0.0
+    soc_frac = _within(reading.soc_frac, SOC_RANGE)
+    return reading.model_copy(
+        update={
+            "soc_frac": None if soc_frac is None else min(max(soc_frac, 0.0), 1.0),
+            "power_kw": _within(reading.power_kw, (-most_kw, most_kw)),
+            "temperature_c": _within(reading.temperature_c, CELSIUS_RANGE),
+        }
+    )
+
+
+def _genset(reading: GensetReading, rating_kw: float) -> GensetReading:
+    most_kw = POWER_FACTOR * rating_kw
+    return reading.model_copy(update={"power_kw": _within(reading.power_kw, (-most_kw, most_kw))})
+
+
+def _within(value: float | None, span: tuple[float, float]) -> float | None:
+    return value if value is not None and math.isfinite(value) and span[0] <= value <= span[1] else None
+
+
+def _finite(part: Part) -> Part:
+    """Return a record with the numbers that are none taken out; one that has to be there gets its default."""
+    bad = {
+        name: kind.get_default() if not kind.is_required() else None
+        for name, kind in type(part).model_fields.items()
+        if isinstance(value := getattr(part, name), float) and not math.isfinite(value)
+    }
+    return part.model_copy(update=bad) if bad else part
+
+
+class Senses:
+    """Reads and writes devices that may fail. ``clock`` is the host's."""
+
+    def __init__(self, site: Site, clock: Clock) -> None:
+        self._site, self._clock = site, clock
+        self._pause_s = PAUSE_S[0]
+        self._not_before_s = -1.0
+        self.trouble = ""
+        """Why devices cannot be reached; empty while they can."""
+
+    def read(self, devices: SiteDevices, now: datetime) -> Snapshot:
+        """Return what could be read; nothing when the devices fail or are left alone."""
+        if self._clock.monotonic_s() < self._not_before_s:
+            return self._nothing(now)
+        try:
+            snapshot = plausible(devices.read(), self._site)
+        except Exception as error:
+            self._failed("read", error)
+            return self._nothing(now)
+        self._pause_s, self.trouble = PAUSE_S[0], ""
+        return snapshot
+
+    def write(self, devices: SiteDevices, setpoints: Setpoints) -> tuple[Outcome, ...]:
+        """Write setpoints; devices that fail are answered by an outcome that says so."""
+        if self._clock.monotonic_s() < self._not_before_s:
+            return ()
+        try:
+            return devices.write(setpoints)
+        except Exception as error:
+            self._failed("write", error)
+            return (
+                Outcome(device="site", what="write", asked=True, found=None, verdict=Verdict.STALE, text=self.trouble),
+            )
+
+    def attempt(self, what: str, action: Callable[[], Result], otherwise: Result) -> Result:
+        """Do something with devices that may fail; returns ``otherwise`` when they do."""
+        try:
+            return action()
+        except Exception as error:
+            self._failed(what, error)
+            return otherwise
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self.trouble = f"{what}: {type(error).__name__}: {error}"[:200]
+        LOG.warning("devices fail, left alone for %.0f s: %s", self._pause_s, self.trouble)
+        self._not_before_s = self._clock.monotonic_s() + self._pause_s
+        self._pause_s = min(2.0 * self._pause_s, PAUSE_S[1])
+
+    def _nothing(self, now: datetime) -> Snapshot:
+        gensets = tuple(GensetReading(name=each.name, phase=None, power_kw=None) for each in self._site.gensets)
+        return Snapshot(at_utc=now, battery=None, gensets=gensets)
