@@ -51,9 +51,10 @@ def believed(
     drift = memory.soc_drift_frac + counted - before_frac if frozen else 0.0
     memory = replace(memory, soc_drift_frac=drift, soc_lost_s=0.0)
     if frozen and abs(drift) > FROZEN_FRAC:
-        text = f"the BMS has said {reading:.1%} while the power measured makes it {counted:.1%}"
-        memory = replace(memory, soc_frac=counted)
-        return _with_soc(snapshot, counted), memory, (Reason("soc_trust", "SENSOR_IMPLAUSIBLE", "battery", text),)
+        count = min(max(reading + drift, 0.0), 1.0)
+        text = f"the BMS stands at {reading:.1%}, the power measured since makes it {count:.1%}"
+        memory = replace(memory, soc_frac=count)
+        return _with_soc(snapshot, count), memory, (Reason("soc_trust", "SENSOR_IMPLAUSIBLE", "battery", text),)
     steady = memory.soc_reading_frac is None or abs(reading - memory.soc_reading_frac) <= allowed
     doubted_s = memory.soc_doubted_s + dt_s if steady else 0.0
     patience_s = LOWER_AFTER_S if reading < counted else ACCEPT_AFTER_S
