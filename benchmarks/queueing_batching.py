@@ -1,6 +1,6 @@
 """The slots of the queue model against continuous batching, iteration by iteration, on the conversation trace.
 
-The planner's queue takes every slot as full: a request in service always advances at the speed of a full batch. A server
+The planner takes every slot as full: a request in service always advances at the speed of a full batch. A server
 with continuous batching admits a waiting request when a slot is free, stops for its prompt, and then gives each active
 request one token an iteration, at the speed of the batch it has. ``python -m benchmarks.queueing_batching [--quick]``
 replays the trace with its own prompt and answer lengths through such a server at the rate the model calls sustainable,

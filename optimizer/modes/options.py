@@ -9,6 +9,7 @@ lower one does and are left out.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from statistics import NormalDist
@@ -223,10 +224,10 @@ def _kept(
     From the highest limit down: a lower one never allows a larger batch.
     """
     batches = [batch for batch in BATCHES if batch <= min(most, demand.batch_max)]
-    count = len(batches)
+    count = bisect_left(batches, True, key=lambda batch: _late(at, batch, limits[-1], budget_s, demand))
     found: list[list[tuple[float, Point, float]]] = []
     for limit in reversed(limits):
-        while count and service_quantile_s(at(batches[count - 1], limit), demand) > budget_s:
+        while count and _late(at, batches[count - 1], limit, budget_s, demand):
             count -= 1
         if count == 0:
             break
@@ -237,6 +238,11 @@ def _kept(
         kept = batches[max(count - BATCHES_KEPT, 0) : count]
         found.append([(limit, at(batch, limit), single_w) for batch in kept])
     return [each for group in reversed(found) for each in group]
+
+
+def _late(at: Callable[[int, float], Point], batch: int, limit: float, budget_s: float, demand: Demanded) -> bool:
+    """Return whether the service time alone breaks the budget."""
+    return service_quantile_s(at(batch, limit), demand) > budget_s
 
 
 @lru_cache(maxsize=8)
