@@ -1,18 +1,17 @@
-"""What the arrays give against what the model says: a factor that learns, forgets, notices steps, and ignores
-curtailed hours.
+"""What the arrays give against what the model says: a factor that learns, forgets and notices steps.
 
-Without an irradiance sensor only clear skies tell the plant from the weather. A stretch is clear when the power
-index ``k = P / P_clear`` varies by less than 2.5 % over two hours; broken cloud never does, and even cloud
-rarely for long. A *clear day* has at least two hours of such samples, none curtailed, none at the inverters'
-limit: off-grid, a full battery throttles PV on most sunny days, and whoever learns from that is biased low for
-ever.
+Without an irradiance sensor only clear skies tell the plant from the weather. A stretch of two hours is clear
+when the power index ``k = P / P_clear`` moves smoothly: the spread of its 15-min steps is below 1.2 % and of
+itself below 8 % of its mean (a slow ramp of shade or haze may pass; broken cloud never does). A *clear day* has
+at least two hours of such samples, none curtailed, none at the inverters' limit: off-grid, a full battery
+throttles PV on most sunny days, and whoever learns from that is biased low for ever.
 
 Each clear day gives a level ``d = median ln(k / shape(sun))`` over its clear samples; ``shape`` is a factor by
 sun position (morning or afternoon x elevation band) that forgets with 60 clear days and is held to geometric
 mean 1. The level forgets with 15 clear days. A two-sided CUSUM on the days' deviations (slack 0.75, threshold
 5, both in standard deviations; Page 1954, doi:10.1093/biomet/41.1-2.100) finds steps: then the level starts
-anew from the days since the excursion began. Uneven haze moves clear-sky models by some percent, which is why a
-single day never moves the level far.
+anew from the last three days. Haze moves clear-sky models by some percent, which is why a single day never
+moves the level far; weeks of smoke look like dirt, and nothing but a sensor or a cloth can tell them apart.
 """
 
 from __future__ import annotations
@@ -26,7 +25,8 @@ from forecasting.sun import Bools, Floats
 
 BANDS_DEG = (10.0, 20.0, 30.0, 45.0, 60.0)
 BINS = 2 * (len(BANDS_DEG) + 1)
-SMOOTH_SPREAD = 0.025
+RAMP_SPREAD = 0.08
+ROUGHNESS = 0.012
 SMOOTH_H = 2.0
 LEAST_CLEAR_H = 2.0
 LEAST_INDEX = 0.35
@@ -190,7 +190,9 @@ def clear_samples(samples: DaySamples) -> Bools:
     window = max(4, round(SMOOTH_H / samples.step_h))
     rolling = pd.Series(index).rolling(window, center=True, min_periods=window)
     spread, mean = rolling.std().to_numpy(), rolling.mean().to_numpy()
-    smooth = np.isfinite(spread) & (spread < SMOOTH_SPREAD * mean) & (mean > LEAST_INDEX)
+    steps = pd.Series(index).diff().rolling(window, center=True, min_periods=window - 1).std().to_numpy()
+    rough = steps * np.sqrt(0.25 / samples.step_h)
+    smooth = np.isfinite(spread) & (spread < RAMP_SPREAD * mean) & (rough < ROUGHNESS * mean) & (mean > LEAST_INDEX)
     # a window that is smooth vouches for all of its samples
     spread_out = pd.Series(smooth.astype(float)).rolling(window, center=True, min_periods=1).max().to_numpy() > 0
     return np.asarray(spread_out & usable & (index > LEAST_INDEX), dtype=bool)

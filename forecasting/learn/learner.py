@@ -1,18 +1,18 @@
-"""The learner of a site: forests grown nightly, sources weighed by how they did, levels corrected by how often
-they were exceeded.
+"""The learner of a site: forests grown nightly, sources weighed by their record, levels corrected by coverage.
 
 Once a night, on the day that has just passed and that the current forests have never seen:
 
-1. each source (``history`` and every prediction) is scored by pinball loss in each lead group; losses forget
-with 10 days of scores; 2. each level of each lead group moves by ``gamma (level - share below)``: adaptive
-conformal correction (Gibbs & Candes 2021, arXiv:2106.00170), kept within +-0.12, so that coverage holds when
-the weather or the plant leaves what was learned; 3. new forests are grown from all of the past.
+1. each source is scored by pinball loss in each lead group; losses forget with 6 days of scores;
+2. each level of each lead group moves by ``gamma (level - share below)``: adaptive conformal correction
+   (Gibbs & Candes 2021, arXiv:2106.00170), kept within +-0.12, so that coverage holds when the weather or the
+   plant leaves what was learned;
+3. new forests are grown from all of the past.
 
-Weights of sources, by lead group: ``w ~ prior exp(-(loss / least loss - 1) / 0.05) exp(-max(0, age - 12 h) / 24
-h)``. Prior weights: the forest of the past (``history``) 1; the past's own distribution at that time of day
-(``usual``, CH-PeEn) 1/2 from 3 h on, before that nothing; a prediction 3 from 3 h on and 1 before, because its
-forest also knows the past. A source without scores has its prior alone; one that is silent at a step has no
-part in it.
+Sources are the forest of the past (``history``), the past's own distribution at that time of day (``usual``,
+CH-PeEn) and one forest a weather prediction, which also knows the past. Weights, by lead group:
+``w ~ prior exp(-(loss / least loss - 1) / 0.05) exp(-max(0, age - 24 h) / 16 h)``. Prior weights: history 1;
+usual 1/2 from 3 h on, before that nothing; a prediction 3 from 3 h on and 1 before. A source without scores has
+its prior alone; one that is silent at a step has no part in it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ HISTORY = "history"
 USUAL = "usual"
 USUAL_DAYS = 90
 SCORE_LEVELS = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
-FORGET_DAYS = 10.0
+FORGET_DAYS = 6.0
 SHARPNESS = 0.05
-FRESH_H = 12.0
-STALE_FADE_H = 24.0
+FRESH_H = 24.0
+STALE_FADE_H = 16.0
 NWP_PRIOR = 3.0
 PRIOR_WEIGHT = {HISTORY: 1.0, USUAL: 0.5}
 NWP_PRIOR_FROM_H = 3.0

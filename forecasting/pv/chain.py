@@ -134,11 +134,8 @@ def inverter_ac_kw(inverter: InverterModel, dc_kw: Floats, *, limited: bool) -> 
         pvlib.inverter.pvwatts(np.minimum(dc_kw, rated_dc_kw), rated_dc_kw, inverter.efficiency_frac), dtype=float
     )
     ac = np.maximum(np.nan_to_num(below), 0.0)
-    if limited:
-        ac = np.minimum(ac, inverter.ac_kw)
-    else:
-        ac = ac + np.maximum(dc_kw - rated_dc_kw, 0.0) * inverter.efficiency_frac
-    power: Floats = ac
+    above = np.maximum(dc_kw - rated_dc_kw, 0.0) * inverter.efficiency_frac
+    power: Floats = np.minimum(ac, inverter.ac_kw) if limited else ac + above
     return power
 
 
