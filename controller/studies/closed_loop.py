@@ -32,7 +32,7 @@ from forecasting.weather.record import Weather
 from optimizer.records import JobProblem, Plan, Problem, SolveLimits
 from sites.schema.site import Site
 from sites.series import TimeSeries
-from sites.times import planning_grid
+from sites.times import TimeGrid, planning_grid
 from sites.world import World
 
 HISTORY_DAYS = 14
@@ -42,6 +42,8 @@ WORLD_STEP_S = 300
 
 Planner = Callable[[Problem], Plan]
 Guards = Callable[[Snapshot, Setpoints], Setpoints]
+Outlook = Callable[[Site, History, datetime, TimeGrid], Forecast]
+"""Turns site, past, issue time and grid into a forecast."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +159,7 @@ def run_policy(
     guards: Guards | None = None,
     limits: SolveLimits | None = None,
     progress: Callable[[float], None] | None = None,
+    outlook: Outlook | None = None,
 ) -> Course:
     """Run one policy through a study.
 
@@ -170,6 +173,7 @@ def run_policy(
         guards: narrow the setpoints of each tick; none = the plan as it is.
         limits: when a solve may stop.
         progress: called with the share done after each plan.
+        outlook: another forecaster than the site's own past: what a forecast is worth.
     """
     site = SimulatedSite(study.site, study.work.pools, study.world, start_utc=study.start_utc, seed=study.seed)
     recorder = Recorder(study)
@@ -183,16 +187,12 @@ def run_policy(
         while waiting and waiting[0].release_utc <= now:
             site.submit(waiting.pop(0))
         snapshot = site.read()
-        outlook = forecast(
-            study.site,
-            recorder.history(now),
-            issued_utc=now,
-            grid=planning_grid(now, horizon_h=horizon_h or study.site.planning.horizon_h),
-        )
+        grid = planning_grid(now, horizon_h=horizon_h or study.site.planning.horizon_h)
+        known = (outlook or own_past)(study.site, recorder.history(now), now, grid)
         problem = pose(
             study.site,
             snapshot,
-            outlook,
+            known,
             open_jobs(site),
             pools=study.work.pools,
             menus=study.work.menus,
@@ -221,6 +221,11 @@ def run_policy(
         start_stored_kwh=at_start_kwh,
         end_stored_kwh=_stored_kwh(site),
     )
+
+
+def own_past(site: Site, history: History, issued_utc: datetime, grid: TimeGrid) -> Forecast:
+    """Return the forecast that a site makes from its own past."""
+    return forecast(site, history, issued_utc=issued_utc, grid=grid)
 
 
 def open_jobs(site: SimulatedSite) -> tuple[JobProblem, ...]:
