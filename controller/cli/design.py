@@ -32,10 +32,10 @@ def check(study: StudyArgument) -> None:
     """Check a study file: all faults at once, and how large it is."""
     from controller.design.study import load_study
 
-    found, site, base = load_study(study)
+    found, _, base = load_study(study)
     years = 1 + found.weather.resampled
     write(
-        f"{study.name} is in order: {found.grid_count(site):,.0f} designs in {found.variant_count()} variants "
+        f"{study.name} is in order: {found.grid_count():,.0f} designs in {found.variant_count()} variants "
         f"of {base.name}, {years} weather years or more"
     )
 

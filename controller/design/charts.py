@@ -37,7 +37,8 @@ def pareto(rows: pd.DataFrame, winner: pd.Series) -> str:
     """Cost against energy not served and against fuel, the non-dominated designs marked."""
     figure = Figure(figsize=WIDE, layout="constrained")
     left, right = figure.subplots(1, 2)
-    cheap = rows[rows["npc_usd"] <= rows["npc_usd"].quantile(0.9)]
+    near = rows[rows["npc_usd"] <= 2.0 * float(winner["npc_usd"])]
+    cheap = near[near["loss_frac"] <= max(0.02, 3.0 * float(winner["loss_frac"]))]
     sample = cheap.iloc[:: max(1, len(cheap) // 3000)]
     colour = np.where(sample["allowed"], STORE, "#c9c9c9")
     for axes, column, label, scale in (
@@ -90,7 +91,7 @@ def tornado(detail: Detail) -> str:
         axes.barh(index, swing.high_usd / 1e3, color=DIESEL, height=0.62)
     axes.set_yticks(range(len(swings)), [swing.name for swing in swings], fontsize=8)
     axes.axvline(0.0, color=LOAD, lw=0.8)
-    axes.set_xlabel("change of net present cost [1000 $]; first value blue, second brown")
+    axes.set_xlabel("1000 $ (first value blue, second brown)")
     return svg(figure)
 
 

@@ -22,7 +22,7 @@ from optimizer.sizing.full import Equipment
 from optimizer.sizing.lifecycle import LifePrices
 from sites.schema.site import Site
 
-FORMAT = 1
+FORMAT = 2
 """Raised when results of an older program must not be resumed."""
 
 
@@ -57,6 +57,7 @@ class Context:
     groups: tuple[Group, ...]
     weather: dict[str, PlaceYears]
     limits: Limits
+    delivery_days: float
     input_hash: str
     """Of the study, the base site, the weather and the format."""
 
@@ -83,11 +84,14 @@ def build(study: Study, site: Site, base: Path, tell: Callable[[str], None] = la
     places: tuple[Place | None, ...] = study.places or (None,)
     tilts: tuple[float | None, ...] = study.vary.tilt_deg or (None,)
     known_loads: dict[str, Loads] = {}
+    for place in places:
+        name = place.name if place else site.name
+        tell(f"weather and sun of {name}")
+        moved_sites = {f"{name}|{'' if tilt is None else tilt}": site_at(site, place, tilt) for tilt in tilts}
+        weather.update(place_years(moved_sites, folder=base.parent, place=place, weather=study.weather, step_h=step_h))
     for place, tilt in product(places, tilts):
-        moved = site_at(site, place, tilt)
         key = f"{place.name if place else site.name}|{'' if tilt is None else tilt}"
-        tell(f"weather and sun of {key.rstrip('|').replace('|', ', tilt ')}")
-        weather[key] = place_years(moved, folder=base.parent, place=place, weather=study.weather, step_h=step_h)
+        moved = site_at(site, place, tilt)
         for computers, labels in _computers(study, moved):
             name = json.dumps(labels, sort_keys=True)
             if name not in known_loads:
@@ -126,6 +130,7 @@ def build(study: Study, site: Site, base: Path, tell: Callable[[str], None] = la
         groups=tuple(groups),
         weather=weather,
         limits=study.limits,
+        delivery_days=study.deliveries.every_days,
         input_hash=_hash(study, site, weather),
     )
 

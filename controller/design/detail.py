@@ -118,7 +118,12 @@ def _failures(context: Context, group: Group, judged: Judged, dice: Reliability)
     for draw in range(dice.draws):
         year = draw % weather.count
         around = surroundings(
-            group.loads, weather.sun_kw_per_kwp[year], weather.outdoor_c[year], context.step_h, group.cap_policy
+            group.loads,
+            weather.sun_kw_per_kwp[year],
+            weather.outdoor_c[year],
+            context.step_h,
+            group.cap_policy,
+            context.delivery_days,
         )
         table = step_table(around, kit, seed=context.seed, draw=draw, start_failure_frac=dice.start_failure_frac)
         sums = simulate(table, context.step_h, judged.designs, kit)

@@ -77,7 +77,12 @@ def tables(context: Context, group: Group, *, years: int = 0) -> list[Floats]:
     return [
         step_table(
             surroundings(
-                group.loads, weather.sun_kw_per_kwp[year], weather.outdoor_c[year], context.step_h, group.cap_policy
+                group.loads,
+                weather.sun_kw_per_kwp[year],
+                weather.outdoor_c[year],
+                context.step_h,
+                group.cap_policy,
+                context.delivery_days,
             ),
             group.kit,
         )

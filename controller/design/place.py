@@ -10,6 +10,7 @@ study over places says so in its report.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,8 @@ import pandas as pd
 
 from controller.design.study import Place, WeatherYears
 from forecasting.prepare import site_weather
-from forecasting.pv.chain import available_ac_kw
+from forecasting.pv.chain import ac_kw
+from forecasting.pv.plane import Sky
 from forecasting.pv.site import pv_model, usual_states
 from forecasting.sun import clear_sky, sun_path
 from forecasting.weather.calendar import weather_for_period
@@ -33,6 +35,8 @@ YEAR = 2025
 """Calendar year on which typical years are put; its 1 January is a Wednesday."""
 CHAIN_STEP_S = 1800
 """Step of the PV chain; longer steps of a study average it."""
+HALF_YEAR_H = 182 * 24
+"""Hours by which the seasons of the hemispheres differ."""
 BRIGHTEST = 1.3
 """Most that broken clouds add to the clear sky."""
 
@@ -72,44 +76,86 @@ def site_at(site: Site, place: Place | None, tilt_deg: float | None) -> Site:
 
 
 def place_years(
-    site: Site, *, folder: Path | None, place: Place | None, weather: WeatherYears, step_h: float
-) -> PlaceYears:
-    """Return the years of a (moved, tilted) site.
+    sites: Mapping[str, Site],
+    *,
+    folder: Path | None,
+    place: Place | None,
+    weather: WeatherYears,
+    step_h: float,
+) -> dict[str, PlaceYears]:
+    """Return the years of each of some sites that differ in their arrays only, keyed as they are given.
 
     Raises:
         InputError: the weather cannot be used or holds no whole year.
     """
-    source = site_weather(site, folder=folder)
+    first = next(iter(sites.values()))
+    source = site_weather(first, folder=folder)
     if place is not None and place.weather is None:
-        source = carried(source, site, shift_c=place.temperature_shift_c)
-    kwp = sum(array.kwp for array in site.pv.arrays) if site.pv else 1.0
-    sun, outdoor = [], []
+        source = carried(source, first, shift_c=place.temperature_shift_c)
+    chain_s = min(CHAIN_STEP_S, round(step_h * 3600))
+    parts = round(step_h * 3600 / chain_s)
+    suns: dict[str, list[Floats]] = {key: [] for key in sites}
+    outdoor: list[Floats] = []
     for begin in _year_starts(source):
-        chain_s = min(CHAIN_STEP_S, round(step_h * 3600))
-        parts = round(step_h * 3600 / chain_s)
         frame = weather_for_period(source, start_utc=begin, end_utc=begin + timedelta(days=DAYS), step_s=chain_s)
-        model = pv_model(site)
-        power_kw = (
-            available_ac_kw(model, frame, step_s=chain_s, states=usual_states(site))
-            if model is not None
-            else np.zeros(len(frame))
-        )
-        sun.append(power_kw.reshape(-1, parts).mean(axis=1) / kwp)
+        for key, power_kw in _power_kw(sites, frame, chain_s).items():
+            suns[key].append(power_kw.reshape(-1, parts).mean(axis=1) / _kwp(sites[key]))
         outdoor.append(frame["temp_air_c"].to_numpy(dtype=float).reshape(-1, parts).mean(axis=1))
-    steps_a_day = round(24.0 / step_h)
-    all_sun, all_outdoor = np.concatenate(sun), np.concatenate(outdoor)
-    own = len(sun)
-    for year in range(weather.resampled):
-        days = drawn_days(own, seed=weather.seed, year=year, mean_run_days=weather.mean_run_days)
-        sun.append(resampled(all_sun, days, steps_a_day))
-        outdoor.append(resampled(all_outdoor, days, steps_a_day))
-    return PlaceYears(
-        source=source.source,
-        own_years=own,
-        sun_kw_per_kwp=np.array(sun),
-        outdoor_c=np.array(outdoor),
-        step_h=step_h,
+    steps_a_day, own = round(24.0 / step_h), len(outdoor)
+    drawn = [
+        drawn_days(own, seed=weather.seed, year=year, mean_run_days=weather.mean_run_days)
+        for year in range(weather.resampled)
+    ]
+
+    def all_years(years: list[Floats]) -> Floats:
+        whole = np.concatenate(years)
+        return np.array([*years, *(resampled(whole, days, steps_a_day) for days in drawn)])
+
+    warm = all_years(outdoor)
+    return {
+        key: PlaceYears(
+            source=source.source, own_years=own, sun_kw_per_kwp=all_years(years), outdoor_c=warm, step_h=step_h
+        )
+        for key, years in suns.items()
+    }
+
+
+def _kwp(site: Site) -> float:
+    return sum(array.kwp for array in site.pv.arrays) if site.pv else 1.0
+
+
+def _power_kw(sites: Mapping[str, Site], frame: pd.DataFrame, step_s: int) -> dict[str, Floats]:
+    """Return the AC power of each site's arrays; the sun's path is worked out once for all."""
+    models = {key: pv_model(site) for key, site in sites.items()}
+    middle = pd.DatetimeIndex(frame.index) + pd.Timedelta(seconds=step_s / 2)
+    location = next(iter(sites.values())).location
+    path = sun_path(
+        middle,
+        latitude_deg=location.latitude,
+        longitude_deg=location.longitude,
+        altitude_m=location.altitude_m,
     )
+    columns = {name: frame[name].to_numpy(dtype=float) for name in frame.columns}
+    sky = Sky(
+        ghi_w_m2=columns["ghi_w_m2"],
+        dni_w_m2=columns["dni_w_m2"],
+        dhi_w_m2=columns["dhi_w_m2"],
+        albedo_frac=columns.get("albedo_frac"),
+    )
+    return {
+        key: np.zeros(len(frame))
+        if model is None
+        else ac_kw(
+            model,
+            sky,
+            path,
+            temp_air_c=columns["temp_air_c"],
+            wind_m_s=columns["wind_m_s"],
+            states=usual_states(sites[key]),
+            limited=True,
+        )
+        for key, model in models.items()
+    }
 
 
 def _year_starts(source: Weather) -> list[datetime]:
@@ -161,16 +207,18 @@ def carried(source: Weather, site: Site, *, shift_c: float) -> Weather:
     sun_there = sun_path(middle_there, **there)
     clear_here = clear_sky(middle_here, sun_path(middle_here, **here), **here)
     clear_there = clear_sky(middle_there, sun_there, **there)
-    ghi = clear_there.ghi_w_m2 * _index(year["ghi_w_m2"].to_numpy(dtype=float), clear_here.ghi_w_m2)
-    dni = clear_there.dni_w_m2 * _index(year["dni_w_m2"].to_numpy(dtype=float), clear_here.dni_w_m2)
+    shift = HALF_YEAR_H if source.latitude_deg * location.latitude < 0.0 else 0
+    ghi_index = np.roll(_index(year["ghi_w_m2"].to_numpy(dtype=float), clear_here.ghi_w_m2), shift)
+    dni_index = np.roll(_index(year["dni_w_m2"].to_numpy(dtype=float), clear_here.dni_w_m2), shift)
+    ghi, dni = clear_there.ghi_w_m2 * ghi_index, clear_there.dni_w_m2 * dni_index
     up = np.maximum(np.cos(np.radians(sun_there.zenith_deg)), 0.0)
     frame = pd.DataFrame(
         {
             "ghi_w_m2": ghi,
             "dni_w_m2": np.minimum(dni, np.divide(ghi, up, out=np.zeros_like(ghi), where=up > 0.02)),
             "dhi_w_m2": np.maximum(ghi - dni * up, 0.0),
-            "temp_air_c": year["temp_air_c"].to_numpy(dtype=float) + shift_c,
-            "wind_m_s": year["wind_m_s"].to_numpy(dtype=float),
+            "temp_air_c": np.roll(year["temp_air_c"].to_numpy(dtype=float), shift) + shift_c,
+            "wind_m_s": np.roll(year["wind_m_s"].to_numpy(dtype=float), shift),
         },
         index=moved,
     )

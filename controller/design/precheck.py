@@ -41,6 +41,25 @@ def refuse_if_hopeless(context: Context, source: str) -> None:
         rows = judge(context, group, corners, tables(context, group, years=1)).rows
         for name, (_, column) in FIELDS.items():
             best[name] = min(best[name], float(rows[column].min()))
+        if not _out_of_reach(context, best, source):
+            break
+    faults = _out_of_reach(context, best, source)
+    area = context.limits.pv_area_m2
+    if area is not None and least_area_m2 > area:
+        faults.append(
+            InputFault(
+                source=source,
+                field="limits.pv_area_m2",
+                found=f"{area:g}",
+                mend=f"no design can hold it: the smallest PV needs {least_area_m2:g} m2",
+            )
+        )
+    if faults:
+        raise InputError(faults)
+
+
+def _out_of_reach(context: Context, best: dict[str, float], source: str) -> list[InputFault]:
+    """Return the limits that the best figures seen do not come near."""
     faults = []
     for name, (field, _) in FIELDS.items():
         limit = getattr(context.limits, field)
@@ -59,15 +78,4 @@ def refuse_if_hopeless(context: Context, source: str) -> None:
                     "widen vary or the limit",
                 )
             )
-    area = context.limits.pv_area_m2
-    if area is not None and least_area_m2 > area:
-        faults.append(
-            InputFault(
-                source=source,
-                field="limits.pv_area_m2",
-                found=f"{area:g}",
-                mend=f"no design can hold it: the smallest PV needs {least_area_m2:g} m2",
-            )
-        )
-    if faults:
-        raise InputError(faults)
+    return faults

@@ -96,6 +96,7 @@ def _lead(context: Context, study: Study, rows: pd.DataFrame) -> str:
         f"Study {study.name}: {len(rows):,} designs in {len(context.groups)} variants over {years.count} weather years "
         f"({years.own_years} of the record {years.source}, {made} made up from its days), "
         f"steps of {study.step_minutes} minutes, "
+        f"{'figures in full for ' + study.places[0].name + ', ' if study.places else ''}"
         f"{study.prices.years} project years at {study.prices.rate_frac:.1%}."
     )
 
@@ -155,7 +156,12 @@ def _work_arrivals(context: Context, detail: Detail) -> np.ndarray:
     group = context.groups[detail.group]
     weather = context.weather[group.years]
     around = surroundings(
-        group.loads, weather.sun_kw_per_kwp[0], weather.outdoor_c[0], context.step_h, group.cap_policy
+        group.loads,
+        weather.sun_kw_per_kwp[0],
+        weather.outdoor_c[0],
+        context.step_h,
+        group.cap_policy,
+        context.delivery_days,
     )
     return around.work_kw * context.step_h
 
@@ -250,6 +256,11 @@ def _assumptions(context: Context, study: Study, site: Site) -> list[tuple[str, 
         ("failure to start", f"{dice.start_failure_frac:.4f}", "Marqusee & Jenket 2020; IEEE 493"),
         ("genset running hours to failure", f"{dice.mttf_h:,.0f} h", "Marqusee & Jenket 2020"),
         ("repair", f"{dice.repair_h:.0f} h", "study"),
+        (
+            "fuel delivery",
+            f"every {study.deliveries.every_days:g} days, ${study.deliveries.usd_each:,.0f} a trip",
+            "study",
+        ),
         ("CO2", f"{CO2_KG_PER_L} kg a litre", "EPA GHG Emission Factors Hub 2024"),
         (
             "reserve",

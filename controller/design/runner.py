@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PART_DESIGN_YEARS = 40_000
 """Design-years in a part: some seconds of work."""
+CLUSTER_TIMEOUT_S = 3
 Progress = Callable[[int, int], None]
 """Called with the design-years done and all."""
 
@@ -204,7 +205,7 @@ def _on_cluster(context: Context, parts: list[Part], files: dict[int, Path], add
             source="--cluster", field="", found=address, mend="install dask and distributed to use a cluster"
         ) from error
     try:
-        client = dask.Client(address, timeout=10)
+        client = dask.Client(address, timeout=CLUSTER_TIMEOUT_S)
     except OSError as error:
         raise InputError.single(
             source="--cluster", field="", found=address, mend=f"give the address of a dask scheduler ({error})"

@@ -40,10 +40,14 @@ class Span(Section):
             raise ValueError(f"stop {self.stop:g} must be above start {self.start:g}; for one value write the number")
         return self
 
+    @property
+    def count(self) -> int:
+        """Number of values."""
+        return math.floor((self.stop - self.start) / self.step + 1e-9) + 1
+
     def values(self) -> tuple[float, ...]:
         """Return the values, ``stop`` included where a whole number of steps reaches it."""
-        count = math.floor((self.stop - self.start) / self.step + 1e-9) + 1
-        return tuple(float(round(self.start + index * self.step, 9)) for index in range(count))
+        return tuple(float(round(self.start + index * self.step, 9)) for index in range(self.count))
 
 
 def _axis_kind(value: object) -> str:
@@ -155,18 +159,28 @@ class Prices(Section):
     unserved_usd_per_kwh: NonNegative | None = None
     late_usd_per_kwh: NonNegative = 0.0
 
-    def life_prices(self, site: Site) -> LifePrices:
-        """Return the prices for a site variant, with its computers."""
+    def life_prices(self, site: Site, deliveries_usd_per_y: float = 0.0) -> LifePrices:
+        """Return the prices for a site variant, with its computers and its fuel trips."""
         own = self.model_dump(exclude={"gpu_usd", "fuel_usd_per_l", "start_usd", "unserved_usd_per_kwh"})
         fuel, start, unserved = self.fuel_usd_per_l, self.start_usd, self.unserved_usd_per_kwh
         known = site.prices
         return LifePrices(
             **own,
+            deliveries_usd_per_y=deliveries_usd_per_y if site.gensets else 0.0,
             computers_usd=sum(pool.gpus * self.gpu_usd.get(pool.gpu, 0.0) for pool in site.pools),
             fuel_usd_per_l=known.diesel_usd_per_l if fuel is None else fuel,
             start_usd=known.genset_start_usd if start is None else start,
             unserved_usd_per_kwh=known.critical_unserved_usd_per_kwh if unserved is None else unserved,
         )
+
+
+class Deliveries(Section):
+    """How fuel comes."""
+
+    every_days: Positive = 30.0
+    """The tank is filled at least this often."""
+    usd_each: NonNegative = 0.0
+    """Price of a trip, besides the litres."""
 
 
 class Limits(Section):
@@ -225,6 +239,7 @@ class Study(Section):
     step_minutes: Literal[5, 10, 15, 30, 60] = 60
     weather: WeatherYears = Field(default=WeatherYears())
     prices: Prices = Field(default=Prices())
+    deliveries: Deliveries = Field(default=Deliveries())
     limits: Limits = Field(default=Limits())
     search: Search = Field(default=Search())
     reliability: Reliability = Field(default=Reliability())
@@ -232,7 +247,7 @@ class Study(Section):
 
     def cross_faults(self, source: str, site: Site) -> Iterator[InputFault]:
         """Yield faults that need the whole study or the base site."""
-        count = self.grid_count(site)
+        count = self.grid_count()
         if self.search.method == "grid" and count > MOST_GRID:
             yield InputFault(
                 source=source,
@@ -280,10 +295,13 @@ class Study(Section):
         parts += [len(values) for values in (*vary.nodes.values(), *vary.gpu.values())]
         return int(np.prod([max(part, 1) for part in parts], dtype=np.float64))
 
-    def grid_count(self, site: Site) -> float:
+    def grid_count(self) -> float:
         """Return the number of designs of the full grid."""
-        sizes = float(np.prod([float(len(values)) for values in self.sizes(site).values()]))
-        return sizes * self.variant_count()
+        axes = [getattr(self.vary, name) for name in SIZE_AXES]
+        counts = [
+            axis.count if isinstance(axis, Span) else len(axis) if isinstance(axis, tuple) else 1 for axis in axes
+        ]
+        return float(np.prod(counts, dtype=np.float64)) * self.variant_count()
 
 
 def load_study(path: Path | str) -> tuple[Study, Site, Path]:

@@ -37,6 +37,7 @@ from sites.schema.site import Site
 from sites.schema.workload import BatchStream, Service
 
 WEEK_H = 168
+FILLS_ANY_TANK_L = 1e9
 NIGHT = (22, 7)
 """Local hours in which a genset's noise counts."""
 
@@ -165,11 +166,15 @@ def over_year(week: Floats, step_h: float) -> Floats:
     return np.repeat(week[hours], round(1.0 / step_h))
 
 
-def surroundings(loads_: Loads, sun: Floats, outdoor_c: Floats, step_h: float, cap_policy: str) -> Surroundings:
-    """Return a year's surroundings of a variant; with ``at-once`` no work waits."""
+def surroundings(
+    loads_: Loads, sun: Floats, outdoor_c: Floats, step_h: float, cap_policy: str, delivery_days: float
+) -> Surroundings:
+    """Return a year's surroundings of a variant; with ``at-once`` no work waits, every delivery fills the tank."""
     hour = np.arange(sun.size) * step_h % 24.0
     quiet = ((hour >= NIGHT[0]) | (hour < NIGHT[1])).astype(np.float64)
     patient = cap_policy != "at-once"
+    day = (np.arange(sun.size) + 1.0) * step_h / 24.0
+    filled = np.floor(day / delivery_days) > np.floor((day - step_h / 24.0) / delivery_days)
     return Surroundings(
         house_kw=np.full(sun.size, loads_.house_kw),
         service_kw=over_year(loads_.service_kw, step_h),
@@ -179,6 +184,7 @@ def surroundings(loads_: Loads, sun: Floats, outdoor_c: Floats, step_h: float, c
         pv_kw_per_kwp=sun,
         outdoor_c=outdoor_c,
         step_h=step_h,
+        delivery_l=np.where(filled, FILLS_ANY_TANK_L, 0.0),
         quiet=quiet,
     )
 
@@ -245,4 +251,5 @@ def per_kw(site: Site) -> GensetParams:
 
 def variant_prices(study: Study, site: Site) -> LifePrices:
     """Return the prices of a variant."""
-    return study.prices.life_prices(site)
+    trips_a_year = 365.0 / study.deliveries.every_days
+    return study.prices.life_prices(site, trips_a_year * study.deliveries.usd_each)

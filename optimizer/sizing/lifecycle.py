@@ -40,6 +40,8 @@ class LifePrices:
     genset_life_h: float = 15000.0
     genset_life_most_y: float = 25.0
     start_usd: float = 2.0
+    deliveries_usd_per_y: float = 0.0
+    """Trips of the fuel truck, besides the litres; only where there are gensets."""
     cooling_usd_per_kw: float = 600.0
     cooling_life_y: float = 15.0
     computers_usd: float = 0.0
@@ -92,7 +94,7 @@ def life_cost(designs: Designs, year: YearFigures, life: LifeBand, prices: LifeP
         "Gensets": np.minimum(prices.genset_life_most_y, prices.genset_life_h / np.maximum(per_unit_h, 1e-9)),
         "Cooling": zero + prices.cooling_life_y,
         "Computers": zero + prices.computers_life_y,
-        "Site": zero + 1e6,
+        "Site": zero + float(prices.years),
         "Shortage": zero + 1e6,
     }
     first = {
@@ -107,7 +109,9 @@ def life_cost(designs: Designs, year: YearFigures, life: LifeBand, prices: LifeP
     yearly = {
         "PV": prices.pv_om_usd_per_kwp_y * designs.pv_kw,
         "Battery": prices.battery_om_usd_per_kwh_y * designs.battery_kwh,
-        "Gensets": prices.genset_om_usd_per_kw_h * designs.genset_kw * year.genset_h + prices.start_usd * year.starts,
+        "Gensets": prices.genset_om_usd_per_kw_h * designs.genset_kw * year.genset_h
+        + prices.start_usd * year.starts
+        + np.where(designs.genset_kw > 0.0, prices.deliveries_usd_per_y, 0.0),
         "Site": zero + prices.site_om_usd_per_y,
         "Shortage": prices.unserved_usd_per_kwh * year.unserved_kwh + prices.late_usd_per_kwh * year.late_kwh_h / 24.0,
     }
