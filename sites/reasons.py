@@ -40,6 +40,8 @@ REASONS: Final[dict[str, str]] = {
     "EMERGENCY_STOP": "emergency stop or fire",
     "PANEL_MANUAL": "the panel is in MANUAL: nothing is started remotely",
     "TEST_RUN": "a test run is due",
+    "AUTOSTART_OFF": "the genset may be started by an operator only",
+    "CALL_TOO_SHORT": "a call for the genset has to last before it is started or stopped",
     "QUIET_HOURS": "gensets are not started in quiet hours",
     "OUT_OF_BOUNDS": "an order was outside what the site has",
     "PLANNER_LOST": "the planning process failed or did not answer in time",

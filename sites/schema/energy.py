@@ -148,6 +148,20 @@ class Genset(Section):
     test_run_days: Positive | None = 14.0
     """A loaded test run at least this often."""
     test_run_minutes: Positive = 30.0
+    test_run_skip_minutes: NonNegative | None = None
+    """Loaded minutes since the last test that make one unnecessary; ``test_run_minutes`` if absent."""
+    test_run_until_full: bool = False
+    """Whether a test run lasts until the battery is full instead of its minutes."""
+    autostart: bool = True
+    """Whether the controller may start it by itself; an operator's order still does."""
+    on_lost_soc: Literal["start", "keep", "stop"] = "start"
+    """What it does when the battery's state of charge has not been read for five minutes."""
+    call_delay_s: NonNegative = 0.0
+    """How long it has to be called for before it is started."""
+    release_delay_s: NonNegative = 0.0
+    """How long no call has to stand before it is stopped."""
+    quiet_soc_frac: Fraction | None = None
+    """State of charge below which quiet hours are broken; 5 % above the hard limit if absent."""
     quiet_hours: tuple[str, str] | None = None
     """Local times between which it is not started, e.g. ["22:00", "06:00"]."""
     load_step_frac: Fraction = 0.6
