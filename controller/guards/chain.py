@@ -15,13 +15,14 @@ from typing import Final
 
 from controller.guards.battery_cold import guard_battery_cold
 from controller.guards.emergency import guard_emergency
-from controller.guards.genset_protect import guard_genset_protect, guard_test_run
+from controller.guards.genset_protect import guard_genset_protect
+from controller.guards.genset_test import guard_test_run
 from controller.guards.inlet import guard_inlet
 from controller.guards.limits import guard_limits
 from controller.guards.records import NO_JOBS, GuardInput, GuardMemory, GuardResult, Narrowed, Reason
 from controller.guards.reverse_power import guard_reverse_power
 from controller.guards.shortage import guard_shortage
-from controller.guards.soc import guard_reserve, guard_soc_low
+from controller.guards.soc import guard_lost_soc, guard_reserve, guard_soc_low
 from controller.guards.soc_trust import believed
 from controller.setpoints import Setpoints
 from controller.snapshot import Snapshot
@@ -39,6 +40,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "limits": guard_limits,
     "test_run": guard_test_run,
     "reserve": guard_reserve,
+    "lost_soc": guard_lost_soc,
     "shortage": guard_shortage,
     "soc_low": guard_soc_low,
     "inlet": guard_inlet,

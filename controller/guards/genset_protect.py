@@ -13,109 +13,86 @@ test run                   loaded for its minutes when it has not run for its da
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
-from controller.guards.gensets_called import TURNING, can_run, command_of, reading_of, with_command
+from controller.guards.gensets_called import TURNING, command_of, reading_of, with_command
+from controller.guards.quiet import is_quiet
 from controller.guards.records import GensetMemory, GuardInput, Narrowed, Reason
 from controller.setpoints import GensetCommand
 from controller.snapshot import GensetPhase, GensetReading
 from sites.schema.energy import Genset
 
-TEST_LOAD_FRAC = 0.5
 NIGHT_MARGIN_FRAC = 0.05
 """Above the hard limit by less than this, quiet hours are broken."""
 
 
-def guard_test_run(given: GuardInput) -> Narrowed:
-    """Ask for a loaded test run that is due, rule (8); a run long enough counts as one."""
-    setpoints, now, known, reasons = given.setpoints, given.snapshot.at_utc, dict(given.memory.gensets), []
+def guard_genset_protect(given: GuardInput) -> Narrowed:
+    """Hold every genset's command within rules (1) to (9)."""
+    setpoints, known, reasons = given.setpoints, dict(given.memory.gensets), []
     for genset in given.site.gensets:
+        asked = command_of(setpoints, genset.name) or GensetCommand(name=genset.name, run=False)
         reading = reading_of(given.snapshot, genset.name)
-        memory = _run_kept(known.get(genset.name, GensetMemory()), reading, genset, now, given.dt_s)
-        quiet = is_quiet(genset, now, given.site.location.time_zone)
-        if _test_due(genset, memory, now) and can_run(genset, reading) and not quiet:
-            memory = replace(memory, test_until_utc=now + timedelta(minutes=genset.test_run_minutes))
-        if memory.test_until_utc is not None:
-            if now >= memory.test_until_utc:
-                memory = replace(memory, test_until_utc=None, tested_utc=now)
-            else:
-                kw = TEST_LOAD_FRAC * genset.rating_kw
-                asked = command_of(setpoints, genset.name)
-                kw = max(kw, asked.kw) if asked is not None and asked.run else kw
-                command = GensetCommand(name=genset.name, run=True, kw=kw, reason_code="TEST_RUN")
-                setpoints = with_command(setpoints, command)
-                text = f"test run until {memory.test_until_utc:%H:%M}Z"
-                reasons.append(Reason("test_run", "TEST_RUN", f"genset {genset.name}", text))
+        turning = reading is not None and reading.phase in TURNING
+        memory = _counted(known.get(genset.name, GensetMemory()), asked.run, turning, given.snapshot.at_utc)
         known[genset.name] = memory
+        held, why = _held(given, genset, asked, reading, memory)
+        setpoints = with_command(setpoints, held)
+        if why is not None:
+            reasons.append(Reason("genset_protect", why[0], f"genset {genset.name}", why[1]))
     return Narrowed(setpoints, replace(given.memory, gensets=known), tuple(reasons))
 
 
-def _run_kept(
-    memory: GensetMemory, reading: GensetReading | None, genset: Genset, now: datetime, dt_s: float
-) -> GensetMemory:
-    if memory.tested_utc is None:
-        memory = replace(memory, tested_utc=now)
-    if reading is None or reading.phase is not GensetPhase.RUNNING:
-        return replace(memory, loaded_s=0.0)
-    loaded_s = memory.loaded_s + dt_s
-    tested = now if loaded_s >= genset.test_run_minutes * 60.0 else memory.tested_utc
-    return replace(memory, loaded_s=loaded_s, last_run_utc=now, tested_utc=tested)
+def _counted(memory: GensetMemory, run: bool, turning: bool, now: datetime) -> GensetMemory:
+    """Return memory with since when a call, or its end, has lasted."""
+    call = (memory.call_since_utc or now) if run and not turning else None
+    release = (memory.release_since_utc or now) if turning and not run else None
+    return replace(memory, call_since_utc=call, release_since_utc=release)
 
 
-def _test_due(genset: Genset, memory: GensetMemory, now: datetime) -> bool:
-    if genset.test_run_days is None or memory.test_until_utc is not None or memory.tested_utc is None:
-        return False
-    return now - memory.tested_utc >= timedelta(days=genset.test_run_days)
+def _lasted_s(since_utc: datetime | None, now: datetime) -> float:
+    return (now - since_utc).total_seconds() if since_utc is not None else 0.0
 
 
-def is_quiet(genset: Genset, now: datetime, zone: str) -> bool:
-    """Return whether ``now`` lies in a genset's quiet hours, which are local clock times."""
-    if genset.quiet_hours is None:
-        return False
-    begin, end = genset.quiet_hours
-    clock = f"{now.astimezone(ZoneInfo(zone)):%H:%M}"
-    begin, end = begin.zfill(5), end.zfill(5)
-    return begin <= clock < end if begin <= end else clock >= begin or clock < end
-
-
-def guard_genset_protect(given: GuardInput) -> Narrowed:
-    """Hold every genset's command within rules (1) to (7)."""
-    setpoints, reasons = given.setpoints, []
-    for genset in given.site.gensets:
-        asked = command_of(setpoints, genset.name) or GensetCommand(name=genset.name, run=False)
-        held, reason = _protected(given, genset, asked)
-        setpoints = with_command(setpoints, held)
-        if reason is not None:
-            reasons.append(reason)
-    return Narrowed(setpoints, given.memory, tuple(reasons))
-
-
-def _protected(given: GuardInput, genset: Genset, asked: GensetCommand) -> tuple[GensetCommand, Reason | None]:
-    reading = reading_of(given.snapshot, genset.name)
-    subject = f"genset {genset.name}"
+def _held(
+    given: GuardInput, genset: Genset, asked: GensetCommand, reading: GensetReading | None, memory: GensetMemory
+) -> tuple[GensetCommand, tuple[str, str] | None]:
+    """Return the command that is let through, and reason code and words when it is another."""
     turning = reading is not None and reading.phase in TURNING
+    by_hand = asked.reason_code == "OPERATOR"
+    if asked.run and not genset.autostart and not by_hand:
+        return _off(asked, "AUTOSTART_OFF"), ("AUTOSTART_OFF", "it may be started by an operator only")
     if asked.run and not turning:
         blocked = start_blocked(given, genset, reading)
+        called_s = _lasted_s(memory.call_since_utc, given.snapshot.at_utc)
+        if blocked is None and called_s < genset.call_delay_s and not by_hand:
+            blocked = "CALL_TOO_SHORT", f"called for {called_s:.0f} of {genset.call_delay_s:.0f} s"
         if blocked is not None:
-            code, text = blocked
-            return asked.model_copy(update={"run": False, "kw": 0.0, "reason_code": code}), Reason(
-                "genset_protect", code, subject, text
-            )
-    if not asked.run and reading is not None and reading.phase is GensetPhase.RUNNING:
-        left_s = genset.min_run_minutes * 60.0 - reading.phase_s
-        if left_s > 0 and reading.remote_allowed:
-            kept = asked.model_copy(
-                update={"run": True, "kw": genset.min_load_frac * genset.rating_kw, "reason_code": "GENSET_PROTECT"}
-            )
-            text = f"minimum run: {left_s / 60:.0f} min to go"
-            return kept, Reason("genset_protect", "GENSET_PROTECT", subject, text)
+            return _off(asked, blocked[0]), blocked
+    if not asked.run and turning and reading is not None and reading.remote_allowed and genset.autostart:
+        kept = _kept(genset, reading, _lasted_s(memory.release_since_utc, given.snapshot.at_utc), asked)
+        if kept is not None:
+            low_kw = genset.min_load_frac * genset.rating_kw
+            return asked.model_copy(update={"run": True, "kw": low_kw, "reason_code": kept[0]}), kept
     if asked.run:
-        low_kw = genset.min_load_frac * genset.rating_kw
-        kw = min(max(asked.kw, low_kw), genset.rating_kw)
-        if kw != asked.kw:
-            asked = asked.model_copy(update={"kw": kw})
+        kw = min(max(asked.kw, genset.min_load_frac * genset.rating_kw), genset.rating_kw)
+        asked = asked if kw == asked.kw else asked.model_copy(update={"kw": kw})
     return asked, None
+
+
+def _off(asked: GensetCommand, code: str) -> GensetCommand:
+    return asked.model_copy(update={"run": False, "kw": 0.0, "reason_code": code})
+
+
+def _kept(genset: Genset, reading: GensetReading, released_s: float, asked: GensetCommand) -> tuple[str, str] | None:
+    """Return why a turning genset must not be stopped yet; none when it may."""
+    if asked.reason_code == "REVERSE_POWER":
+        return None
+    left_s = genset.min_run_minutes * 60.0 - reading.phase_s
+    if reading.phase is GensetPhase.RUNNING and left_s > 0:
+        return "GENSET_PROTECT", f"minimum run: {left_s / 60:.0f} min to go"
+    if released_s < genset.release_delay_s and asked.reason_code != "OPERATOR":
+        return "CALL_TOO_SHORT", f"not called for {released_s:.0f} of {genset.release_delay_s:.0f} s"
+    return None
 
 
 def start_blocked(given: GuardInput, genset: Genset, reading: GensetReading | None) -> tuple[str, str] | None:
@@ -134,13 +111,15 @@ def start_blocked(given: GuardInput, genset: Genset, reading: GensetReading | No
     tank_l = given.snapshot.tank_l
     if tank_l is not None and tank_l <= 0.0:
         return "FUEL_SHORT", "the tank is empty"
-    if is_quiet(genset, given.snapshot.at_utc, given.site.location.time_zone) and not _dire(given):
+    if is_quiet(genset, given.snapshot.at_utc, given.site.location.time_zone) and not _dire(given, genset):
         return "QUIET_HOURS", "quiet hours"
     return None
 
 
-def _dire(given: GuardInput) -> bool:
+def _dire(given: GuardInput, genset: Genset) -> bool:
+    """Return whether quiet hours have to be broken."""
     battery, soc = given.site.battery, given.memory.soc_frac
     if battery is None or soc is None or given.memory.short_run:
         return True
-    return soc < battery.soc_min_frac + NIGHT_MARGIN_FRAC
+    floor = battery.soc_min_frac + NIGHT_MARGIN_FRAC if genset.quiet_soc_frac is None else genset.quiet_soc_frac
+    return soc < floor

@@ -32,9 +32,10 @@ def with_command(setpoints: Setpoints, command: GensetCommand) -> Setpoints:
 
 
 def can_run(genset: Genset, reading: GensetReading | None) -> bool:
-    """Return whether a genset may be asked to run: it answers, is not locked out, and its panel allows it."""
+    """Return whether a genset may be asked to run by itself: it answers, is not locked out, its panel allows it."""
     return (
-        reading is not None
+        genset.autostart
+        and reading is not None
         and reading.phase is not None
         and reading.phase is not GensetPhase.LOCKED_OUT
         and reading.remote_allowed

@@ -37,11 +37,15 @@ class GensetMemory:
     last_run_utc: datetime | None = None
     """When it last carried load."""
     loaded_s: float = 0.0
-    """Loaded time of the present run."""
+    """Loaded time since it was last tested."""
+    call_since_utc: datetime | None = None
+    """Since when it has been asked to run while it stands."""
+    release_since_utc: datetime | None = None
+    """Since when it has been asked to stop while it runs."""
     test_until_utc: datetime | None = None
     """End of the test run that is under way."""
     tested_utc: datetime | None = None
-    """When it last ran loaded for as long as a test run takes, or when it was first seen."""
+    """When it was last tested or ran loaded for as long as that takes, or when it was first seen."""
 
 
 @dataclass(frozen=True, kw_only=True)

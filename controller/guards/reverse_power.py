@@ -11,6 +11,7 @@ from controller.guards.gensets_called import command_of, reading_of, with_comman
 from controller.guards.records import GuardInput, Narrowed, Reason
 from controller.snapshot import GensetPhase
 
+TAKEN_OFF = {"run": False, "kw": 0.0, "reason_code": "REVERSE_POWER"}
 REVERSE_KW = -0.5
 """Below this a meter shows reverse power, not noise; share of small sets' rating is a few per cent."""
 
@@ -26,7 +27,7 @@ def guard_reverse_power(given: GuardInput) -> Narrowed:
         minimum_kw += genset.min_load_frac * genset.rating_kw
         asked = command_of(setpoints, genset.name)
         if reading.power_kw is not None and reading.power_kw < REVERSE_KW and asked is not None and asked.run:
-            setpoints = with_command(setpoints, asked.model_copy(update={"run": False, "kw": 0.0}))
+            setpoints = with_command(setpoints, asked.model_copy(update=TAKEN_OFF))
             text = f"{reading.power_kw:.1f} kW flow into it: taken off"
             reasons.append(Reason("reverse_power", "REVERSE_POWER", f"genset {genset.name}", text))
     if minimum_kw <= 0 or snapshot.load_kw is None:

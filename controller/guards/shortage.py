@@ -56,11 +56,9 @@ def guard_shortage(given: GuardInput) -> Narrowed:
     over_kw = max(power_kw - bus.inverter_kw, 0.0) if used >= ACT_FRAC or power_kw > _beyond_kw(bus) else 0.0
     short_kw = max(snapshot.unserved_kw if snapshot.unserved_kw > UNSERVED_KW else 0.0, over_kw)
     order = cut_order(given.setpoints, given.site, given.jobs)
+    savings_kw = [cut.saves_kw for cut in order]
     memory = replace(memory, overload_used_frac=used)
-    if short_kw > 0:
-        memory = _cut_further(memory, [cut.saves_kw for cut in order], short_kw)
-    else:
-        memory = _let_back(memory, given.dt_s)
+    memory = _cut_further(memory, savings_kw, short_kw) if short_kw > 0 else _let_back(memory, given.dt_s)
     if not memory.short_run:
         return Narrowed(given.setpoints, memory)
     setpoints = call_gensets(

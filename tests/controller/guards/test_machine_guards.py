@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.guards.genset_protect import is_quiet
+from controller.guards.quiet import is_quiet
 from controller.guards.records import GensetMemory, GuardMemory
 from controller.setpoints import GensetCommand, JobCommand, ServiceCommand
 from controller.snapshot import GensetPhase
