@@ -76,6 +76,7 @@ def _detail(known: Catalog, key: str, entry: Record) -> str:
             lines.append(f"  {field:18s} {figure.value:>12g}  {figure.kind:10s} {title}")
         elif (value := getattr(entry, field)) not in (None, "", ()):
             lines.append(f"  {field:18s} {_plain(value):>12s}")
+    lines += _stages(entry)
     lines += _memory(entry, key)
     for fit in known.decode_fits.get(key, ()):
         lines.append(
@@ -86,6 +87,17 @@ def _detail(known: Catalog, key: str, entry: Record) -> str:
     for items in known.item_fits.get(key, ()):
         lines.append(f"  measured on {items.gpu}: {items.per_s.value:g}/s ({items.per_s.source})")
     return "\n".join(lines)
+
+
+def _stages(entry: Record) -> list[str]:
+    from sites.catalog.records import Archetype
+
+    stages = entry.stages if isinstance(entry, Archetype) else ()
+    return [
+        f"    {stage.name}: first output after {stage.median_s.value:g} s, P99 {stage.p99_s.value:g} s; "
+        f"whole output P99 {stage.whole_p99_s.value:g} s ({stage.p99_s.kind})"
+        for stage in stages
+    ]
 
 
 def _memory(entry: Record, key: str) -> list[str]:
@@ -105,7 +117,9 @@ def _memory(entry: Record, key: str) -> list[str]:
 
 
 def _plain(value: object) -> str:
-    return ", ".join(str(each) for each in value) if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    return ", ".join(getattr(each, "name", None) or str(each) for each in value)
 
 
 def _summary(entry: Record) -> str:

@@ -19,7 +19,7 @@ from optimizer.modes.options import Option
 from optimizer.modes.scores import Rows, Scores, draw_w
 from sites.compute.hardware import GpuSpec, LlmSpec, model_spec
 from sites.compute.items import item_slots_max
-from sites.compute.point import llm_slots_max, mig_slice
+from sites.compute.point import llm_slots_max, mig_sizes, mig_slice
 from sites.compute.queueing import RATE_CV2, Floats, response_bound_s, swing_factor
 
 HOURS_PER_YEAR = 8766.0
@@ -165,7 +165,7 @@ def _slices(gpu: GpuSpec, option: Option, workload: Workload, gpus: int, load: f
         return 0
     model = model_spec(workload.model)
     context = workload.input_tokens + workload.output_tokens
-    for slices in range(1, gpu.mig_slices):
+    for slices in mig_sizes(gpu)[:-1]:
         part = mig_slice(gpu, slices)
         if isinstance(model, LlmSpec):
             room = llm_slots_max(part, model, option.precision, context, 1)

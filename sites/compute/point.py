@@ -42,6 +42,9 @@ SATURATED_FROM_LOG2, SATURATED_TO_LOG2 = 5.0, 8.0
 """log2 of the batch over which the decode curve turns into the saturated one."""
 
 
+_MIG_MEMORY = {1: 1 / 8, 2: 2 / 8, 3: 4 / 8, 4: 4 / 8, 7: 1.0}
+
+
 class Point(NamedTuple):
     """What one replica does, all slots full."""
 
@@ -76,20 +79,26 @@ def group_link(gpu: GpuSpec, pool_interconnect: str, gpus: int, pipeline: bool =
     return GroupLink(gpus=gpus, bandwidth_b_s=gpu.pcie_b_s, over_pcie=True)
 
 
-def mig_slice(gpu: GpuSpec, slices: int) -> GpuSpec:
-    """Return ``slices`` slices of a GPU as a device of its own: memory in eighths, the rest in parts of its slices.
+def mig_sizes(gpu: GpuSpec) -> tuple[int, ...]:
+    """Return the sizes, in slices, of the parts a GPU can be cut into; empty without MIG."""
+    return (1, 2, 3, 4, 7) if gpu.mig_slices == 7 else tuple(n for n in (1, 2, 4) if n <= gpu.mig_slices)
 
-    Slices share the power limit of the whole GPU: draw and limits are scaled to the slices' part, but cannot be set
-    for them alone.
+
+def mig_slice(gpu: GpuSpec, slices: int) -> GpuSpec:
+    """Return ``slices`` slices of a GPU as a device of its own.
+
+    Of seven compute slices 1, 2, 3, 4 or 7 go together, with 1, 2, 4, 4 or 8 eighths of memory and bandwidth. Slices
+    share the power limit of the whole GPU: draw and limits are scaled to their part, but cannot be set for it alone.
 
     Raises:
-        InputError: a GPU that cannot be cut, or more slices than it has.
+        InputError: a GPU that cannot be cut, or a size it is not cut into.
     """
-    if not 1 <= slices <= gpu.mig_slices:
-        can = f"1 to {gpu.mig_slices} slices" if gpu.mig_slices else "no slices: this GPU has no MIG"
-        raise InputError.single(source="catalog", field=f"{gpu.key} MIG slices", found=slices, mend=f"ask for {can}")
+    sizes = mig_sizes(gpu)
+    if slices not in sizes:
+        can = f"ask for one of {', '.join(map(str, sizes))}" if sizes else "take the whole GPU: it has no MIG"
+        raise InputError.single(source="catalog", field=f"{gpu.key} MIG slices", found=slices, mend=can)
     part = slices / gpu.mig_slices
-    memory = min(math.ceil(8 * part) / 8, 1.0) if slices > 1 else 1.0 / 8
+    memory = _MIG_MEMORY[slices] if gpu.mig_slices == 7 else part
     return gpu._replace(
         memory_b=gpu.memory_b * memory,
         bandwidth_b_s=gpu.bandwidth_b_s * memory,

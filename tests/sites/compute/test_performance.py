@@ -103,14 +103,14 @@ def test_what_fits_in_memory(gpu: str, model: str, precision: Precision, gpus: i
 
 def test_mig_slices_share_out_a_gpu() -> None:
     whole = gpu_spec("h100-pcie")
-    for slices in range(1, 7):
+    for slices in (1, 2, 3, 4):
         part = mig_slice(whole, slices)
         assert part.memory_b < whole.memory_b
         assert part.limits.max_limit_w == pytest.approx(whole.limits.max_limit_w * slices / 7)
     with pytest.raises(InputError, match="no MIG"):
         mig_slice(gpu_spec("l40s"), 1)
-    with pytest.raises(InputError, match="1 to 7"):
-        mig_slice(whole, 8)
+    with pytest.raises(InputError, match="1, 2, 3, 4, 7"):
+        mig_slice(whole, 5)
 
 
 @pytest.mark.parametrize(
