@@ -33,7 +33,11 @@ from sites.times import TimeGrid, planning_grid, uniform_grid
 
 START = datetime(2025, 4, 14, 0, tzinfo=UTC)
 PROFILES: tuple[PowerProfile, ...] = ("decode", "prefill", "vision", "training")
-POOLS = (("h100", 40, 350.0, 200.0, 60.0, 4.4), ("l40s", 40, 350.0, 150.0, 35.0, 4.0), ("a100", 16, 300.0, 150.0, 50.0, 2.2))
+POOLS = (
+    ("h100", 40, 350.0, 200.0, 60.0, 4.4),
+    ("l40s", 40, 350.0, 150.0, 35.0, 4.0),
+    ("a100", 16, 300.0, 150.0, 50.0, 2.2),
+)
 """Name, GPUs, highest and lowest limit [W], idle draw [W], hosts [kW]."""
 
 
@@ -83,7 +87,9 @@ def container_problem(
         gensets=tuple(_genset(number, rng) for number in range(gensets)),
         tank=TankProblem(level_l=rng.uniform(1200, 3200), capacity_l=4000, reserve_l=400, usd_per_l=1.6),
         reserve=ReserveProblem(load_frac=0.1, pv_frac=0.25),
-        cooling_kw_per_it_kw=tuple(0.16 + 0.08 * max(0.0, math.sin(math.pi * ((at % 24) - 8.0) / 12.0)) for at in middles),
+        cooling_kw_per_it_kw=tuple(
+            0.16 + 0.08 * max(0.0, math.sin(math.pi * ((at % 24) - 8.0) / 12.0)) for at in middles
+        ),
         cooling_base_kw=(1.2,) * count,
         pools=tuple(_pool(*pool) for pool in POOLS),
         services=tuple(_service(number, rng, middles) for number in range(6)),
@@ -121,7 +127,10 @@ def _battery(rng: random.Random) -> BatteryProblem:
 
 def _genset(number: int, rng: random.Random) -> GensetProblem:
     rating = 60.0
-    points = tuple((rating * load, rating * litres) for load, litres in ((0, 0.03), (0.25, 0.098), (0.5, 0.16), (0.75, 0.225), (1, 0.295)))
+    points = tuple(
+        (rating * load, rating * litres)
+        for load, litres in ((0, 0.03), (0.25, 0.098), (0.5, 0.16), (0.75, 0.225), (1, 0.295))
+    )
     return GensetProblem(
         name=f"diesel-{number + 1}",
         max_kw=rating,
@@ -146,7 +155,10 @@ def _pool(name: str, gpus: int, high_w: float, low_w: float, idle_w: float, host
             limit = low_w + (high_w - low_w) * step / 4
             levels.append(
                 CapLevel(
-                    limit_w=limit, power_w=limit * 0.98, idle_w=idle_w, speed_frac=(limit / high_w) ** exponents[profile]
+                    limit_w=limit,
+                    power_w=limit * 0.98,
+                    idle_w=idle_w,
+                    speed_frac=(limit / high_w) ** exponents[profile],
                 )
             )
         entries.append(ProfileLevels(profile=profile, levels=tuple(levels)))
@@ -157,7 +169,9 @@ def _service(number: int, rng: random.Random, middles: Sequence[float]) -> Servi
     pools = rng.sample(POOLS, 2)
     peak = rng.uniform(5.0, 40.0)
     phase = rng.uniform(0.0, 24.0)
-    rates = tuple(peak * (0.45 + 0.4 * math.sin(2 * math.pi * (at - phase) / 24) + rng.uniform(-0.1, 0.1)) for at in middles)
+    rates = tuple(
+        peak * (0.45 + 0.4 * math.sin(2 * math.pi * (at - phase) / 24) + rng.uniform(-0.1, 0.1)) for at in middles
+    )
     modes = []
     for place, (name, _, high_w, low_w, idle_w, _) in enumerate(pools):
         for size in (1, 2, 3, 4):

@@ -48,17 +48,15 @@ def check(problem: Problem, plan: Plan) -> tuple[Fault, ...]:
     """Return every fault of a plan; none means that it can be carried out."""
     if len(plan.intervals) != len(problem.hours):
         return (Fault(where="plan", what="number of intervals differs", amount=len(plan.intervals)),)
-    return tuple(
-        [
-            *_balance(problem, plan),
-            *_battery(problem, plan),
-            *_gensets(problem, plan),
-            *_tank(problem, plan),
-            *_it_power(problem, plan),
-            *_gpus(problem, plan),
-            *_jobs(problem, plan),
-            *_statement(problem, plan),
-        ]
+    return (
+        *_balance(problem, plan),
+        *_battery(problem, plan),
+        *_gensets(problem, plan),
+        *_tank(problem, plan),
+        *_it_power(problem, plan),
+        *_gpus(problem, plan),
+        *_jobs(problem, plan),
+        *_statement(problem, plan),
     )
 
 

@@ -4,9 +4,9 @@
 
     work value   jobs: value x share of the work done; a hard job whose deadline lies inside the horizon only when whole
                  services: value of each request served
-    costs        fuel, energy and running hours of gensets, their starts; battery wear; load left unserved; requests left
+    costs        fuel, energy and running hours of gensets, starts; battery wear; load left unserved; requests left
                  unserved; mode switches; lateness; missing reserve; SoC below its reserve; tank below its reserve;
-                 less the worth of what is left in the battery
+                 change of plan; less the worth of what is left in the battery
 
 Lateness is paid share by share: the work done in an interval after the deadline costs ``late_usd_per_h`` for each hour
 that the interval's end is late, never more than its value. Every policy's plan is valued here, so that gaps and
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from optimizer.equipment import fuel_l_per_h, warm_share
 from optimizer.records import GensetInterval, Interval, JobPlan, Problem, ServicePlan
@@ -25,6 +25,10 @@ from optimizer.workload import all_or_nothing, menu, pools_of, rung_at, unserved
 
 DARK_USD_PER_KWH = 1000.0
 """Price of power that hosts and cooling cannot do without and nothing can give: the site goes dark in part."""
+
+
+CHANGE_H = 6.0
+"""How far ahead a change of plan has a price."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +50,36 @@ def worth(
     """Return what a plan's parts are worth under (1)."""
     service_value, service_terms = _services(problem, services)
     job_value, late_usd = _jobs(problem, jobs)
-    terms = _energy(problem, intervals) | service_terms | {"late": late_usd}
+    change = {"plan_change": _change_usd(problem, intervals, services)}
+    terms = _energy(problem, intervals) | service_terms | {"late": late_usd} | change
     return Worth(
         work_value_usd=service_value + job_value,
         cost_terms_usd={name: usd for name, usd in terms.items() if abs(usd) > 1e-12},
     )
+
+
+def change_hours(problem: Problem) -> list[float]:
+    """Return the hours of each interval that lie within the next six, in which a change of plan has its price."""
+    offsets = problem.grid.offsets_h
+    return [max(0.0, min(end, CHANGE_H) - start) for start, end in pairwise(offsets)]
+
+
+def _change_usd(problem: Problem, intervals: Sequence[Interval], services: Sequence[ServicePlan]) -> float:
+    last = problem.last_plan
+    if last is None or last.change_usd <= 0.0:
+        return 0.0
+    hours = change_hours(problem)
+    changed_h = 0.0
+    for place, row in enumerate(last.genset_on[: len(problem.gensets)]):
+        if len(row) == len(hours):
+            pairs = zip(hours, intervals, row, strict=True)
+            changed_h += sum(length for length, now, was in pairs if now.gensets[place].on != was)
+    for service, plan, names in zip(problem.services, services, last.service_modes, strict=False):
+        known = {mode.name for mode in menu(service)}
+        if len(names) == len(hours):
+            triples = zip(hours, plan.modes, names, strict=True)
+            changed_h += sum(length for length, now, was in triples if was in known and now != was)
+    return changed_h * last.change_usd
 
 
 def job_shares(problem: Problem, plan: JobPlan) -> list[float]:

@@ -10,7 +10,7 @@ from optimizer.model.matrix import Floats
 from optimizer.objective import Worth, worth
 from optimizer.records import GensetInterval, Interval, JobPlan, Level, Plan, Problem, ServicePlan, Status
 from optimizer.reserve import batch_reserve_kw, battery_reserve_kw, genset_headroom_kw
-from optimizer.solve.decompose import Solved, tightened_usd, tightened_usd
+from optimizer.solve.decompose import Solved, tightened_usd
 from optimizer.workload import cooling_base_kw, unserved_rps
 
 GAP_FLOOR_USD = 1.0
@@ -78,9 +78,7 @@ def _level(status: Status, gap: float, problem: Problem) -> Level:
     return Level.OPTIMAL if gap <= problem.limits.gap_frac + 1e-9 else Level.BEST_FEASIBLE
 
 
-def _intervals(
-    problem: Problem, solved: Solved, energy: Model, values: Floats, scenario: int
-) -> tuple[Interval, ...]:
+def _intervals(problem: Problem, solved: Solved, energy: Model, values: Floats, scenario: int) -> tuple[Interval, ...]:
     """Return the course of one scenario of an energy model."""
     columns, layout = energy.columns, energy.layout
     capacity = problem.battery.capacity_kwh if problem.battery is not None else 0.0

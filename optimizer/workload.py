@@ -15,6 +15,7 @@ Light on purpose: the control loop imports it. No solver, no arrays.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from optimizer.records import JobProblem, PoolProblem, Problem, ServiceProblem
 from sites.compute.records import CapLevel, PowerProfile, ServingMode
@@ -79,7 +80,7 @@ def rung_at(rungs: tuple[Rung, ...], limit_w: float) -> Rung:
     """Return what a GPU does under a limit [W], linear between levels and clipped to the lowest and the highest."""
     if limit_w <= rungs[0].limit_w:
         return rungs[0]
-    for low, high in zip(rungs, rungs[1:], strict=False):
+    for low, high in pairwise(rungs):
         if limit_w <= high.limit_w:
             share = (limit_w - low.limit_w) / (high.limit_w - low.limit_w)
             return Rung(

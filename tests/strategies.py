@@ -70,7 +70,11 @@ def gensets(draw: st.DrawFn, number: int, count: int) -> GensetProblem:
         name=f"g{number}",
         max_kw=most,
         min_kw=most * draw(floats(0.0, 0.5)),
-        fuel_points=draw(st.sampled_from([((0.0, 1.0), (most, 0.3 * most)), ((0.0, 0.5), (0.5 * most, 0.16 * most), (most, 0.3 * most))])),
+        fuel_points=draw(
+            st.sampled_from(
+                [((0.0, 1.0), (most, 0.3 * most)), ((0.0, 0.5), (0.5 * most, 0.16 * most), (most, 0.3 * most))]
+            )
+        ),
         start_usd=draw(floats(0, 3)),
         run_usd_per_h=draw(floats(0, 1)),
         min_run_h=draw(st.sampled_from([0.0, 0.5, 2.0])),

@@ -8,7 +8,8 @@ load shed, reserve.
                + lateness + missing reserve + SoC and tank under their reserves - battery end value - value of work
 
     balance (1)-(2), battery (3)-(7), gensets (8)-(13), tank (14)-(15), reserve (16)-(17), services (18)-(19),
-    pools (20)-(22), jobs (23)-(25); each family's module holds its equations.
+    pools (20)-(22), jobs (23)-(25), change of plan (27); the energy side alone adds (26).
+    Each family's module holds its equations.
 
 Physics is hard. Demands that may prove impossible (critical load, hosts, a hard reserve, a minimum load) have a slack at a
 prohibitive price, so that the model always has a solution and the smallest breach is what it pays for.
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 
 from optimizer.model.balance import add_balance, add_supply_terms
 from optimizer.model.battery import add_battery
+from optimizer.model.change import add_change
 from optimizer.model.columns import Columns, Rows
 from optimizer.model.gensets import add_gensets
 from optimizer.model.jobs import add_jobs
@@ -53,4 +55,5 @@ def build(layout: Layout) -> Model:
     add_services(matrix, layout, columns)
     add_pools(matrix, layout, columns, rows)
     add_jobs(matrix, layout, columns, rows)
+    add_change(matrix, layout, columns)
     return Model(layout=layout, program=matrix.finish(), columns=columns, rows=rows)

@@ -46,6 +46,8 @@ class Columns:
     """Tier load left unserved [kW], W x K x T."""
     dark: Index = field(default_factory=_none)
     """Load of hosts and cooling left unserved [kW], W x T."""
+    drop: Index = field(default_factory=_none)
+    """Batch power that nothing can feed, of a given load [kW on the bus], T."""
     reserve_battery: Index = field(default_factory=_none)
     """Reserve from the battery [kW], W x T."""
     reserve_short: Index = field(default_factory=_none)

@@ -3,7 +3,9 @@
 Families (1)-(17) as in the whole model, and
 
     (26)  balance gains  less[t] - more[t],   0 <= less <= batch power,  0 <= more <= room for batch work
-          less costs 1.1, more earns 0.9 times the whole model's price of energy in the interval
+          less costs and more earns the whole model's price of energy in the interval, 2 % apart: work can be moved
+          sum over t of dt (less - more) = sum over bins of cut - added,   0 <= cut <= energy of the bin's jobs
+          a cut kWh costs what the bin's jobs are worth a kWh above the mean price: work can be dropped, at its value
 
 Commitment is decided here: a few thousand variables instead of tens of thousands, and batch work may still answer to it.
 """
@@ -17,6 +19,7 @@ import numpy as np
 from optimizer.model.balance import add_balance, add_supply_terms
 from optimizer.model.battery import add_battery
 from optimizer.model.build import Model
+from optimizer.model.change import add_change
 from optimizer.model.columns import Columns, Rows
 from optimizer.model.gensets import add_gensets
 from optimizer.model.layout import Layout
@@ -24,8 +27,16 @@ from optimizer.model.matrix import Floats, Matrix
 from optimizer.model.reserve import add_reserve
 from optimizer.model.tank import add_tank
 
-SHED_PRICE = 1.1
-ADD_PRICE = 0.9
+TIED_SHARE = 0.1
+"""Share of the price of energy that adding or shedding work costs where it cannot move."""
+MOVE_SHARE = 0.02
+"""Share of the price of energy that moving work costs."""
+ADD_SHARE = 0.1
+"""Share of the price of energy that work beyond what the relaxation found worth doing loses."""
+DROP_USD_PER_KWH = 400.0
+"""Price of dropping batch work that is given: above any load that may be shed, below hosts going dark."""
+EARLY_USD_PER_KWH_H = 1e-5
+"""Worth of a stored kWh an hour: of courses that cost the same, the one that charges early and discharges late."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +47,8 @@ class Load:
     """Power of modes and batch work at the wall, beyond idle."""
     freed_kw: Floats
     """Part of it that can be given up at once."""
+    batch_kw: Floats | None = None
+    """Part of it that a plan may drop where nothing can feed it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +58,10 @@ class Flex:
     less_kw: Floats
     more_kw: Floats
     price_usd_per_kwh: Floats
+    cut_kwh: Floats
+    """Energy of batch work in each bin of worth; empty where work cannot move and only the price of energy counts."""
+    cut_usd_per_kwh: Floats
+    """Worth of a bin's work above the mean price."""
     hourly_after_h: float | None = None
     """Hours after which gensets start and stop on slot borders only."""
 
@@ -65,18 +82,43 @@ def build_energy(layout: Layout, load: Load, flex: Flex | None = None) -> Model:
         matrix.put(rows.balance[scenario], given, -bus_kw)
         if rows.reserve.size:
             matrix.put(rows.reserve[scenario], given, freed_kw)
+    if load.batch_kw is not None:
+        dropped_usd = DROP_USD_PER_KWH * layout.hours
+        columns.drop = matrix.columns((layout.steps,), upper=layout.cooling * load.batch_kw, cost=dropped_usd)
+        for scenario in range(layout.scenarios):
+            matrix.put(rows.balance[scenario], columns.drop, 1.0)
+    add_change(matrix, layout, columns)
     if flex is not None:
         _add_flex(matrix, layout, columns, rows, flex)
+    elif columns.energy.size:
+        soon = -EARLY_USD_PER_KWH_H * layout.weights[:, None] * layout.hours[None, :]
+        matrix.add_cost(columns.energy[:, 1:], np.broadcast_to(soon, columns.energy[:, 1:].shape))
     return Model(layout=layout, program=matrix.finish(), columns=columns, rows=rows)
 
 
 def _add_flex(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows, flex: Flex) -> None:
     price = np.maximum(flex.price_usd_per_kwh, 0.0) * layout.hours
-    less = matrix.columns((layout.steps,), upper=flex.less_kw, cost=SHED_PRICE * price)
-    more = matrix.columns((layout.steps,), upper=flex.more_kw, cost=-ADD_PRICE * price)
+    share = MOVE_SHARE if len(flex.cut_kwh) else TIED_SHARE
+    less = matrix.columns((layout.steps,), upper=flex.less_kw, cost=(1.0 + share) * price)
+    more = matrix.columns((layout.steps,), upper=flex.more_kw, cost=-(1.0 - share) * price)
     for scenario in range(layout.scenarios):
         matrix.put(rows.balance[scenario], less, 1.0)
         matrix.put(rows.balance[scenario], more, -1.0)
+    if not len(flex.cut_kwh):
+        _tie_hours(matrix, layout, columns, flex)
+        return
+    cut = matrix.columns(flex.cut_kwh.shape, upper=flex.cut_kwh, cost=flex.cut_usd_per_kwh)
+    added = matrix.columns((1,), cost=ADD_SHARE * float(np.mean(flex.price_usd_per_kwh)))
+    net = matrix.rows((1,), lower=0.0, upper=0.0)
+    matrix.put(net, less, layout.hours)
+    matrix.put(net, more, -layout.hours)
+    matrix.put(net, cut, -1.0)
+    matrix.put(net, added, 1.0)
+    _tie_hours(matrix, layout, columns, flex)
+
+
+def _tie_hours(matrix: Matrix, layout: Layout, columns: Columns, flex: Flex) -> None:
+    """Let gensets start and stop on slot borders only, after the first hours."""
     if flex.hourly_after_h is None or not columns.on.size:
         return
     for step in range(1, layout.steps):

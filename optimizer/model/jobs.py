@@ -20,7 +20,6 @@ import numpy as np
 from optimizer.model.columns import Columns, Rows
 from optimizer.model.layout import Layout, Place
 from optimizer.model.matrix import Floats, Index, Matrix
-from optimizer.records import JobProblem
 from optimizer.workload import all_or_nothing, worth_per_share
 
 CONTINUE_H = 1.0

@@ -90,7 +90,7 @@ def layout_of(problem: Problem, *, near_h: float = NEAR_H) -> Layout:
     for tier in problem.tiers:
         base = base + np.array(tier.kw)
     slot = slots_of(hours, start_h, near_h)
-    slot_hours = np.bincount(slot, weights=hours)
+    slot_hours: Floats = np.bincount(slot, weights=hours).astype(np.float64)
     slot_start_h = np.concatenate([[0.0], np.cumsum(slot_hours)])[:-1]
     groups, places = _groups(problem, slot_start_h, slot_hours)
     weights, pv_kw = _scenarios(problem)

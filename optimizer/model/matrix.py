@@ -47,6 +47,7 @@ class Matrix:
     _rows: list[Index] = field(default_factory=list)
     _columns: list[Index] = field(default_factory=list)
     _values: list[Floats] = field(default_factory=list)
+    _extra: list[tuple[Index, Floats]] = field(default_factory=list)
     _column_count: int = 0
     _row_count: int = 0
 
@@ -84,16 +85,24 @@ class Matrix:
         self._columns.append(column.ravel().astype(np.int32))
         self._values.append(value.ravel().astype(np.float64))
 
+    def add_cost(self, columns: Index, costs: Floats) -> None:
+        """Add to the costs of columns that are there already."""
+        self._extra.append((columns.ravel(), costs.ravel()))
+
     def finish(self) -> Program:
         """Return the program."""
-        rows, columns, values = (_join(x) for x in (self._rows, self._columns, self._values))
+        rows, columns = _join_index(self._rows), _join_index(self._columns)
+        values = _join(self._values)
         matrix = sp.coo_matrix((values, (rows, columns)), shape=(self._row_count, self._column_count)).tocsr()
         matrix.eliminate_zeros()
+        cost = _join(self._cost)
+        for index, costs in self._extra:
+            np.add.at(cost, index, costs)
         return Program(
-            cost=_join(self._cost),
+            cost=cost,
             lower=_join(self._lower),
             upper=_join(self._upper),
-            integer=_join(self._integer).astype(bool),
+            integer=np.concatenate(self._integer) if self._integer else np.zeros(0, dtype=bool),
             row_lower=_join(self._row_lower),
             row_upper=_join(self._row_upper),
             matrix=matrix,
@@ -101,5 +110,9 @@ class Matrix:
         )
 
 
-def _join(parts: list[npt.NDArray[np.generic]]) -> npt.NDArray[np.float64]:  # type: ignore[type-arg,unused-ignore]
-    return np.concatenate(parts) if parts else np.zeros(0)  # type: ignore[return-value,unused-ignore]
+def _join(parts: list[Floats]) -> Floats:
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _join_index(parts: list[Index]) -> Index:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import highspy
 import numpy as np
 
 from optimizer.model.build import Model
@@ -35,7 +36,7 @@ class Branch:
 
 
 def tighten(
-    model: Model, session: Session, relaxed: Answer, basis: object, *, target_cost: float, deadline: Deadline
+    model: Model, session: Session, relaxed: Answer, basis: highspy.HighsBasis, *, target_cost: float, deadline: Deadline
 ) -> float:
     """Return the tightened bound on cost; stops when it reaches ``target_cost`` or the deadline."""
     session.restore(model.rows.tie, basis)

@@ -15,6 +15,7 @@ from optimizer.model.build import Model
 from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Index
 from optimizer.model.services import mode_kw, mode_usd
+from optimizer.objective import change_hours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ def choose_modes(layout: Layout, prices: Prices, support: list[Floats] | None = 
     order = sorted(range(len(layout.menus)), key=lambda place: not layout.problem.services[place].critical)
     for place in order:
         cost = mode_usd(layout, place) + mode_kw(layout, place) * prices.it_kw_usd[None, :]
+        cost = cost - stay_usd(layout, place)
         for index, mode in enumerate(layout.menus[place]):
             if not mode.gpus:
                 continue
@@ -63,6 +65,19 @@ def choose_modes(layout: Layout, prices: Prices, support: list[Floats] | None = 
             if mode.gpus:
                 free[pools[mode.pool]][path == index] -= mode.gpus
     return chosen
+
+
+def stay_usd(layout: Layout, place: int) -> Floats:
+    """Return what keeping the last plan's mode saves, modes x T."""
+    saved = np.zeros((len(layout.menus[place]), layout.steps))
+    last = layout.problem.last_plan
+    if last is None or place >= len(last.service_modes) or len(last.service_modes[place]) != layout.steps:
+        return saved
+    names = [mode.name for mode in layout.menus[place]]
+    for step, (name, hours) in enumerate(zip(last.service_modes[place], change_hours(layout.problem), strict=True)):
+        if name in names:
+            saved[names.index(name), step] = last.change_usd * hours
+    return saved
 
 
 def shortest_path(cost: Floats, layout: Layout, place: int) -> Index:

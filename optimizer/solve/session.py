@@ -18,12 +18,16 @@ import numpy as np
 from optimizer.model.matrix import Flags, Floats, Index, Program
 
 
+class NoPlanFoundError(RuntimeError):
+    """The solver gave no usable point within the deadline."""
+
+
 class Deadline:
     """A wall-clock limit shared by all solves of one plan."""
 
     def __init__(self, seconds: float) -> None:
         self._start = time.perf_counter()
-        self._seconds = seconds
+        self.seconds = seconds
 
     def spent_s(self) -> float:
         """Return seconds since the start."""
@@ -31,7 +35,7 @@ class Deadline:
 
     def left_s(self) -> float:
         """Return seconds left, at least 0."""
-        return max(0.0, self._seconds - self.spent_s())
+        return max(0.0, self.seconds - self.spent_s())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,7 @@ class Answer:
     seconds: float
 
 
-class QuietHighs(highspy.Highs):  # type: ignore[misc]
+class QuietHighs(highspy.Highs):
     """HiGHS without its banner: highspy prints it while it sets up callbacks, before any option can be set."""
 
     def __init__(self) -> None:
@@ -72,16 +76,17 @@ class Session:
         self._highs.passModel(_lp(program))
         self._all = np.arange(len(program.cost), dtype=np.int32)
 
-    def _set(self, name: str, value: object) -> None:
+    def _set(self, name: str, value: bool | int | float | str) -> None:
         self._highs.setOptionValue(name, value)
 
-    def basis(self) -> object:
+    def basis(self) -> highspy.HighsBasis:
         """Return the basis of the last linear solve, to come back to."""
         return self._highs.getBasis()
 
-    def restore(self, rows: Index, basis: object) -> None:
+    def restore(self, rows: Index, basis: highspy.HighsBasis) -> None:
         """Return to the program as it was loaded, as a relaxation with ``rows`` free, at an earlier basis."""
         self.bounds(self._all, self.program.lower, self.program.upper)
+        self.costs(self._all, self.program.cost)
         self.rows(rows, -np.inf, np.inf)
         self.integers(np.zeros(len(self._all), dtype=bool))
         self._highs.setBasis(basis)
@@ -103,7 +108,7 @@ class Session:
         """Change the bounds of some rows."""
         if len(rows):
             low, high = np.full(len(rows), lower), np.full(len(rows), upper)
-            self._highs.changeRowsBounds(len(rows), np.asarray(rows, dtype=np.int32), low, high)
+            self._highs.changeRowsBounds(len(rows), np.asarray(rows, dtype=np.int32), low, high)  # type: ignore[attr-defined]
 
     def fix(self, columns: Index, values: Floats) -> None:
         """Fix some columns."""
@@ -179,6 +184,6 @@ def _lp(program: Program) -> highspy.HighsLp:
     lp.a_matrix_.index_ = program.matrix.indices
     lp.a_matrix_.value_ = program.matrix.data
     if program.integer.any():
-        kinds = np.where(program.integer, highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous)
-        lp.integrality_ = list(kinds)
+        whole, free = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
+        lp.integrality_ = [whole if flag else free for flag in program.integer]
     return lp

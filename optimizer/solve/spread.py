@@ -11,8 +11,10 @@ limit do the same work for less power, so rounding does not ask for more power t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer.model.build import Model
 from optimizer.model.layout import NEAR_H, Layout
@@ -42,7 +44,7 @@ def speed_to_limit(rungs: tuple[Rung, ...], speed: float) -> tuple[float, float]
     """Return (limit [W], speed) of the lowest setting that reaches a speed, clipped to the rungs."""
     if speed <= rungs[0].speed:
         return rungs[0].limit_w, rungs[0].speed
-    for low, high in zip(rungs[:-1], rungs[1:], strict=True):
+    for low, high in pairwise(rungs):
         if speed <= high.speed:
             share = (speed - low.speed) / (high.speed - low.speed)
             return low.limit_w + share * (high.limit_w - low.limit_w), speed
@@ -101,10 +103,10 @@ def _spread_group(
     speeds = np.array([rung.speed for rung in layout.groups[number].rungs])
     capacity, gpus = speeds @ n, n.sum(axis=0)
     work = np.zeros((len(members), len(layout.slot_hours)))
-    for row, (_, index) in enumerate(members):
+    for number_of_row, (_, index) in enumerate(members):
         place = layout.places[index]
         used = slice(place.first_slot, place.first_slot + len(place.overlap_h))
-        work[row, used] = values[model.columns.work[index]].sum(axis=0)
+        work[number_of_row, used] = values[model.columns.work[index]].sum(axis=0)
     steps = np.arange(layout.steps)
     open_h = np.array([overlap_h(layout, job, steps) for job, _ in members])
     most = np.array([layout.problem.jobs[job].gpus_max for job, _ in members])
@@ -185,7 +187,7 @@ def _top_up(
 ) -> None:
     """Do what is still owed on GPUs that are free, at full speed, as early as the job's window allows."""
     left = free.copy()
-    for job, run in runs.items():
+    for run in runs.values():
         left[layout.groups[layout.places[run.place].group].pool] -= run.gpus
     for job, short in owed.items():
         run, place = runs[job], layout.places[places[job]]
@@ -209,7 +211,7 @@ def _top_up(
             short -= gain
 
 
-def overlap_h(layout: Layout, job: int, steps: np.ndarray) -> Floats:  # type: ignore[type-arg]
+def overlap_h(layout: Layout, job: int, steps: npt.NDArray[np.integer]) -> Floats:
     """Return the hours of intervals that lie in a job's window."""
     low_h, high_h = window_h(layout.problem, layout.problem.jobs[job])
     start, end = layout.start_h[steps], layout.start_h[steps + 1]

@@ -1,0 +1,129 @@
+"""Commitment of gensets: two small energy models propose, the whole model decides.
+
+Each proposal is a root-node solution of the energy model (families (1)-(17)) with the relaxation's work given and some freedom
+to change it. One lets work be shed at 1.1 and added at 0.9 times the price of energy, which is right where work is tied to
+its time; the other lets work move and be dropped at its worth, which is right where it is not. What ran in the last plan is
+a third proposal. The whole model, relaxed but for the commitment, says which of them is best.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimizer.model.build import Model
+from optimizer.model.energy import Flex, Load, build_energy
+from optimizer.model.matrix import Floats, Index
+from optimizer.model.pools import group_kw
+from optimizer.solve.session import Answer, Deadline, Session
+from optimizer.solve.work import batch_kw, free_gpus, modes_kw
+
+COMMIT_NODES = 1
+"""Nodes of the commitment search: its root finds the commitment, more nodes only prove what the bound proves better."""
+SECOND_PROPOSAL_SHARE = 0.4
+"""Share of the deadline that has to be left for a second proposal."""
+CUT_BINS = 8
+SUPPORT = 1e-5
+
+
+def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadline) -> list[Floats]:
+    """Return commitments (G x T) to choose from, the most trusted first; none without gensets."""
+    layout, columns = model.layout, model.columns
+    if not columns.on.size:
+        return []
+    given_kw, freed_kw = batch_kw(model, relaxed.values)
+    load = Load(it_kw=modes_kw(layout, modes) + given_kw, freed_kw=freed_kw)
+    found: list[Floats] = []
+    for moves in (False, True):
+        if found and deadline.left_s() < SECOND_PROPOSAL_SHARE * deadline.seconds:
+            break
+        flex = _flex(model, relaxed, modes, given_kw, moves)
+        proposal = _search(model, build_energy(layout, load, flex), relaxed, deadline)
+        if proposal is not None and not any(np.array_equal(proposal, other) for other in found):
+            found.append(proposal)
+    last = last_commitment(model)
+    if last is not None and not any(np.array_equal(last, other) for other in found):
+        found.append(last)
+    return found or [np.round(relaxed.values[columns.on] + 0.3)]
+
+
+def choose(model: Model, session: Session, proposals: list[Floats], deadline: Deadline) -> tuple[Floats, Answer | None]:
+    """Return the best proposal and the whole model's answer with it fixed, which the session is left with."""
+    best: tuple[float, Floats, Answer] | None = None
+    for on in proposals:
+        if best is not None and deadline.left_s() < 3.0 * best[2].seconds + 0.2:
+            break
+        session.fix(model.columns.on, on)
+        cutoff = best[0] if best is not None else float("inf")
+        answer = session.solve(seconds=deadline.left_s(), cutoff=cutoff)
+        if answer.found and answer.cost < cutoff:
+            best = (answer.cost, on, answer)
+    if best is None:
+        return proposals[0], None
+    session.fix(model.columns.on, best[1])
+    return best[1], best[2]
+
+
+def last_commitment(model: Model) -> Floats | None:
+    """Return what the last plan ran, where it is on this grid and breaks no bound."""
+    last, columns = model.layout.problem.last_plan, model.columns
+    if last is None or len(last.genset_on) != len(columns.on):
+        return None
+    if any(len(row) != model.layout.steps for row in last.genset_on):
+        return None
+    on = np.array(last.genset_on, dtype=float)
+    return np.asarray(np.minimum(on, model.program.upper[columns.on]))
+
+
+def _flex(model: Model, relaxed: Answer, modes: list[Index], given_kw: Floats, moves: bool) -> Flex:
+    layout, columns = model.layout, model.columns
+    price = relaxed.row_duals[model.rows.balance].sum(axis=0) / layout.hours
+    room_kw = np.zeros(layout.steps)
+    used = np.zeros((len(layout.problem.pools), layout.steps))
+    for number, group in enumerate(layout.groups):
+        used[group.pool] += relaxed.values[columns.batch[number]].sum(axis=0)
+    spare = np.maximum(0.0, free_gpus(layout, modes) - used)
+    for place in range(len(layout.problem.pools)):
+        each = [group_kw(layout, group)[-1] for group in layout.groups if group.pool == place]
+        room_kw += spare[place] * max(each, default=0.0)
+    cut_kwh, cut_usd = cut_bins(model, relaxed.values, price) if moves else (np.zeros(0), np.zeros(0))
+    return Flex(
+        less_kw=layout.cooling * given_kw,
+        more_kw=layout.cooling * room_kw,
+        price_usd_per_kwh=price,
+        cut_kwh=cut_kwh,
+        cut_usd_per_kwh=cut_usd,
+        hourly_after_h=2.0,
+    )
+
+
+def _search(model: Model, energy: Model, relaxed: Answer, deadline: Deadline) -> Floats | None:
+    session = Session(energy.program)
+    session.quick_heuristics()
+    budget = max(0.05, min(0.3 * deadline.left_s(), deadline.left_s() - 0.3))
+    target = 0.25 * model.layout.problem.limits.gap_frac * max(1.0, abs(relaxed.cost))
+    answer = session.solve(seconds=budget, gap_usd=target, nodes=COMMIT_NODES)
+    if not answer.found:
+        answer = session.solve(seconds=max(budget, 0.3), gap_usd=target)
+    return np.round(answer.values[energy.columns.on]) if answer.found else None
+
+
+def cut_bins(model: Model, values: Floats, price: Floats) -> tuple[Floats, Floats]:
+    """Return energy [kWh] and worth above the mean price [$/kWh] of the batch work that a relaxation does, in bins."""
+    layout = model.layout
+    energy, worth = [], []
+    cooling, mean_usd = float(layout.cooling.mean()), float(np.maximum(price, 0.0).mean())
+    for index, place in enumerate(layout.places):
+        work = float(values[model.columns.work[index]].sum())
+        job, group = layout.problem.jobs[place.job], layout.groups[place.group]
+        each_kwh = cooling * float(group_kw(layout, group)[0]) / group.rungs[0].speed
+        if work > SUPPORT and each_kwh > 0.0:
+            energy.append(work * each_kwh)
+            worth.append(job.value_usd * place.speed / job.work_gpu_h / each_kwh)
+    if not energy:
+        return np.zeros(1), np.zeros(1)
+    order = np.argsort(worth, kind="stable")
+    kwh, usd = np.array(energy)[order], np.array(worth)[order]
+    parts = [part for part in np.array_split(np.arange(len(kwh)), CUT_BINS) if len(part)]
+    bins = np.array([kwh[part].sum() for part in parts])
+    means = np.array([(kwh[part] * usd[part]).sum() / kwh[part].sum() for part in parts])
+    return bins, np.maximum(means - mean_usd, 0.05 * mean_usd)

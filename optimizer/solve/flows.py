@@ -1,0 +1,97 @@
+"""The energy side of a plan: flows for exactly the work that it holds, within what the plant does."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimizer.model.build import Model
+from optimizer.model.energy import Load, build_energy
+from optimizer.model.layout import Layout
+from optimizer.model.matrix import Floats, Index
+from optimizer.model.pools import group_kw, group_sheddable_kw
+from optimizer.solve.obey import obey_plant
+from optimizer.solve.session import Answer, Deadline, NoPlanFoundError, Session
+from optimizer.solve.spread import JobRun, rung_mix
+from optimizer.solve.work import modes_kw
+
+DROP_ROUNDS = 4
+SHORT_KW = 1e-3
+
+
+def flows_of(
+    model: Model, modes: list[Index], runs: dict[int, JobRun], on: Floats, deadline: Deadline
+) -> tuple[Load, Model, Answer]:
+    """Return load, energy model and answer for a plan's work; drops batch work that nothing can feed from ``runs``.
+
+    Raises:
+        NoPlanFoundError: the energy side has no solution, or was not solved in time.
+    """
+    load = load_of(model, modes, runs)
+    for _ in range(DROP_ROUNDS):
+        energy, answer = energy_of(model.layout, load, on, deadline)
+        short_kw = answer.values[energy.columns.drop]
+        if not np.any(short_kw > SHORT_KW):
+            break
+        for step in np.flatnonzero(short_kw > SHORT_KW):
+            _drop(model.layout, runs, int(step), float(short_kw[step]) / float(model.layout.cooling[step]))
+        load = load_of(model, modes, runs)
+    return load, energy, answer
+
+
+def _drop(layout: Layout, runs: dict[int, JobRun], step: int, it_kw: float) -> None:
+    """Take batch work worth ``it_kw`` out of an interval, the least valuable by energy first."""
+
+    def worth(run: JobRun) -> float:
+        job = layout.problem.jobs[run.job]
+        return job.value_usd / job.work_gpu_h
+
+    for run in sorted((run for run in runs.values() if run.gpus[step] > 0.0), key=worth):
+        if it_kw <= 0.0:
+            return
+        group = layout.groups[layout.places[run.place].group]
+        mix = run.gpus[step] * rung_mix(group.rungs, float(run.limit_w[step]))
+        it_kw -= float(group_kw(layout, group) @ mix)
+        run.gpus[step] = run.limit_w[step] = run.speed[step] = 0.0
+
+
+def load_of(model: Model, modes: list[Index], runs: dict[int, JobRun]) -> Load:
+    layout = model.layout
+    it_kw, freed_kw = modes_kw(layout, modes), np.zeros(layout.steps)
+    batch_kw = np.zeros(layout.steps)
+    for run in runs.values():
+        group = layout.groups[layout.places[run.place].group]
+        power, freed = group_kw(layout, group), group_sheddable_kw(layout, group)
+        for step in np.flatnonzero(run.gpus):
+            mix = run.gpus[step] * rung_mix(group.rungs, float(run.limit_w[step]))
+            batch_kw[step] += power @ mix
+            freed_kw[step] += freed @ mix
+    return Load(it_kw=it_kw + batch_kw, freed_kw=freed_kw, batch_kw=batch_kw)
+
+
+def energy_of(layout: Layout, load: Load, on: Floats, deadline: Deadline) -> tuple[Model, Answer]:
+    """Return the energy model for exactly the plan's work, solved with the commitment fixed (step 7)."""
+    energy = build_energy(layout, load)
+    session = Session(energy.program)
+    session.integers(np.zeros(len(energy.program.cost), dtype=bool))
+    if energy.columns.on.size:
+        session.fix(energy.columns.on, on)
+    answer = session.solve(seconds=max(0.3, deadline.left_s()))
+    if not answer.found and energy.columns.on.size:
+        answer = _recommit(energy, session, deadline)
+    answer = obey_plant(energy, session, answer, deadline)
+    if not answer.found:
+        raise NoPlanFoundError("the energy side of the plan was not solved")
+    return energy, answer
+
+
+def _recommit(energy: Model, session: Session, deadline: Deadline) -> Answer:
+    """Find another commitment where the one given breaks run or rest times, and leave the session fixed to it."""
+    columns = energy.columns
+    session.bounds(columns.on, energy.program.lower[columns.on], energy.program.upper[columns.on])
+    session.integers(energy.program.integer)
+    answer = session.solve(seconds=max(0.5, deadline.left_s()), gap_frac=1e-3)
+    session.integers(np.zeros(len(energy.program.cost), dtype=bool))
+    if not answer.found:
+        return answer
+    session.fix(columns.on, np.round(answer.values[columns.on]))
+    return session.solve(seconds=max(0.3, deadline.left_s()))

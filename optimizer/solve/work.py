@@ -1,0 +1,40 @@
+"""Power and GPUs of the work in a solution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimizer.model.build import Model
+from optimizer.model.layout import Layout
+from optimizer.model.matrix import Floats, Index
+from optimizer.model.pools import group_kw, group_sheddable_kw
+from optimizer.model.services import mode_kw
+
+
+def modes_kw(layout: Layout, modes: list[Index]) -> Floats:
+    total = np.zeros(layout.steps)
+    for place, path in enumerate(modes):
+        total += mode_kw(layout, place)[path, np.arange(layout.steps)]
+    return total
+
+
+def free_gpus(layout: Layout, modes: list[Index]) -> Floats:
+    """Return the GPUs that modes leave, pools x T."""
+    pools = {pool.name: place for place, pool in enumerate(layout.problem.pools)}
+    free = np.array([[pool.gpus] * layout.steps for pool in layout.problem.pools]).reshape(len(pools), layout.steps)
+    for place, path in enumerate(modes):
+        for index, mode in enumerate(layout.menus[place]):
+            if mode.gpus and mode.pool in pools:
+                free[pools[mode.pool]] -= mode.gpus * (path == index)
+    return free
+
+
+def batch_kw(model: Model, values: Floats) -> tuple[Floats, Floats]:
+    """Return IT power of batch work and the part that can be given up at once, by interval."""
+    layout = model.layout
+    power, freed = np.zeros(layout.steps), np.zeros(layout.steps)
+    for number, group in enumerate(layout.groups):
+        n = values[model.columns.batch[number]]
+        power += group_kw(layout, group) @ n
+        freed += group_sheddable_kw(layout, group) @ n
+    return power, freed
