@@ -25,8 +25,10 @@ import numpy as np
 from optimizer.rules.deferral import DeferralParams
 from optimizer.rules.dispatch import CYCLE_CHARGING, RuleParams
 from optimizer.sizing import full
+from optimizer.sizing.battery_life import life_band
 from optimizer.sizing.full_params import FullParams
 from optimizer.sizing.inputs import Floats, Sizes, YearSeries
+from optimizer.sizing.lifecycle import LifePrices, YearFigures, life_cost
 from optimizer.sizing.search import search
 from optimizer.sizing.simple import SimpleBattery, SimplePrices, price, simulate
 from sites.plant.battery import BatteryParams
@@ -211,13 +213,31 @@ def halving(series: YearSeries) -> None:
                 battery=KIT.battery, engine=KIT.engine, climate=KIT.climate, rule=rule, deferral=KIT.deferral
             )
             around = surroundings(series, wait_h)
-            litres = [
-                full.simulate(full.step_table(place, kit), place.step_h, designs, kit)["fuel_l"]
+            runs = [
+                full.simulate(full.step_table(place, kit), place.step_h, designs, kit)
                 for place in (around, around.finer(2))
             ]
-            change = np.abs(litres[1] / litres[0] - 1.0)
-            what = f"step halved, {name}, work waits {wait_h:g} h: fuel"
-            line(what, f"median {np.median(change):.2%}, worst {change.max():.2%}", "<= 0.5 %")
+            what = f"step halved, {name}, work waits {wait_h:g} h"
+            for figure, values in (
+                ("fuel", [run["fuel_l"] for run in runs]),
+                ("LCOE", [lcoe(run, designs, kit) for run in runs]),
+            ):
+                change = np.abs(values[1] / values[0] - 1.0)
+                line(f"{what}: {figure}", f"median {np.median(change):.2%}, worst {change.max():.2%}", "<= 0.5 %")
+
+
+def lcoe(totals: full.Totals, designs: full.Designs, kit: full.Equipment) -> Floats:
+    """Return the levelised cost of each design at the default prices."""
+    life = life_band("lfp", totals, designs, kit, end_frac=0.7)
+    year = YearFigures(
+        fuel_l=totals["fuel_l"],
+        genset_h=totals["genset_h"],
+        starts=totals["starts"],
+        served_kwh=totals["load_kwh"] - totals["unserved_kwh"] - totals["batch_shed_kwh"],
+        unserved_kwh=totals["unserved_kwh"],
+        late_kwh_h=totals["late_kwh_h"],
+    )
+    return life_cost(designs, year, life, LifePrices()).lcoe_usd_per_kwh
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ In each step, for each design (functions of the plant and the rules, compiled as
 A genset is committed when the battery could not carry the net load and the reserve for ``ready_h`` hours,
 whatever the length of a step. Gensets are ``count`` equal units; as many run as the missing power needs. In the
 step of a start they carry load for the share that cranking and warm-up leave (average power: the battery
-carries the difference). Everything per kWh of battery where the battery is concerned, so that all designs share
-its parameters.
+carries the difference), and a cycle-charging run ends within the step in which it reaches its set point.
+Everything per kWh of battery where the battery is concerned, so that all designs share its parameters.
 
 Storage: one flat array holds all columns of a block of designs, ``LANES`` values a column, so that the compiler
 can prove that columns do not overlap and use vector instructions.
@@ -31,7 +31,7 @@ import numpy as np
 from optimizer.rules import deferral
 from optimizer.rules import dispatch as rules
 from optimizer.rules.deferral import DeferralParams
-from optimizer.rules.dispatch import RuleParams
+from optimizer.rules.dispatch import CYCLE_CHARGING, RuleParams
 from optimizer.sizing.compiled import FAST_MATH, compiled
 from optimizer.sizing.full_params import FullParams
 from optimizer.sizing.inputs import Floats
@@ -129,6 +129,7 @@ STEP_ROWS = 15
 _charge_limit_kw = compiled(bat.charge_limit_kw)
 _discharge_limit_kw = compiled(bat.discharge_limit_kw)
 _battery_step = compiled(bat.step)
+_hours_to_soc = compiled(bat.hours_to_soc)
 _heater_demand_kw = compiled(bat.heater_demand_kw)
 _fuel_l_per_h = compiled(gen.fuel_l_per_h)
 _start_share = compiled(gen.start_share)
@@ -151,6 +152,7 @@ def run_block(
     mem: Floats,
 ) -> None:
     """Run one block of ``LANES`` designs through the step table, shape (steps, STEP_ROWS); ``mem`` is changed."""
+    cycles = rule.strategy == CYCLE_CHARGING
     first_share = _start_share(engine, step_h * 3600.0)
     trip_chance = step_h / params.mttf_h
     warm_h = engine.warm_up_s / 3600.0
@@ -221,7 +223,7 @@ def run_block(
             asked = running if _held(running, in_state_h, min_run_h, min_down_h) else wanted
             missing_kw = safe_net_kw - min(discharge_kw, ready_kw)
             units = min(count, max(1.0, math.ceil((missing_kw - 1e-9) / max(unit_kw, 1e-9))))
-            units = count if rule.strategy == 1 else units
+            units = count if cycles else units
             tank_l = mem[TANK_NOW_L + lane]
             dry = tank_l < engine.fuel_100_l_per_h * unit_kw * units * step_h
             tripped = running and chance < trip_chance
@@ -230,7 +232,17 @@ def run_block(
             started = on and not running
             stopped = running and not on
             share = first_share if started else 1.0
+            if cycles:
+                held_h = max(0.0, min_run_h - (0.0 if started else in_state_h))
+                full_kw_left = min(charge_kw, units * unit_kw * derate - net_kw)
+                set_point_h = _hours_to_soc(battery, state, -max(full_kw_left, 0.0) / kwh, rule.stop_soc_frac)
+                enough = safe_net_kw <= ready_kw and state.soc_frac < rule.stop_soc_frac
+                ends = on and enough and max(set_point_h, held_h) < step_h
+                share = min(share, max(set_point_h, held_h) / step_h) if ends else share
+            else:
+                ends = False
             share = share if on else 0.0
+            stopped = stopped or ends
             high_kw = units * unit_kw * derate * share
             low_kw = min(high_kw, units * unit_kw * engine.min_load_frac * share)
 
@@ -258,15 +270,16 @@ def run_block(
             mem[CHARGING + lane] = (1.0 if charging else 0.0) if moved else was_charging
             mem[SOC + lane] = after.soc_frac
             mem[CELL_C + lane] = after.cell_c
-            mem[RUNNING + lane] = 1.0 if on else 0.0
-            mem[IN_STATE_H + lane] = step_h if (started or stopped) else in_state_h + step_h
+            mem[RUNNING + lane] = 1.0 if (on and not ends) else 0.0
+            since_h = step_h if (started or stopped) else in_state_h + step_h
+            mem[IN_STATE_H + lane] = (1.0 - share) * step_h if ends else since_h
             repair_h = params.repair_h if tripped else max(0.0, down_h - step_h)
             mem[DOWN_H + lane] = repair_h
             mem[TANK_NOW_L + lane] = min(mem[TANK_L + lane], max(0.0, tank_l - burnt_l) + delivery_l)
             mem[BACKLOG_KWH + lane] = backlog_kwh - done_kwh
             mem[DONE_KWH + lane] += done_kwh
             mem[S_FUEL + lane] += burnt_l
-            mem[S_GEN_H + lane] += units * step_h if on else 0.0
+            mem[S_GEN_H + lane] += units * step_h * (share if ends else 1.0) if on else 0.0
             mem[S_GEN_KWH + lane] += flows.genset_kw * step_h
             mem[S_STARTS + lane] += units if started else 0.0
             mem[S_FAILED + lane] += 1.0 if (asked and not running and fails) else 0.0
