@@ -20,10 +20,11 @@ from sites.schema.energy import Battery
 from sites.schema.site import Site
 from sites.times import HOUR
 
-PANELS: tuple[Panel, ...] = (NARROW, MEDIUM)
+REPORT_PANELS: tuple[Panel, ...] = (NARROW, MEDIUM)
+"""Widths of a file that is also printed."""
 
 
-def after_figures(report: PeriodReport, site: Site) -> tuple[Figure, ...]:
+def after_figures(report: PeriodReport, site: Site, panels: tuple[Panel, ...] = REPORT_PANELS) -> tuple[Figure, ...]:
     """Return the figures; none if nothing was measured."""
     if not any(report.happened):
         return ()
@@ -37,9 +38,9 @@ def after_figures(report: PeriodReport, site: Site) -> tuple[Figure, ...]:
         dark=dark if not all(dark) else (),
         unknown=unknown if any(unknown) else (),
     )
-    found = [_sankey(report.energy), _power(horizon, intervals)]
+    found = [_sankey(report.energy, panels), _power(horizon, intervals, panels)]
     if site.battery is not None:
-        found.append(_soc(horizon, intervals, report, site.battery))
+        found.append(_soc(horizon, intervals, report, site.battery, panels))
     return tuple(found)
 
 
@@ -63,11 +64,11 @@ def _blank(report: PeriodReport, index: int) -> Interval:
     )
 
 
-def _draw(draw: Callable[[Panel], Markup]) -> tuple[Markup, ...]:
-    return tuple(draw(panel) for panel in PANELS)
+def _draw(panels: tuple[Panel, ...], draw: Callable[[Panel], Markup]) -> tuple[Markup, ...]:
+    return tuple(draw(panel) for panel in panels)
 
 
-def _sankey(energy: EnergyBalance) -> Figure:
+def _sankey(energy: EnergyBalance, panels: tuple[Panel, ...]) -> Figure:
     sources = (
         Share(name="Sun", css_class="pv", kwh=energy.pv_used_kwh),
         Share(name="Gensets", css_class="genset", kwh=energy.genset_kwh),
@@ -87,11 +88,11 @@ def _sankey(energy: EnergyBalance) -> Figure:
         title="Energy balance",
         lead=lead,
         legend=(),
-        drawings=_draw(lambda panel: sankey_chart(panel, sources, uses, label="Energy balance")),
+        drawings=_draw(panels, lambda panel: sankey_chart(panel, sources, uses, label="Energy balance")),
     )
 
 
-def _power(horizon: Horizon, intervals: tuple[Interval, ...]) -> Figure:
+def _power(horizon: Horizon, intervals: tuple[Interval, ...], panels: tuple[Panel, ...]) -> Figure:
     drawn = {
         name
         for each in intervals
@@ -105,11 +106,13 @@ def _power(horizon: Horizon, intervals: tuple[Interval, ...]) -> Figure:
         title="Power",
         lead="Above the line what fed the bus, below it what drew from it",
         legend=(*legend, ("unknown", "not measured")) if horizon.unknown else legend,
-        drawings=_draw(lambda panel: power.power_chart(panel, horizon, intervals)),
+        drawings=_draw(panels, lambda panel: power.power_chart(panel, horizon, intervals)),
     )
 
 
-def _soc(horizon: Horizon, intervals: tuple[Interval, ...], report: PeriodReport, battery: Battery) -> Figure:
+def _soc(
+    horizon: Horizon, intervals: tuple[Interval, ...], report: PeriodReport, battery: Battery, panels: tuple[Panel, ...]
+) -> Figure:
     limits = soc.SocLimits(
         soc_min_frac=battery.soc_min_frac,
         soc_reserve_frac=battery.soc_reserve_frac,
@@ -123,6 +126,6 @@ def _soc(horizon: Horizon, intervals: tuple[Interval, ...], report: PeriodReport
         lead=f"Between {percent(report.soc_low_frac)} and {percent(report.soc_high_frac)}",
         legend=(("battery", "happened"), ("planned", "planned"), ("reserve", "reserve"), ("limit", "limits")),
         drawings=_draw(
-            lambda panel: soc.soc_chart(panel, horizon, intervals, limits, soc_now_frac=None, planned=planned)
+            panels, lambda panel: soc.soc_chart(panel, horizon, intervals, limits, soc_now_frac=None, planned=planned)
         ),
     )

@@ -36,6 +36,8 @@ class Row:
 
     cells: tuple[str, ...]
     css_class: str = ""
+    href: str = ""
+    """Where the first cell leads, in the console."""
 
 
 @dataclass(frozen=True, kw_only=True)

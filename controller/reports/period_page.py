@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from controller.reports.after import after_figures
+from controller.reports.after import REPORT_PANELS, after_figures
 from controller.reports.bridge import Bridge
+from controller.reports.charts.panel import Panel
 from controller.reports.charts.words import day_clock, duration, energy_text, figure, money, percent
 from controller.reports.gather import PeriodReport, measured_share
 from controller.reports.page import Fact, Grid, Page, Row, Section
@@ -13,14 +14,14 @@ from sites.reasons import REASONS
 from sites.schema.site import Site
 
 
-def period_page(report: PeriodReport, site: Site) -> Page:
+def period_page(report: PeriodReport, site: Site, panels: tuple[Panel, ...] = REPORT_PANELS) -> Page:
     """Return the page."""
     zone = ZoneInfo(site.location.time_zone)
     partly = " so far" if report.until_utc < report.span.end_utc else ""
     share = measured_share(report)
     gaps = "" if share > 0.995 else f"; {percent(share)} of the time was measured"
     sections = (
-        Section(title="Energy", figures=after_figures(report, site), words=_residual_words(report)),
+        Section(title="Energy", figures=after_figures(report, site, panels), words=_residual_words(report)),
         _planned(report, site),
         _work(report, zone),
         _services(report),

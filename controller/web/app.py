@@ -25,6 +25,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from controller.records.reading import Reader
+from controller.reports.after import REPORT_PANELS
+from controller.reports.charts.panel import PANELS, Panel
 from controller.reports.charts.patterns import pattern_drawing
 from controller.reports.page import Page, to_html
 from controller.web.assets import asset_path, assets
@@ -142,19 +144,19 @@ class Console:
 
     def history_fragment(self, request: Request) -> Response:
         """Return what happened on a day."""
-        return self._html("sections.html", {"page": self._day(request)})
+        return self._html("sections.html", {"page": self._day(request, PANELS)})
 
     def history_report(self, request: Request) -> Response:
         """Return the report about a day as a file to keep."""
         name = f"{self._reader.current().site.name}-{request.path_params['day']}.html"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
-        return HTMLResponse(to_html(self._day(request)), headers=headers)
+        return HTMLResponse(to_html(self._day(request, REPORT_PANELS)), headers=headers)
 
-    def _day(self, request: Request) -> Page:
+    def _day(self, request: Request, panels: tuple[Panel, ...]) -> Page:
         desk, reader = self._reader.current(), self._reader.reader()
         if reader is None:
             raise HTTPException(404, NOT_YET)
-        return self._days.page(reader, desk, wanted_day(request.path_params["day"], desk))
+        return self._days.page(reader, desk, wanted_day(request.path_params["day"], desk), panels)
 
     def _frame(self, desk: Desk, here: str) -> dict[str, object]:
         return {

@@ -132,7 +132,7 @@ def _facts(scores: Sequence[DayScore]) -> tuple[Fact, ...]:
     inside = sum(each.hours_inside for each in scores) / hours
     error = sum(each.error_kwh for each in scores) / there
     bias = sum(each.forecast_kwh for each in scores) / there - 1
-    days = f"{len(scores)} days"
+    days = f"{len(scores)} day{'s' * (len(scores) != 1)}"
     return (
         Fact(name="Mean absolute error", value=percent(error, digits=1), note=f"of the sun there, {days}"),
         Fact(name="Bias", value=percent(bias, digits=1), note="forecast less happened"),

@@ -100,7 +100,7 @@ def _left(uses: Sequence[DayUse], tank_l: float | None, tank: Tank) -> tuple[Fac
     def days(litres: float) -> str:
         return "over a year" if litres <= spare / 365 else duration(24 * spare / litres)
 
-    note = f"from {len(uses)} days; P10 {days(high)}, P90 {days(low)}"
+    note = f"from {len(uses)} past days; P10 {days(high)}, P90 {days(low)}"
     return (Fact(name="Days left, P50", value=days(middle), note=note),)
 
 

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from starlette.exceptions import HTTPException
 
 from controller.records.reading import Reader
-from controller.reports.gather import gather
+from controller.reports.charts.panel import Panel
+from controller.reports.gather import PeriodReport, gather
 from controller.reports.page import Page
 from controller.reports.period import day_span
 from controller.reports.period_page import period_page
@@ -53,23 +54,23 @@ def day_links(day: date, desk: Desk) -> dict[str, str | None]:
 
 
 class DayCache:
-    """Pages of days that are over, the newest asked for kept."""
+    """Days that are over, added up once; the newest asked for are kept."""
 
     def __init__(self) -> None:
-        self._pages: dict[date, Page] = {}
+        self._reports: dict[date, PeriodReport] = {}
 
-    def page(self, reader: Reader, desk: Desk, day: date) -> Page:
-        """Return the page of a day."""
-        found = self._pages.get(day)
-        if found is not None:
-            return found
-        span = day_span(day, ZoneInfo(desk.site.location.time_zone))
-        report = gather(reader, desk.site, span)
+    def page(self, reader: Reader, desk: Desk, day: date, panels: tuple[Panel, ...]) -> Page:
+        """Return the page of a day, drawn for ``panels``."""
+        report = self._reports.get(day) or self._gather(reader, desk, day)
         if not any(report.happened):
-            return Page(title=span.title, subtitle="The store holds no telemetry of this day.", facts=(), sections=())
-        page = period_page(report, desk.site)
-        if desk.now is not None and desk.now.at_utc > span.end_utc + SETTLED:
-            while len(self._pages) >= KEPT_DAYS:
-                self._pages.pop(next(iter(self._pages)))
-            self._pages[day] = page
-        return page
+            words = "The store holds no telemetry of this day."
+            return Page(title=report.span.title, subtitle=words, facts=(), sections=())
+        return period_page(report, desk.site, panels)
+
+    def _gather(self, reader: Reader, desk: Desk, day: date) -> PeriodReport:
+        report = gather(reader, desk.site, day_span(day, ZoneInfo(desk.site.location.time_zone)))
+        if desk.now is not None and desk.now.at_utc > report.span.end_utc + SETTLED:
+            while len(self._reports) >= KEPT_DAYS:
+                self._reports.pop(next(iter(self._reports)))
+            self._reports[day] = report
+        return report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from controller.records.reading import Reader
@@ -60,11 +61,17 @@ def _open_section(jobs: Sequence[StoredJob], desk: Desk, zone: ZoneInfo) -> Sect
                 why_not_now(job, planned.get(job.name), plan, now, zone),
             ),
             css_class="bad" if now is not None and job.job.deadline_utc < now else "",
+            href=job_path(job.name),
         )
         for job in jobs
     )
     heads = ("job", "state", "done", "where", "due", "value", "plan")
     return Section(title="In the queue", tables=(Grid(heads=heads, rows=rows, numeric=(2, 5)),) if rows else ())
+
+
+def job_path(name: str) -> str:
+    """Return the address of a job's page."""
+    return f"/jobs/{quote(name, safe='')}"
 
 
 def why_not_now(
@@ -105,6 +112,7 @@ def _ended_section(jobs: Sequence[StoredJob], zone: ZoneInfo) -> Section:
                 money(job.job.value_usd),
             ),
             css_class="bad" if _late(job) or job.state == "failed" else "",
+            href=job_path(job.name),
         )
         for job in jobs
     )

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from controller.records.reading import Reader
+from controller.records.views import StoredPlan
 from controller.web.app import make_app
 from controller.web.desk import DeskReader
 from sites.load import load_site
 from sites.ports import SystemClock
+from tests.controller.reports.measured_day import store_with_measured_day
 from tests.controller.web.container_day import store_with_day
 
 with warnings.catch_warnings():
@@ -25,6 +28,16 @@ Visit = Callable[[str], TestClient]
 def day_store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Address of a store that holds a day of the container; only read."""
     return store_with_day(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, StoredPlan]:
+    """Address of a store with a whole measured day, and its plan."""
+    url = store_with_measured_day(tmp_path_factory.mktemp("measured"))
+    with Reader(url, "container") as reader:
+        stored = reader.latest_plan()
+    assert stored is not None
+    return url, stored
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from controller.records.entries import NowEntry
 from controller.records.store import open_engine
+from controller.records.views import StoredPlan
 from controller.records.writing import write_entry
 from optimizer.records import Level
 from tests.browser import chromium, chromium_paths, console_errors, set_view
@@ -101,6 +102,27 @@ def test_the_page_fits_and_can_be_read(browser: Chrome, served: tuple[str, str],
     assert browser.execute_script(OVERFLOWING) == []
     assert browser.execute_script(CLIPPED) == []
     assert browser.execute_script(CONTRAST) == []
+
+
+@pytest.fixture(scope="module")
+def served_day(measured: tuple[str, StoredPlan]) -> Iterator[str]:
+    """Address of a console over a store with a measured day."""
+    chromium_paths()
+    with serving(measured[0]) as address:
+        yield address
+
+
+@pytest.mark.parametrize("path", ["jobs", "history?day=2025-01-15", "forecast", "fuel", "alarms", "audit"])
+def test_the_other_pages_fit_too(browser: Chrome, served_day: str, path: str) -> None:
+    for width, dark in ((390, True), (1440, False)):
+        set_view(browser, width=width, height=900, dark=dark)
+        browser.get(served_day + path)
+        if path.startswith("history"):
+            WebDriverWait(browser, 10).until(lambda page: "Energy balance" in page.find_element(By.ID, "main").text)
+        assert console_errors(browser) == []
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        assert browser.execute_script(CLIPPED) == []
+        assert browser.execute_script(CONTRAST) == []
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440])
@@ -190,3 +212,4 @@ def test_an_empty_site_is_calm(browser: Chrome, tmp_path: Path) -> None:
         assert "Preparing" in browser.find_element(By.TAG_NAME, "body").text
         assert console_errors(browser) == []
         assert browser.execute_script(OVERFLOWING) == []
+        browser.get("about:blank")

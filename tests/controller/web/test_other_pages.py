@@ -1,0 +1,162 @@
+"""Jobs, days, forecast, fuel, alarms, audit: what they say of a measured day, and of a store that is not there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from controller.records.reading import Reader
+from controller.records.views import Delivery, StoredPlan, TelemetryPoint
+from controller.web.app import PLACES
+from controller.web.forecast_page import score
+from controller.web.fuel_page import daily_uses
+from controller.web.jobs_page import why_not_now
+from forecasting.records import Forecast
+from tests.controller.reports.measured_day import MIDNIGHT
+from tests.controller.web.conftest import Visit
+from tests.controller.web.test_pages import Outline
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.fixture
+def measured_store(measured: tuple[str, StoredPlan]) -> str:
+    """Address of a store with a whole day behind it."""
+    return measured[0]
+
+
+def _page(visit: Visit, store: str, path: str) -> Outline:
+    answer = visit(store).get(path)
+    assert answer.status_code == 200
+    return Outline(answer.text)
+
+
+@pytest.mark.parametrize("path", [path for path, _ in PLACES])
+def test_every_page_stands_in_every_state(
+    visit: Visit, measured_store: str, day_store: str, empty_store: str, path: str
+) -> None:
+    for store in (measured_store, day_store, empty_store):
+        page = _page(visit, store, path)
+        assert page.inline == []
+        assert len(page.ids) == len(set(page.ids))
+
+
+def test_jobs_are_listed_with_their_end(visit: Visit, measured_store: str) -> None:
+    words = _page(visit, measured_store, "/jobs").text
+    assert "satellite-tiles-0115-1 done, late" in words
+    assert "fine-tuning-0114-2 done 100\u202f%" in words
+
+
+def test_a_job_has_a_page_of_its_own(visit: Visit, measured_store: str) -> None:
+    words = _page(visit, measured_store, "/jobs/satellite-tiles-0115-1").text
+    assert "submitted by ops" in words
+    assert visit(measured_store).get("/jobs/nothing").status_code == 404
+
+
+def test_a_day_comes_as_a_frame_and_its_contents(visit: Visit, measured_store: str) -> None:
+    client = visit(measured_store)
+    frame = client.get("/history?day=2025-01-15").text
+    assert 'data-fragment="/fragments/history/2025-01-15"' in frame
+    words = Outline(client.get("/fragments/history/2025-01-15").text).text
+    assert "Energy balance" in words
+    assert "Residual" in words
+    assert "no telemetry" in client.get("/fragments/history/2024-01-01").text
+
+
+def test_a_day_can_be_kept_as_a_file(visit: Visit, measured_store: str) -> None:
+    answer = visit(measured_store).get("/history/2025-01-15/report")
+    assert 'filename="container-2025-01-15.html"' in answer.headers["content-disposition"]
+    assert "<script" not in answer.text
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2025-13-40", "<script>"])
+def test_what_is_no_day_is_said_so(visit: Visit, measured_store: str, day: str) -> None:
+    answer = visit(measured_store).get("/history", params={"day": day})
+    assert answer.status_code == 404
+    assert "write one such as" in answer.text
+    assert "<script>" not in answer.text
+
+
+def test_the_days_before_and_after_are_linked_but_not_the_future(visit: Visit, measured_store: str) -> None:
+    client = visit(measured_store)
+    assert "/history?day=2025-01-17" not in client.get("/history?day=2025-01-16").text
+    assert "/history?day=2025-01-16" in client.get("/history?day=2025-01-15").text
+
+
+def test_alarms_and_commands(visit: Visit, day_store: str) -> None:
+    assert "one GPU of node 6 answers no more" in _page(visit, day_store, "/alarms").text
+    assert "Nobody has commanded anything yet." in _page(visit, day_store, "/audit").text
+
+
+def test_why_a_job_does_not_run_now(measured: tuple[str, StoredPlan]) -> None:
+    url, stored = measured
+    with Reader(url, "container") as reader:
+        job = reader.job("fine-tuning-0114-2")
+    assert job is not None
+    plan, start = stored.plan, stored.plan.start_utc
+    planned = next(each for each in plan.jobs if each.name == job.name)
+    later = planned.model_copy(update={"start_utc": start + timedelta(hours=9)})
+    said = [
+        why_not_now(job, None, None, None, NEW_YORK),
+        why_not_now(job, None, plan, start, NEW_YORK),
+        why_not_now(job, planned, plan, start, NEW_YORK),
+        why_not_now(job, planned.model_copy(update={"start_utc": None}), plan, start, NEW_YORK),
+    ]
+    assert said == [
+        "no plan yet",
+        "came after the plan was made; the next one places it",
+        "ends Wed 15 Jan 04:30",
+        "does not run in the next 48 h",
+    ]
+    prices = [{"price_usd_per_kwh": 0.3 if each.start_utc < later.start_utc else 0.1} for each in plan.intervals]
+    changed = tuple(each.model_copy(update=price) for each, price in zip(plan.intervals, prices, strict=True))
+    cheaper = plan.model_copy(update={"intervals": changed})
+    assert (
+        why_not_now(job, later, cheaper, start, NEW_YORK)
+        == "starts Wed 15 Jan 09:00, when one more kWh costs $0.10 instead of $0.30"
+    )
+    flat = tuple(each.model_copy(update={"price_usd_per_kwh": 0.2}) for each in plan.intervals)
+    level = plan.model_copy(update={"intervals": flat})
+    assert why_not_now(job, later, level, start, NEW_YORK) == "starts Wed 15 Jan 09:00, when its GPUs are free"
+
+
+def _level(hour: float, litres: float | None) -> TelemetryPoint:
+    return TelemetryPoint(at_utc=MIDNIGHT + timedelta(hours=hour), tank_l=litres)
+
+
+def test_fuel_burnt_a_day_counts_what_was_delivered() -> None:
+    points = [_level(hour, 1000.0 - 2 * hour + (500.0 if hour >= 12 else 0.0)) for hour in range(25)]
+    delivery = Delivery(id="d", at_utc=MIDNIGHT + timedelta(hours=11.5), litres=500.0, usd_per_l=None, who="ops")
+    (use,) = daily_uses(points, [delivery], MIDNIGHT + timedelta(days=1), NEW_YORK)
+    assert use.day == "Wed 15 Jan"
+    assert use.litres == pytest.approx(48.0)
+
+
+def test_a_day_with_readings_of_half_of_it_is_left_out() -> None:
+    points = [_level(hour, 1000.0) for hour in range(13)]
+    assert daily_uses(points, [], MIDNIGHT + timedelta(days=1), NEW_YORK) == ()
+
+
+def test_a_forecast_is_scored_over_the_hours_that_were_measured() -> None:
+    start = datetime(2025, 1, 15, 12, tzinfo=UTC)
+    forecast = Forecast(
+        issued_utc=start,
+        rung="history",
+        source="test",
+        start_utc=start,
+        hours=(1.0,) * 5,
+        quantile_levels=(0.1, 0.5, 0.9),
+        pv_available_kw=(0.0, 10.0, 20.0, 30.0, 0.0),
+        pv_quantiles_kw=((0.0, 5.0, 10.0, 20.0, 0.0), (0.0, 10.0, 20.0, 30.0, 0.0), (0.0, 15.0, 30.0, 40.0, 0.0)),
+        outdoor_c=(5.0,) * 5,
+    )
+    points = [
+        TelemetryPoint(at_utc=start + timedelta(hours=hour), pv_available_kw=kw)
+        for hour, kw in ((0, 0.0), (1, 12.0), (3, 50.0), (4, 0.0))
+    ]
+    found = score("Wed 15 Jan", forecast, points)
+    assert (found.hours, found.hours_inside) == (2, 1)
+    assert (found.forecast_kwh, found.happened_kwh) == (pytest.approx(40.0), pytest.approx(62.0))
+    assert found.error_kwh == pytest.approx(22.0)
