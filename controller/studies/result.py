@@ -121,7 +121,7 @@ def _breaches(study: Study, steps: tuple[SiteStep, ...]) -> tuple[float, int]:
     for index, service in enumerate(study.site.services):
         modes = {mode.name: mode for mode in study.work.menus[service.name]}
         ticks = [_tick(step, index, modes) for step in steps]
-        found = replay(ticks, tick_s=tick_s, budget_s=service.p99_s, seed=study.seed + index)
+        found = replay(ticks, tick_s=tick_s, budget_s=service.model_p99_s, seed=study.seed + index)
         breaches += found.breaches
         windows += found.windows
     return breaches, windows

@@ -13,7 +13,7 @@ from optimizer.modes.advice import Workload
 from optimizer.modes.options import TAIL
 from sites.catalog.load import archetype
 from sites.catalog.records import Stage
-from sites.compute.queueing import chain_bound_s
+from sites.compute.chain import OTHERS_SHARE, chain_bound_s
 
 
 def workload_of(name: str, rate_rps: float | None = None) -> Workload:
@@ -43,7 +43,7 @@ def workload_of(name: str, rate_rps: float | None = None) -> Workload:
 
 def stages_bound_s(stages: tuple[Stage, ...]) -> float:
     """Return the bound [s] of streaming stages in series at half the tail; 0 without stages."""
-    return chain_bound_s([(stage.median_s.value, stage.p99_s.value) for stage in stages], TAIL / 2.0)
+    return chain_bound_s([(stage.median_s.value, stage.p99_s.value) for stage in stages], TAIL * OTHERS_SHARE)
 
 
 def waiting_bound_s(stages: tuple[Stage, ...]) -> float:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from optimizer.modes.advice import Conditions, Verdict, Workload
 from optimizer.modes.options import GROUPS, TAIL, TIGHTEST_TAIL, Demanded, service_quantile_s
 from sites.catalog.records import GpuEntry, Precision
+from sites.compute.chain import OTHERS_SHARE
 from sites.compute.decode import GroupLink, weights_b
 from sites.compute.hardware import (
     USABLE_MEMORY_FRAC,
@@ -37,7 +38,7 @@ def asked_of(workload: Workload) -> Demanded:
     """
     tail = TIGHTEST_TAIL if workload.latency_class == "under-100ms" else TAIL
     return Demanded(
-        tail=tail / 2.0 if workload.elsewhere_s > 0.0 else tail,
+        tail=tail * (1.0 - OTHERS_SHARE) if workload.elsewhere_s > 0.0 else tail,
         tokens_scv=workload.output_scv,
         batch_max=1 if workload.pinned else Demanded().batch_max,
         group_sizes=len(GROUPS),

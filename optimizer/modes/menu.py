@@ -80,7 +80,9 @@ def menus(
     first = (off_mode(),) if with_off else ()
     if not any(found):
         return {service.name: first for service in services}
-    rows = rows_of(found, [service.p99_s for service in services], [demanded(service).tail for service in services])
+    rows = rows_of(
+        found, [service.model_p99_s for service in services], [demanded(service).tail for service in services]
+    )
     scores = score(rows, rate_cv2)
     kept = [
         _thin(rows, scores, _front(rows, scores, np.flatnonzero(rows.service == index)), modes_max)
@@ -89,7 +91,11 @@ def menus(
     flat = np.array([row for each in kept for row in each], dtype=np.int64)
     p99 = dict(zip(flat.tolist(), _promise_s(rows, scores, flat, rate_cv2).tolist(), strict=True))
     return {
-        service.name: first + tuple(_mode(rows, scores, row, p99[row], found[index]) for row in kept[index])
+        service.name: first
+        + tuple(
+            _mode(rows, scores, row, p99[row] + service.p99_s - service.model_p99_s, found[index])
+            for row in kept[index]
+        )
         for index, service in enumerate(services)
     }
 

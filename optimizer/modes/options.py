@@ -16,6 +16,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from sites.catalog.records import Precision
+from sites.compute.chain import OTHERS_SHARE
 from sites.compute.decode import GroupLink
 from sites.compute.hardware import GpuSpec, ItemSpec, LlmSpec, gpu_spec, model_spec, quality
 from sites.compute.items import item_point, item_slots_max
@@ -75,8 +76,9 @@ class Option(NamedTuple):
 
 
 def demanded(service: Service) -> Demanded:
-    """Return what a service of a site asks for: P99, or P99.9 in the class under 100 ms."""
-    return Demanded(tail=TIGHTEST_TAIL if service.latency_class == "under-100ms" else TAIL)
+    """Return what a service of a site asks for: P99, or P99.9 in the class under 100 ms; less beside other stages."""
+    tail = TIGHTEST_TAIL if service.latency_class == "under-100ms" else TAIL
+    return Demanded(tail=tail * (1.0 - OTHERS_SHARE) if service.stages else tail)
 
 
 def service_scv(point: Point, tokens_scv: float = TOKENS_SCV) -> float:
@@ -164,7 +166,7 @@ def _llm_options(
         def at(batch: int, limit: float, link: GroupLink = link) -> Point:
             return llm_point(gpu, model, precision, batch, limit, asked.input_tokens, asked.output_tokens, link, draft)
 
-        for limit, point, single_w in _kept(at, most, limits, service.p99_s, demand):
+        for limit, point, single_w in _kept(at, most, limits, service.model_p99_s, demand):
             found.append(
                 Option(
                     pool=pool.name,
@@ -212,7 +214,7 @@ def _item_options(
             quality=quality(precision),
             replicas_max=min(service.replicas_max, pool.gpus),
         )
-        for limit, point, single_w in _kept(at, most, limits, service.p99_s, demand)
+        for limit, point, single_w in _kept(at, most, limits, service.model_p99_s, demand)
     ]
 
 

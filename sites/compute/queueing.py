@@ -177,28 +177,3 @@ def rate_cv2_of(counts: Sequence[int] | Floats) -> float:
     seen = np.asarray(counts, dtype=np.float64)
     mean = float(seen.mean()) if seen.size else 0.0
     return max((float(seen.var()) / mean - 1.0) / mean, 0.0) if mean > 0.0 else 0.0
-
-
-def chain_bound_s(stages: Sequence[tuple[float, float]], tail: float = 0.01, splits: int = 16) -> float:
-    """Return an upper bound of the time [s] of stages in series exceeded with probability ``tail``.
-
-    ``stages`` are (median s, P99 s) of each, taken as lognormal. No independence is assumed: whatever the stages
-    have in common, ``P(sum > sum q_i) <= sum of the tails``, so quantiles at levels that share out ``tail`` add up
-    to a bound. The share of each stage is searched on a grid of ``splits`` parts for the smallest sum.
-    """
-    if not stages:
-        return 0.0
-    normal = NormalDist()
-    z99 = normal.inv_cdf(0.99)
-    shares = [1] * len(stages)
-
-    def quantile(index: int, parts: int, total: int) -> float:
-        median_s, p99_s = stages[index]
-        z = normal.inv_cdf(1.0 - tail * parts / total)
-        return float(median_s * (p99_s / median_s) ** (z / z99)) if median_s > 0.0 else p99_s
-
-    total = max(splits, len(stages))
-    for _ in range(total - len(stages)):
-        gains = [quantile(i, n, total) - quantile(i, n + 1, total) for i, n in enumerate(shares)]
-        shares[max(range(len(stages)), key=gains.__getitem__)] += 1
-    return sum(quantile(i, n, total) for i, n in enumerate(shares))

@@ -6,9 +6,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from sites.compute.chain import OTHERS_SHARE, chain_bound_s
 from sites.compute.records import PowerProfile
 from sites.schema.base import Fraction, Name, NonNegative, Positive, Section
 
+LATE_FRAC = 0.01
+"""Requests that may miss a P99 budget."""
 LatencyClass = Literal["under-100ms", "100-1000ms", "1-10s", "over-10s"]
 
 
@@ -59,6 +62,23 @@ class Demand(Section):
     growth_per_year_frac: float = 0.0
 
 
+class Stage(Section):
+    """A stage of a chained service beside its model: speech to text, text to speech, the network.
+
+    Stages stream into each other, so what counts is the time to the first output that the next one can use.
+    """
+
+    name: Name
+    median_s: Positive
+    p99_s: Positive
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Stage:
+        if self.p99_s < self.median_s:
+            raise ValueError(f"p99_s {self.p99_s:g} is below median_s {self.median_s:g}")
+        return self
+
+
 class Service(Section):
     """Requests that come all the time and want an answer within a budget."""
 
@@ -76,6 +96,8 @@ class Service(Section):
     """Pools it may run on."""
     request: Request
     demand: Demand
+    stages: tuple[Stage, ...] = ()
+    """Other stages of a chained service; ``p99_s`` is one budget for all of them and the model."""
     replicas_max: int = Field(default=8, ge=1)
     value_usd_per_1000: NonNegative = 0.0
     unserved_usd_per_1000: NonNegative = 0.0
@@ -86,6 +108,19 @@ class Service(Section):
     """Goes last in a shortage."""
     sovereign: bool = False
     """Its data never leaves the site."""
+
+    @property
+    def model_p99_s(self) -> float:
+        """Budget that the other stages leave to the model."""
+        stages = [(stage.median_s, stage.p99_s) for stage in self.stages]
+        return self.p99_s - chain_bound_s(stages, LATE_FRAC * OTHERS_SHARE)
+
+    @model_validator(mode="after")
+    def _leaves_time(self) -> Service:
+        if self.model_p99_s <= 0.0:
+            taken = self.p99_s - self.model_p99_s
+            raise ValueError(f"its stages take {taken:.3g} s of the budget p99_s {self.p99_s:g} s; give more or fewer")
+        return self
 
 
 class PoolShare(Section):

@@ -12,7 +12,7 @@ from sites.compute.hardware import gpu_spec
 from sites.compute.queueing import RATE_CV2, response_tail, swing_factor
 from sites.compute.records import ServingMode
 from sites.errors import InputError
-from sites.schema.workload import Demand, Pool, Request, Service
+from sites.schema.workload import Demand, Pool, Request, Service, Stage
 
 POOLS = (
     Pool(name="h100", gpu="h100-pcie", nodes=2, gpus_per_node=4, interconnect="nvlink-bridge", host_w=600),
@@ -160,3 +160,17 @@ def test_unknown_hardware_is_told_with_the_nearest() -> None:
         menu(service(), (Pool(name="h100", gpu="l40x", nodes=1, gpus_per_node=1, host_w=1),))
     with pytest.raises(InputError, match="llama-8b"):
         menu(service(model="lama-8b"), POOLS)
+
+
+def test_other_stages_leave_the_model_less_time_and_count_in_the_promise() -> None:
+    stages = (Stage(name="speech", median_s=0.1, p99_s=0.2), Stage(name="network", median_s=0.05, p99_s=0.2))
+    alone = service(p99_s=6.0)
+    chained = service(p99_s=6.0, stages=stages)
+    assert 5.5 < chained.model_p99_s < 5.6
+    assert menu(chained, POOLS)[-1].rate_rps < menu(alone, POOLS)[-1].rate_rps
+    for mode in menu(chained, POOLS)[1:]:
+        assert 6.0 - chained.model_p99_s < mode.p99_s <= 6.0 + 1e-9
+    with pytest.raises(ValueError, match="take 0.4"):
+        service(p99_s=0.3, latency_class="100-1000ms", stages=stages)
+    with pytest.raises(ValueError, match="below median_s"):
+        Stage(name="speech", median_s=0.3, p99_s=0.2)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sites.compute.chain import chain_bound_s
 from sites.compute.queueing import (
     RATE_CV2,
-    chain_bound_s,
     erlang_c,
     normal_cdf,
     rate_cv2_of,
