@@ -14,6 +14,10 @@ from optimizer.workload import all_or_nothing
 from sites.reasons import reason_text
 
 HARD_CODES = frozenset({"INFEASIBLE_AS_POSED"})
+TOLERATED_FRAC = 1e-4
+"""Share of a service's requests that may go unserved before it is told."""
+CRITICAL_FRAC = 5e-3
+"""Share of a critical service's requests above which the demand is not met as posed: P99 speaks of one in a hundred."""
 _SMALL_KWH = 1e-4
 
 
@@ -111,12 +115,12 @@ def _services(problem: Problem, services: Sequence[ServicePlan]) -> list[Breach]
     found = []
     for service, plan in zip(problem.services, services, strict=True):
         total = sum(rate * hours * 3600.0 for rate, hours in zip(service.rate_rps, problem.hours, strict=True))
-        if plan.unserved_requests <= max(1e-6 * total, 1e-6):
+        if plan.unserved_requests <= max(TOLERATED_FRAC * total, 1e-6):
             continue
         share = plan.unserved_requests / total
         text = f"{plan.unserved_requests:.0f} requests ({share:.1%}) of {service.name} go unserved"
         what, amount = f"service {service.name}", plan.unserved_requests
-        if service.critical:
+        if service.critical and share > CRITICAL_FRAC:
             found.append(hard_breach(what, amount, "requests", f"{text}, and it is critical"))
         else:
             found.append(Breach(what=what, reason_code="P99", amount=amount, unit="requests", text=text))

@@ -21,7 +21,7 @@ from itertools import accumulate, pairwise
 
 from optimizer.equipment import fuel_l_per_h, warm_share
 from optimizer.records import GensetInterval, Interval, JobPlan, Problem, ServicePlan
-from optimizer.workload import all_or_nothing, menu, pools_of, rung_at, unserved_rps
+from optimizer.workload import all_or_nothing, menu, pools_of, rung_at, spreads, unserved_rps
 
 DARK_USD_PER_KWH = 1000.0
 """Price of power that hosts and cooling cannot do without and nothing can give: the site goes dark in part."""
@@ -126,7 +126,7 @@ def _services(problem: Problem, plans: Sequence[ServicePlan]) -> tuple[float, di
         before = service.current_mode
         for step, name in enumerate(plan.modes):
             rate = service.rate_rps[step]
-            missed = unserved_rps(modes[name], rate)
+            missed = unserved_rps(modes[name], rate, spreads(service)[step])
             seconds = problem.hours[step] * 3600.0
             value += (rate - missed) * seconds * service.value_usd_per_request
             unserved += missed * seconds * service.unserved_usd_per_request

@@ -11,7 +11,7 @@ from optimizer.objective import Worth, worth
 from optimizer.records import GensetInterval, Interval, JobPlan, Level, Plan, Problem, ServicePlan, Status
 from optimizer.reserve import batch_reserve_kw, battery_reserve_kw, genset_headroom_kw
 from optimizer.solve.decompose import Solved, tightened_usd
-from optimizer.workload import cooling_base_kw, unserved_rps
+from optimizer.workload import cooling_base_kw, spreads, unserved_rps
 
 GAP_FLOOR_USD = 1.0
 """Least denominator of a gap, so that a problem worth nothing has one."""
@@ -134,8 +134,8 @@ def _service(problem: Problem, solved: Solved, place: int) -> ServicePlan:
     service, menu = problem.services[place], solved.layout.menus[place]
     chosen = [menu[index] for index in solved.modes[place]]
     missed = sum(
-        unserved_rps(mode, rate) * hours * 3600.0
-        for mode, rate, hours in zip(chosen, service.rate_rps, problem.hours, strict=True)
+        unserved_rps(mode, rate, spread) * hours * 3600.0
+        for mode, rate, spread, hours in zip(chosen, service.rate_rps, spreads(service), problem.hours, strict=True)
     )
     return ServicePlan(name=service.name, modes=tuple(mode.name for mode in chosen), unserved_requests=missed)
 

@@ -161,7 +161,10 @@ class ServiceProblem(Record):
     modes: tuple[ServingMode, ...]
     """The menu; one mode is chosen in each interval. A mode without GPUs serves nothing."""
     rate_rps: tuple[float, ...]
-    """Requests in each interval."""
+    """Expected request rate in each interval."""
+    spread_log: tuple[float, ...] = ()
+    """Standard deviation of the logarithm of the rate that windows of some minutes see in each interval; empty = 0. What a
+    mode is expected to turn away follows from it."""
     value_usd_per_request: float = Field(default=0.0, ge=0)
     unserved_usd_per_request: float = Field(default=0.0, ge=0)
     """Price of a request that is not served, besides the value lost."""
@@ -308,6 +311,7 @@ class Problem(Record):
         yield from ((f"scenarios[{i}].pv_available_kw", s.pv_available_kw) for i, s in enumerate(self.scenarios))
         yield from ((f"tiers.{tier.name}.kw", tier.kw) for tier in self.tiers)
         yield from ((f"services.{service.name}.rate_rps", service.rate_rps) for service in self.services)
+        yield from ((f"services.{each.name}.spread_log", each.spread_log) for each in self.services if each.spread_log)
 
     def _names(self) -> Iterator[tuple[str, list[str]]]:
         yield "tiers", [tier.name for tier in self.tiers]

@@ -14,6 +14,7 @@ Light on purpose: the control loop imports it. No solver, no arrays.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -110,9 +111,26 @@ def idle_kw(pool: PoolProblem) -> float:
     return pool.host_kw + pool.wall_factor * pool.idle_w * pool.gpus / 1000.0
 
 
-def unserved_rps(mode: ServingMode, rate_rps: float) -> float:
-    """Return the request rate beyond what a mode serves within its P99 budget."""
-    return max(0.0, rate_rps - mode.rate_rps)
+def unserved_rps(mode: ServingMode, rate_rps: float, spread_log: float = 0.0) -> float:
+    """Return the request rate that a mode is expected to turn away, 1/s.
+
+    For a log-normal rate of mean ``r`` and spread ``s`` above a capacity ``c``: ``r N(d) - c N(d - s)`` with
+    ``d = ln(r / c) / s + s / 2``; without spread what exceeds the capacity.
+    """
+    capacity = mode.rate_rps
+    if spread_log <= 0.0 or rate_rps <= 0.0 or capacity <= 0.0:
+        return max(0.0, rate_rps - capacity)
+    d = math.log(rate_rps / capacity) / spread_log + spread_log / 2.0
+    return max(0.0, rate_rps * _normal_cdf(d) - capacity * _normal_cdf(d - spread_log))
+
+
+def _normal_cdf(x: float) -> float:
+    return 0.5 * math.erfc(-x / math.sqrt(2.0))
+
+
+def spreads(service: ServiceProblem) -> tuple[float, ...]:
+    """Return the spread of a service's rate in each interval."""
+    return service.spread_log or (0.0,) * len(service.rate_rps)
 
 
 def cooling_factor(problem: Problem, step: int) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from optimizer.model.columns import Columns
 from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Matrix
-from optimizer.workload import extra_mode_w, unserved_rps
+from optimizer.workload import extra_mode_w, spreads, unserved_rps
 
 
 def add_services(matrix: Matrix, layout: Layout, columns: Columns) -> None:
@@ -43,7 +43,8 @@ def mode_usd(layout: Layout, place: int) -> Floats:
     """Return $ of each mode in each interval besides power and GPUs: unserved requests less the value of served ones."""
     service = layout.problem.services[place]
     rates = np.array(service.rate_rps)
-    missed = np.array([[unserved_rps(mode, rate) for rate in rates] for mode in layout.menus[place]])
+    pairs = list(zip(service.rate_rps, spreads(service), strict=True))
+    missed = np.array([[unserved_rps(mode, rate, spread) for rate, spread in pairs] for mode in layout.menus[place]])
     usd_per_s = missed * service.unserved_usd_per_request - (rates - missed) * service.value_usd_per_request
     return np.asarray(usd_per_s * 3600.0 * layout.hours[None, :])
 

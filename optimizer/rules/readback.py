@@ -9,7 +9,7 @@ from optimizer.objective import worth
 from optimizer.records import Decision, Interval, JobPlan, Level, Plan, Problem, ServicePlan
 from optimizer.reserve import batch_reserve_kw, battery_reserve_kw, genset_headroom_kw, sheddable_w
 from optimizer.rules.work import JobState
-from optimizer.workload import menu, rung_at, unserved_rps
+from optimizer.workload import menu, rung_at, spreads, unserved_rps
 
 
 def plan_from_roll(
@@ -72,8 +72,8 @@ def _service(problem: Problem, place: int, names: Sequence[str]) -> ServicePlan:
     service = problem.services[place]
     by_name = {mode.name: mode for mode in menu(service)}
     missed = sum(
-        unserved_rps(by_name[name], rate) * hours * 3600.0
-        for name, rate, hours in zip(names, service.rate_rps, problem.hours, strict=True)
+        unserved_rps(by_name[name], rate, spread) * hours * 3600.0
+        for name, rate, spread, hours in zip(names, service.rate_rps, spreads(service), problem.hours, strict=True)
     )
     return ServicePlan(name=service.name, modes=tuple(names), unserved_requests=missed)
 

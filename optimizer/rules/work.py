@@ -11,14 +11,17 @@ time left before its deadline is less than 1.25 times what it still needs. A job
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from optimizer.records import JobProblem, PoolProblem, Problem, ServiceProblem
 from optimizer.rules.styles import Order, Style
-from optimizer.workload import Rung, extra_mode_w, menu, pools_of, window_h
+from optimizer.workload import Rung, extra_mode_w, menu, pools_of, spreads, window_h
 from sites.compute.records import ServingMode
 
+HELD_SPREADS = 2.0
+"""A mode holds a rate when it serves this many spreads above it: 98 of 100 windows."""
 URGENCY = 1.25
 """Time needed is multiplied by this before it is compared with the time left."""
 
@@ -89,7 +92,10 @@ def choose_mode(service: ServiceProblem, step: int, free: dict[str, float], styl
 
     With ``full_modes`` it is provisioned once for the horizon's peak, at the highest power limit.
     """
-    rate = max(service.rate_rps) if style.full_modes else service.rate_rps[step]
+    held = [
+        rate * math.exp(HELD_SPREADS * spread) for rate, spread in zip(service.rate_rps, spreads(service), strict=True)
+    ]
+    rate = max(held) if style.full_modes else held[step]
     fits = [mode for mode in menu(service) if mode.gpus == 0 or mode.gpus <= free.get(mode.pool, 0.0) + 1e-9]
     enough = [mode for mode in fits if mode.rate_rps >= rate]
     if not enough:

@@ -165,7 +165,7 @@ def _whole(model: Model, session: Session, deadline: Deadline) -> Draft:
 def _decomposed(model: Model, session: Session, deadline: Deadline) -> Draft:
     relaxed = session.solve(seconds=deadline.left_s())
     if not relaxed.found:
-        raise NoPlanFoundError("the relaxation was not solved within the deadline")
+        raise NoPlanFoundError(f"the relaxation ended as {relaxed.status} after {relaxed.seconds:.1f} s")
     basis = session.basis()
     modes = _first_modes(model, relaxed)
     proposals = propose(model, relaxed, modes, deadline)

@@ -80,7 +80,7 @@ def energy_of(layout: Layout, load: Load, on: Floats, deadline: Deadline) -> tup
         answer = _recommit(energy, session, deadline)
     answer = obey_plant(energy, session, answer, deadline)
     if not answer.found:
-        raise NoPlanFoundError("the energy side of the plan was not solved")
+        raise NoPlanFoundError(f"the energy side of the plan ended as {answer.status}")
     return energy, answer
 
 

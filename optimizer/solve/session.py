@@ -54,6 +54,8 @@ class Answer:
     bound: float
     """No point costs less."""
     seconds: float
+    status: str = ""
+    """How the solver says it ended."""
 
 
 class QuietHighs(highspy.Highs):
@@ -170,6 +172,7 @@ class Session:
             cost=info.objective_function_value if found else float("inf"),
             bound=info.mip_dual_bound if mixed else info.objective_function_value,
             seconds=seconds,
+            status=self._highs.modelStatusToString(status),
         )
 
 

@@ -1,0 +1,120 @@
+"""Why a job runs when it does, waits, or is left out; priced at the plan's marginal prices of energy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from optimizer.explain.intervals import gpus_taken
+from optimizer.records import Decision, JobPlan, JobProblem, Plan, Problem
+from optimizer.workload import cooling_factor, pools_of, rung_at, window_h
+from sites.reasons import reason_text
+
+SURPLUS_USD_PER_KWH = 0.02
+"""Energy under this price is sun that would be curtailed, or next to it."""
+
+
+def job_decisions(problem: Problem, plan: Plan) -> Iterator[Decision]:
+    """Return one decision a job."""
+    jobs = {job.name: job for job in problem.jobs}
+    taken = gpus_taken(problem, plan.services, plan.jobs)
+    for planned in plan.jobs:
+        job = jobs[planned.name]
+        yield _runs(problem, plan, job, planned, taken) if planned.pool else _left_out(problem, plan, job, taken)
+
+
+def energy_kwh(problem: Problem, job: JobProblem, planned: JobPlan) -> list[float]:
+    """Return the energy on the bus that a job's plan takes in each interval, idle draw of its GPUs apart."""
+    pool, _, rungs = next(place for place in pools_of(problem, job) if place[0].name == planned.pool)
+    taken = []
+    for step, (gpus, limit_w) in enumerate(zip(planned.gpus_by_interval, planned.limit_w_by_interval, strict=True)):
+        watts = rung_at(rungs, limit_w).power_w - pool.idle_w if gpus > 0.0 else 0.0
+        kw = gpus * watts * pool.wall_factor / 1000.0 * cooling_factor(problem, step)
+        taken.append(kw * problem.hours[step])
+    return taken
+
+
+def _runs(problem: Problem, plan: Plan, job: JobProblem, planned: JobPlan, taken: dict[str, list[float]]) -> Decision:
+    kwh = energy_kwh(problem, job, planned)
+    total = sum(kwh)
+    prices = [row.price_usd_per_kwh for row in plan.intervals]
+    paid = sum(energy * price for energy, price in zip(kwh, prices, strict=True))
+    mean = paid / total if total > 0.0 else 0.0
+    first = next(step for step, gpus in enumerate(planned.gpus_by_interval) if gpus > 0.0)
+    low_h, _ = window_h(problem, job)
+    offsets = problem.grid.offsets_h
+    could = next((step for step in range(len(prices)) if offsets[step] >= low_h - 1e-9), first)
+    when = f"{plan.intervals[first].start_utc:%d %H:%MZ}"
+    energy_text = f"{total:.1f} kWh at ${mean:.3f}/kWh"
+    if first <= could:
+        profit = job.value_usd * planned.done_frac - paid
+        code = "SUN_SURPLUS" if mean <= SURPLUS_USD_PER_KWH else "PLAN"
+        text = f"starts as soon as it may: worth ${job.value_usd * planned.done_frac:.2f}, its energy costs ${paid:.2f} ({energy_text})"
+        return Decision(
+            what=f"job {job.name} starts {when}", reason_code=code, text=text, cost_of_alternative_usd=profit
+        )
+    now_usd = total * prices[could] - paid
+    code = _wait_code(problem, plan, job, planned, taken, first, could, mean)
+    text = (
+        f"waits for {when}: {reason_text(code)}; a kWh is worth ${prices[could]:.3f} when it could start "
+        f"and ${mean:.3f} while it runs ({energy_text})"
+    )
+    return Decision(what=f"job {job.name} starts {when}", reason_code=code, text=text, cost_of_alternative_usd=now_usd)
+
+
+def _wait_code(
+    problem: Problem,
+    plan: Plan,
+    job: JobProblem,
+    planned: JobPlan,
+    taken: dict[str, list[float]],
+    first: int,
+    could: int,
+    mean: float,
+) -> str:
+    pool = next(pool for pool in problem.pools if pool.name == planned.pool)
+    if could == 0 and job.release_utc > plan.intervals[0].start_utc:
+        return "NOT_RELEASED"
+    free = [pool.gpus - taken[pool.name][step] for step in range(could, first)]
+    if free and max(free) < max(1.0, job.gpus_min):
+        return "GPUS_FULL"
+    if mean <= SURPLUS_USD_PER_KWH:
+        return "SUN_SURPLUS"
+    if any(plan.intervals[step].bound_by in ("RESERVE", "GENSET_MAX_LOAD") for step in range(could, first)):
+        return "RESERVE"
+    return "PLAN"
+
+
+def _left_out(problem: Problem, plan: Plan, job: JobProblem, taken: dict[str, list[float]]) -> Decision:
+    what = f"job {job.name} does not run"
+    low_h, high_h = window_h(problem, job)
+    horizon_h = sum(problem.hours)
+    if low_h >= horizon_h:
+        return Decision(what=what, reason_code="NOT_RELEASED", text="it is released after the horizon")
+    places = pools_of(problem, job)
+    if not places or all(pool.gpus < max(job.gpus_min, 1e-9) for pool, _, _ in places):
+        return Decision(what=what, reason_code="GPUS_FULL", text="no pool has the GPUs that it needs")
+    fastest = max(speed for _, speed, _ in places)
+    needed_h = job.work_gpu_h / (job.gpus_max * fastest)
+    if job.hard and needed_h > high_h - low_h + 1e-9:
+        text = f"it needs {needed_h:.1f} h and its deadline leaves {max(0.0, high_h - low_h):.1f} h"
+        return Decision(what=what, reason_code="DEADLINE", text=text)
+    pool, speed, rungs = places[0]
+    kwh = job.work_gpu_h / (speed * rungs[0].speed) * (rungs[0].power_w - pool.idle_w) * pool.wall_factor / 1000.0
+    offsets = problem.grid.offsets_h
+    open_steps = [s for s in range(len(problem.hours)) if low_h <= offsets[s] + 1e-9 and offsets[s] < high_h]
+    price = min((plan.intervals[step].price_usd_per_kwh for step in open_steps), default=0.0)
+    kwh *= cooling_factor(problem, open_steps[0]) if open_steps else 1.0
+    extra = kwh * price - job.value_usd
+    if extra > 0.0:
+        text = f"its energy would cost ${kwh * price:.2f} at the cheapest hour's ${price:.3f}/kWh; it is worth ${job.value_usd:.2f}"
+        return Decision(what=what, reason_code="NOT_WORTH", text=text, cost_of_alternative_usd=extra)
+    full = all(problem_pool_full(problem, taken, pool.name, step) for step in open_steps)
+    code = "GPUS_FULL" if full else "PLAN"
+    text = "all GPUs that fit are taken by work that is worth more" if full else "other work and loads are worth more"
+    return Decision(what=what, reason_code=code, text=text)
+
+
+def problem_pool_full(problem: Problem, taken: dict[str, list[float]], name: str, step: int) -> bool:
+    """Return whether a pool has no whole GPU free in an interval."""
+    pool = next(pool for pool in problem.pools if pool.name == name)
+    return pool.gpus - taken[name][step] < 1.0
