@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
+from statistics import NormalDist
 from zoneinfo import ZoneInfo
 
 from controller.snapshot import GensetPhase, GensetReading, Snapshot
@@ -41,9 +42,8 @@ CHANGE_HORIZON = timedelta(hours=6)
 """How far ahead a change of the last plan has a price."""
 END_VALUE_SHARE = 0.7
 """Worth of energy left at the end, as a share of what a kWh from a genset at full load costs: tomorrow's sun may come."""
-SIZED_QUANTILE = 0.95
-SIZED_H = 2.0
-"""Serving modes within this time are sized for ``SIZED_QUANTILE`` of the request rate."""
+ACTED_ON_H = 2.0
+"""A later plan takes over what lies beyond."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,13 +281,16 @@ def _measured_pool(pool: PoolProblem, snapshot: Snapshot) -> PoolProblem:
 def _services(
     site: Site, snapshot: Snapshot, forecast: Forecast, menus: Mapping[str, tuple[ServingMode, ...]]
 ) -> tuple[ServiceProblem, ...]:
-    demand = {each.service: sized_rates(each, forecast) for each in forecast.demand}
+    demand = {each.service: each for each in forecast.demand}
     modes_now = {reading.name: reading.mode for reading in snapshot.services}
     return tuple(
         ServiceProblem(
             name=service.name,
             modes=menus[service.name],
-            rate_rps=demand.get(service.name, (service.demand.mean_rps,) * len(forecast.hours)),
+            rate_rps=demand[service.name].rate_rps
+            if service.name in demand
+            else (service.demand.mean_rps,) * len(forecast.hours),
+            spread_log=spread_log(demand[service.name], forecast) if service.name in demand else (),
             value_usd_per_request=service.value_usd_per_1000 / 1000.0,
             unserved_usd_per_request=service.unserved_usd_per_1000 / 1000.0,
             switch_usd=service.switch_usd,
@@ -298,20 +301,23 @@ def _services(
     )
 
 
-def sized_rates(demand: DemandForecast, forecast: Forecast) -> tuple[float, ...]:
-    """Return the request rate to plan for: an upper quantile where the plan will be acted on, the mean after that.
+def spread_log(demand: DemandForecast, forecast: Forecast) -> tuple[float, ...]:
+    """Return the spread of the log of the rate that serving modes have to hold, by interval.
 
-    Serving modes have to hold what comes, not what is expected; a later plan sees later hours again.
+    Taken from the forecast's upper quantile. Beyond ``ACTED_ON_H`` it is that of the first interval: a later plan knows the
+    level by then, what stays is how windows of minutes stray.
     """
-    if not demand.quantiles_rps:
-        return demand.rate_rps
-    row = min(range(len(forecast.quantile_levels)), key=lambda i: abs(forecast.quantile_levels[i] - SIZED_QUANTILE))
-    upper = demand.quantiles_rps[row]
+    levels = forecast.quantile_levels
+    if not demand.quantiles_rps or max(levels) <= 0.5:
+        return ()
+    upper = demand.quantiles_rps[levels.index(max(levels))]
+    middle = demand.quantiles_rps[min(range(len(levels)), key=lambda i: abs(levels[i] - 0.5))]
+    deviates = NormalDist().inv_cdf(max(levels))
+    found = [
+        math.log(high / low) / deviates if high > low > 0.0 else 0.0 for high, low in zip(upper, middle, strict=True)
+    ]
     starts_h = accumulate(forecast.hours, initial=0.0)
-    return tuple(
-        max(high, mean) if start_h < SIZED_H else mean
-        for start_h, high, mean in zip(starts_h, upper, demand.rate_rps, strict=False)
-    )
+    return tuple(spread if start_h < ACTED_ON_H else found[0] for start_h, spread in zip(starts_h, found, strict=False))
 
 
 def with_margin(job: JobProblem, now: datetime) -> JobProblem:
