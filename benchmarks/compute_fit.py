@@ -160,8 +160,11 @@ def main() -> None:
     """Print all fits; with ``--write`` renew the fitted catalogue files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="renew decode_fits.yaml and item_fits.yaml")
+    parser.add_argument("--quick", action="store_true", help="the curves only")
     chosen = parser.parse_args()
     print_curves()
+    if chosen.quick:
+        return
     h100 = [row for row in decode_rows() if row.gpu == "h100-sxm5"]
     constants, error = fit_roofline(h100)
     print(

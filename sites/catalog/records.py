@@ -202,7 +202,7 @@ class Stage(Record):
     model: str = ""
     """Model of the catalogue; empty for a stage that is not computed here, such as the network."""
     median_s: Figure
-    """Time to its first usable output, median; of a computed stage a stand-in until the advisor works it out."""
+    """Time to its first usable output, median."""
     p99_s: Figure
     """Time to its first usable output, 99 of 100."""
     whole_p99_s: Figure

@@ -170,7 +170,7 @@ def test_other_stages_leave_the_model_less_time_and_count_in_the_promise() -> No
     assert menu(chained, POOLS)[-1].rate_rps < menu(alone, POOLS)[-1].rate_rps
     for mode in menu(chained, POOLS)[1:]:
         assert 6.0 - chained.model_p99_s < mode.p99_s <= 6.0 + 1e-9
-    with pytest.raises(ValueError, match="take 0.4"):
+    with pytest.raises(ValueError, match=r"take 0\.4"):
         service(p99_s=0.3, latency_class="100-1000ms", stages=stages)
     with pytest.raises(ValueError, match="below median_s"):
         Stage(name="speech", median_s=0.3, p99_s=0.2)

@@ -100,3 +100,16 @@ def test_a_jetson_takes_its_modes_only() -> None:
 def test_levels_end_at_a_lowered_ceiling() -> None:
     assert cap_levels("h100-pcie", "training", 4, 300.0)[-1].limit_w == 300.0
     assert limit_steps_w(gpu_spec("h100-pcie"), 1) == (350.0,)
+
+
+def test_the_compiled_source_gives_the_same_numbers() -> None:
+    """The site-design kernel compiles these very functions."""
+    from optimizer.sizing.compiled import compiled
+
+    fast_speed, fast_power = compiled(speed_frac), compiled(busy_power_w)
+    shape = CapCurve(knee_frac=0.616, exponent=1.3)
+    for limit_w in (100.0, 250.0, 400.0, 900.0):
+        assert fast_speed(limit_w, 600.0, shape, H100) == pytest.approx(
+            speed_frac(limit_w, 600.0, shape, H100), rel=1e-12
+        )
+        assert fast_power(limit_w, 600.0, H100) == busy_power_w(limit_w, 600.0, H100)
