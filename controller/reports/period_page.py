@@ -131,14 +131,15 @@ def _sun(report: PeriodReport) -> tuple[Grid, ...]:
         return ()
     row = Row(
         cells=(
+            "Sun",
             energy_text(sun.forecast_kwh),
             energy_text(sun.happened_kwh),
             percent(sun.forecast_kwh / sun.happened_kwh - 1, digits=1),
             percent(sun.error_frac, digits=1),
         )
     )
-    heads = ("sun forecast when planned", "sun there", "bias", "mean absolute error")
-    return (Grid(heads=heads, rows=(row,), numeric=(0, 1, 2, 3)),)
+    heads = ("", "forecast when planned", "there", "bias", "mean absolute error")
+    return (Grid(heads=heads, rows=(row,), numeric=(1, 2, 3, 4)),)
 
 
 def _work(report: PeriodReport, zone: ZoneInfo) -> Section:

@@ -127,7 +127,8 @@ def _decision(decision: Decision, plan: Plan, zone: ZoneInfo) -> Line:
     aside = ""
     if decision.cost_of_alternative_usd is not None:
         kind = "exact" if decision.exact else "estimate"
-        aside = f"otherwise {money(decision.cost_of_alternative_usd)} more ({kind})"
+        cost = decision.cost_of_alternative_usd
+        aside = f"otherwise {money(abs(cost))} {'more' if cost >= 0 else 'less'} ({kind})"
     return Line(
         when="",
         what=local_times(decision.what, zone, plan.start_utc),

@@ -85,6 +85,9 @@ def test_charts_are_drawn_once_a_plan_and_step(day_store: str) -> None:
         ("until 2025-01-17T04:15:00Z, or 12:00Z", "until Thu 16 Jan 23:15, or Thu 16 Jan 07:00"),
         ("until 2025-01-17T04:15:00+00:00", "until Thu 16 Jan 23:15"),
         ("nothing to change at 04:15", "nothing to change at 04:15"),
+        ("changes to h100 x16 @ 350 W 16 03:02Z", "changes to h100 x16 @ 350 W Wed 15 Jan 22:02"),
+        ("starts 15 17:00Z, stops 17 01:00Z", "starts Wed 15 Jan 12:00, stops Thu 16 Jan 20:00"),
+        ("on the 99 04:15Z", "on the 99 04:15Z"),
     ],
 )
 def test_times_in_reasons_are_local(words: str, local: str) -> None:
