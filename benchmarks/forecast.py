@@ -16,13 +16,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from benchmarks import (
     forecast_gefcom,
     forecast_pvod,
+    forecast_speed,
     forecast_surfrad,
+    forecast_walk,
 )
 from benchmarks.forecast_table import Row, table_text
 
 TOPICS: dict[str, Callable[..., list[Row]]] = {
     "surfrad": forecast_surfrad.run,
     "pvod": forecast_pvod.run,
+    "walk": forecast_walk.run,
+    "speed": forecast_speed.run,
     "gefcom": forecast_gefcom.run,
 }
 

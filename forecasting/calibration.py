@@ -29,6 +29,8 @@ RAMP_SPREAD = 0.08
 ROUGHNESS = 0.012
 SMOOTH_H = 2.0
 LEAST_CLEAR_H = 2.0
+FULL_CLEAR_H = 4.0
+"""Days with fewer clear hours count for less, in proportion."""
 LEAST_INDEX = 0.35
 FORGET_DAYS = 15.0
 SHAPE_FORGET_DAYS = 60.0
@@ -117,11 +119,12 @@ class Calibration:
         bins = sun_bin(samples.elevation_deg[clear], samples.morning[clear])
         flat = ratio_log - np.array(self.shape_log)[bins]
         day_log = float(np.median(flat))
-        return self._with_day(day_log, samples.day)._with_shape(ratio_log - day_log, bins)
+        trust = min(1.0, float(clear.sum()) * samples.step_h / FULL_CLEAR_H)
+        return self._with_day(day_log, samples.day, trust)._with_shape(ratio_log - day_log, bins)
 
-    def _with_day(self, day_log: float, day: str) -> Calibration:
+    def _with_day(self, day_log: float, day: str, trust: float) -> Calibration:
         spread = float(np.sqrt(self.variance))
-        gap = (day_log - self.level_log) / spread
+        gap = trust * (day_log - self.level_log) / spread
         settled = self.days >= PRIOR_DAYS
         up = max(0.0, self.up + min(gap, 3.0) - SLACK) if settled else 0.0
         down = max(0.0, self.down + min(-gap, 3.0) - SLACK) if settled else 0.0
@@ -140,7 +143,7 @@ class Calibration:
                 clear_days=self.clear_days + 1,
             )
         kept = min(self.days, FORGET_DAYS)
-        weight = 1.0 / (kept + PRIOR_DAYS * (self.clear_days < FORGET_DAYS) + 1.0)
+        weight = trust / (kept + PRIOR_DAYS * (self.clear_days < FORGET_DAYS) + 1.0)
         step = (
             float(np.clip(day_log - self.level_log, -2 * spread, 2 * spread)) if settled else day_log - self.level_log
         )

@@ -75,28 +75,24 @@ def clipped_index(measured: Floats, clear: Floats, usable: Bools, *, floor: floa
 def state_features(series: SkySeries) -> Floats:
     """Return the state known before each step, one row a step of ``series.clear``, columns as ``STATE_NAMES``."""
     steps = len(series.clear)
-    index = pd.Series(_padded(series.index, steps))
-    clear = pd.Series(series.clear).where(index.notna(), 0.0)
-    energy = index.fillna(0.0) * clear
+    index = _padded(series.index, steps)
+    known = np.isfinite(index)
+    clear = np.where(known, series.clear, 0.0)
+    energy = np.where(known, index, 0.0) * clear
     per_hour = max(1, round(1 / series.step_h))
-    recent = index.dropna()
-    columns = {
-        "k0": index.ffill(),
-        "k1": recent.shift(1).reindex(index.index).ffill(),
-        "k2": recent.shift(2).reindex(index.index).ffill(),
-    }
     top = float(np.max(series.clear)) if steps else 0.0
-    for name, hours in (("m1", 1), ("m3", 3), ("m6", 6)):
-        columns[name] = _ratio(energy, clear, hours * per_hour, least=0.02 * top).ffill()
-    for name, days in (("m24", 1), ("m72", 3), ("m336", 14)):
-        columns[name] = _ratio(energy, clear, days * series.steps_a_day, least=0.1 * top).ffill()
-    columns["sd"] = recent.rolling(8, min_periods=2).std().reindex(index.index).ffill()
-    known = index.notna().to_numpy()
+    order = np.cumsum(known) - 1
+    recent = index[known]
+    columns = [_taken(recent, order - back) for back in range(3)]
+    columns += [_ffilled(_ratio(energy, clear, hours * per_hour, least=0.02 * top)) for hours in (1, 3, 6)]
+    columns += [_ffilled(_ratio(energy, clear, days * series.steps_a_day, least=0.1 * top)) for days in (1, 3, 14)]
+    columns.append(_taken(_rolling_sd(recent, 8), order))
     last = np.maximum.accumulate(np.where(known, np.arange(steps), -1))
-    age = pd.Series((np.arange(steps) - last) * series.step_h).where(last >= 0)
-    columns["age_h"] = age
-    frame = pd.DataFrame(columns)[list(STATE_NAMES)].shift(1)
-    return np.asarray(frame.to_numpy(dtype=float))
+    columns.append(np.where(last >= 0, (np.arange(steps) - last) * series.step_h, np.nan))
+    state = np.full((steps, len(STATE_NAMES)), np.nan)
+    if steps > 1:
+        state[1:] = np.column_stack(columns)[:-1]
+    return state
 
 
 def target_features(series: SkySeries, issue: np.ndarray, target: np.ndarray) -> Floats:
@@ -141,24 +137,26 @@ def nwp_features(series: SkySeries, nwp: NwpSeries, issue: np.ndarray, target: n
     per_hour = max(1, round(1 / series.step_h))
     lit = series.clear > 0.02 * float(np.max(series.clear))
     predicted = np.where(lit, nwp.index, np.nan)
-    sums = pd.Series(np.where(np.isfinite(predicted), predicted * series.clear, 0.0))
-    weights = pd.Series(np.where(np.isfinite(predicted), series.clear, 0.0))
+    given = np.isfinite(predicted)
+    weights = np.where(given, series.clear, 0.0)
     half = series.steps_a_day // 2
-    daily = (sums.rolling(2 * half + 1, center=True, min_periods=1).sum()) / weights.rolling(
-        2 * half + 1, center=True, min_periods=1
-    ).sum().replace(0.0, np.nan)
-    gap = pd.Series(_padded(series.index, steps) - predicted)
-    gap_energy = gap.fillna(0.0) * series.clear
-    gap_weight = pd.Series(series.clear).where(gap.notna(), 0.0)
-    off_3h = _ratio(gap_energy, gap_weight, 3 * per_hour, least=1e-9).ffill().shift(1)
-    off_3d = _ratio(gap_energy, gap_weight, 3 * series.steps_a_day, least=1e-9).ffill().shift(1)
+    sums = _window_sum(np.where(given, predicted, 0.0) * weights, half)
+    daily = np.divide(
+        sums, _window_sum(weights, half), out=np.full(steps, np.nan), where=_window_sum(weights, half) > 0
+    )
+    gap = _padded(series.index, steps) - predicted
+    gap_weight = np.where(np.isfinite(gap), series.clear, 0.0)
+    gap_energy = np.nan_to_num(gap) * gap_weight
+    off_3h = np.roll(_ffilled(_ratio(gap_energy, gap_weight, 3 * per_hour, least=1e-9)), 1)
+    off_3d = np.roll(_ffilled(_ratio(gap_energy, gap_weight, 3 * series.steps_a_day, least=1e-9)), 1)
+    off_3h[:1] = off_3d[:1] = np.nan
     around = [_at(predicted, target + k * per_hour) for k in (0, -2, -1, 1, 2)]
     return np.column_stack(
         [
             *around,
-            daily.to_numpy()[target],
-            off_3h.to_numpy()[issue],
-            off_3d.to_numpy()[issue],
+            daily[target],
+            off_3h[issue],
+            off_3d[issue],
             nwp.extras[target],
         ]
     )
@@ -174,11 +172,45 @@ def _padded(values: Floats, steps: int) -> Floats:
     return np.concatenate([values, np.full(steps - len(values), np.nan)]) if len(values) < steps else values[:steps]
 
 
-def _ratio(energy: pd.Series, clear: pd.Series, window: int, *, least: float) -> pd.Series:
-    weight = clear.rolling(window, min_periods=1).sum()
-    return (energy.rolling(window, min_periods=1).sum() / weight.where(weight > least)).clip(
-        -HIGHEST_INDEX, HIGHEST_INDEX
-    )
+def _ratio(energy: Floats, clear: Floats, window: int, *, least: float) -> Floats:
+    """Return energy over clear-sky energy of the ``window`` steps up to each step; NaN where that is below ``least``."""
+    weight = _trailing_sum(clear, window)
+    ratio = np.divide(_trailing_sum(energy, window), weight, out=np.full(len(clear), np.nan), where=weight > least)
+    return np.asarray(np.clip(ratio, -HIGHEST_INDEX, HIGHEST_INDEX), dtype=float)
+
+
+def _trailing_sum(values: Floats, window: int) -> Floats:
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    first = np.maximum(np.arange(len(values)) + 1 - window, 0)
+    return np.asarray(total[1:] - total[first], dtype=float)
+
+
+def _window_sum(values: Floats, half: int) -> Floats:
+    """Return sums over ``half`` steps on either side."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    at = np.arange(len(values))
+    return np.asarray(total[np.minimum(at + half + 1, len(values))] - total[np.maximum(at - half, 0)], dtype=float)
+
+
+def _rolling_sd(values: Floats, window: int) -> Floats:
+    """Return the standard deviation of up to ``window`` values up to each; NaN for the first."""
+    count = np.minimum(np.arange(len(values)) + 1, window)
+    mean = _trailing_sum(values, window) / count
+    square = _trailing_sum(values**2, window) / count
+    spread = np.sqrt(np.maximum(square - mean**2, 0.0) * count / np.maximum(count - 1, 1))
+    return np.asarray(np.where(count >= 2, spread, np.nan), dtype=float)
+
+
+def _ffilled(values: Floats) -> Floats:
+    last = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), -1))
+    return np.asarray(np.where(last >= 0, values[np.maximum(last, 0)], np.nan), dtype=float)
+
+
+def _taken(values: Floats, position: np.ndarray) -> Floats:
+    """Return values at positions, NaN at negative ones."""
+    if not len(values):
+        return np.full(len(position), np.nan)
+    return np.asarray(np.where(position >= 0, values[np.maximum(position, 0)], np.nan), dtype=float)
 
 
 def _at(values: Floats, position: np.ndarray) -> Floats:

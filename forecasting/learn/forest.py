@@ -19,7 +19,9 @@ from sklearn.ensemble import ExtraTreesRegressor
 
 from forecasting.sun import Floats
 
-Singles = NDArray[np.float32]
+Counts = NDArray[np.uint16]
+FULL = 65535
+"""A cumulative share of 1 in the leaves' tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,27 +46,29 @@ class QuantileForest:
 
     trees: tuple[object, ...]
     """scikit-learn's low-level trees, which find the leaf of a sample."""
-    leaf_cdf: tuple[Singles, ...]
-    """For each tree: cumulative weight at the edges, one row a node."""
+    leaf_row: tuple[NDArray[np.int32], ...]
+    """For each tree: row of a node in the tree's tables."""
+    leaf_cdf: tuple[Counts, ...]
+    """For each tree: cumulative share at the edges in 1/65535, one row a leaf."""
     leaf_mean: tuple[Floats, ...]
-    """For each tree: weighted mean of the target, one value a node."""
+    """For each tree: weighted mean of the target, one value a leaf."""
     edges: Floats
     """Ascending target values."""
 
     def cdf(self, features: Floats) -> Floats:
         """Return the cumulative distribution at ``edges``, one row a sample of ``features``."""
         rows = np.ascontiguousarray(features, dtype=np.float32)
-        total = np.zeros((len(rows), len(self.edges)), dtype=np.float32)
-        for tree, table in zip(self.trees, self.leaf_cdf, strict=True):
-            total += table[tree.apply(rows)]  # type: ignore[attr-defined]
-        return np.asarray(total / len(self.trees), dtype=float)
+        total = np.zeros((len(rows), len(self.edges)), dtype=np.uint32)
+        for tree, row, table in zip(self.trees, self.leaf_row, self.leaf_cdf, strict=True):
+            total += table[row[tree.apply(rows)]]  # type: ignore[attr-defined]
+        return np.asarray(total / (FULL * len(self.trees)), dtype=float)
 
     def mean(self, features: Floats) -> Floats:
         """Return the expected target of each sample."""
         rows = np.ascontiguousarray(features, dtype=np.float32)
         total = np.zeros(len(rows))
-        for tree, means in zip(self.trees, self.leaf_mean, strict=True):
-            total += means[tree.apply(rows)]  # type: ignore[attr-defined]
+        for tree, row, means in zip(self.trees, self.leaf_row, self.leaf_mean, strict=True):
+            total += means[row[tree.apply(rows)]]  # type: ignore[attr-defined]
         expected: Floats = total / len(self.trees)
         return expected
 
@@ -107,16 +111,22 @@ def grow_forest(
     inner = np.quantile(target, (np.arange(settings.edges - 2) + 0.5) / (settings.edges - 2))
     edges = np.unique(np.concatenate([[target.min() - 1e-9], inner, [target.max()]]))
     bins = np.searchsorted(edges, target, side="left")
-    trees, tables, means = [], [], []
+    trees, leaf_rows, tables, means = [], [], [], []
     for estimator in model.estimators_:
         tree = estimator.tree_
-        leaf = tree.apply(rows)
-        count = tree.node_count
-        mass = np.bincount(leaf * len(edges) + bins, weights=weight, minlength=count * len(edges))
-        table = mass.reshape(count, len(edges))
-        total = table.sum(axis=1, keepdims=True)
-        cumulative = np.cumsum(table, axis=1) / np.maximum(total, 1e-300)
-        tables.append(cumulative.astype(np.float32))
+        leaves, place = np.unique(tree.apply(rows), return_inverse=True)
+        mass = np.bincount(place * len(edges) + bins, weights=weight, minlength=len(leaves) * len(edges))
+        table = np.cumsum(mass.reshape(len(leaves), len(edges)), axis=1)
+        row = np.zeros(tree.node_count, dtype=np.int32)
+        row[leaves] = np.arange(len(leaves))
         trees.append(tree)
-        means.append(np.asarray(tree.value[:, 0, 0], dtype=float))
-    return QuantileForest(trees=tuple(trees), leaf_cdf=tuple(tables), leaf_mean=tuple(means), edges=edges)
+        leaf_rows.append(row)
+        tables.append(np.round(table / np.maximum(table[:, -1:], 1e-300) * FULL).astype(np.uint16))
+        means.append(np.asarray(tree.value[leaves, 0, 0], dtype=float))
+    return QuantileForest(
+        trees=tuple(trees),
+        leaf_row=tuple(leaf_rows),
+        leaf_cdf=tuple(tables),
+        leaf_mean=tuple(means),
+        edges=edges,
+    )
