@@ -22,11 +22,14 @@ from optimizer.rules.roll import rules_plan, safe_state_plan
 LOG = logging.getLogger(__name__)
 
 
-def answer(problem: Problem, *, policy: str = "planner") -> Plan:
-    """Return a plan for any problem, on the best rung of the ladder that holds."""
+def answer(problem: Problem, *, policy: str = "planner", exact: bool = False) -> Plan:
+    """Return a plan for any problem, on the best rung of the ladder that holds.
+
+    ``exact`` prices genset starts by solving again.
+    """
     from optimizer.planner import plan as planned
 
-    return climb(problem, lambda mended: planned(mended, policy=policy), policy=policy)
+    return climb(problem, lambda mended: planned(mended, policy=policy, exact=exact), policy=policy)
 
 
 def climb(problem: Problem, first: Callable[[Problem], Plan], *, policy: str) -> Plan:

@@ -48,7 +48,8 @@ def _runs(problem: Problem, plan: Plan, job: JobProblem, planned: JobPlan, taken
     if first <= could:
         profit = job.value_usd * planned.done_frac - paid
         code = "SUN_SURPLUS" if mean <= SURPLUS_USD_PER_KWH else "PLAN"
-        text = f"starts as soon as it may: worth ${job.value_usd * planned.done_frac:.2f}, its energy costs ${paid:.2f} ({energy_text})"
+        worth = job.value_usd * planned.done_frac
+        text = f"starts as soon as it may: worth ${worth:.2f}, its energy costs ${paid:.2f} ({energy_text})"
         return Decision(
             what=f"job {job.name} starts {when}", reason_code=code, text=text, cost_of_alternative_usd=profit
         )
@@ -106,7 +107,8 @@ def _left_out(problem: Problem, plan: Plan, job: JobProblem, taken: dict[str, li
     kwh *= cooling_factor(problem, open_steps[0]) if open_steps else 1.0
     extra = kwh * price - job.value_usd
     if extra > 0.0:
-        text = f"its energy would cost ${kwh * price:.2f} at the cheapest hour's ${price:.3f}/kWh; it is worth ${job.value_usd:.2f}"
+        cost = f"its energy would cost ${kwh * price:.2f} at the cheapest hour's ${price:.3f}/kWh"
+        text = f"{cost}; it is worth ${job.value_usd:.2f}"
         return Decision(what=what, reason_code="NOT_WORTH", text=text, cost_of_alternative_usd=extra)
     full = all(problem_pool_full(problem, taken, pool.name, step) for step in open_steps)
     code = "GPUS_FULL" if full else "PLAN"

@@ -35,7 +35,12 @@ def force_job_now(problem: Problem, name: str) -> Problem:
     """
     job = _named(problem.jobs, name)
     forced = job.model_copy(
-        update={"running": True, "preemptible": False, "release_utc": min(job.release_utc, problem.start_utc)}
+        update={
+            "running": True,
+            "preemptible": False,
+            "gpus_min": job.gpus_max,
+            "release_utc": min(job.release_utc, problem.start_utc),
+        }
     )
     return _with_jobs(problem, forced)
 

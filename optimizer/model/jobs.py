@@ -9,6 +9,9 @@
 Without the split a job of few GPUs could do at the lowest limit what it can only do at a high one (bound 0.1 to 0.2 % too
 loose and plans that need more power than they had); with a split at every level the bound moves by less than 0.01 % more.
 
+    (25b) sum_p Y1[j,p,b] + stall >= s1 gpus h             a running job that may not be interrupted goes on: every slot from
+          now until its work could be done at full speed, on gpus_min GPUs (or one); ``stall`` has a prohibitive price
+
 A share of a job's work is worth its share of the value less lateness in its slot; an all-or-nothing job (hard, deadline
 inside the horizon) is worth its value when whole.
 """
@@ -24,6 +27,9 @@ from optimizer.workload import all_or_nothing, worth_per_share
 
 CONTINUE_H = 1.0
 """Time within which going on counts."""
+
+
+STALL_USD_PER_GPU_H = 300.0
 
 
 def add_jobs(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> None:
@@ -89,8 +95,29 @@ def _add_job(
         done = matrix.columns((1,), upper=1.0, cost=-job.value_usd, integer=True)
         columns.done[number] = done[0]
         matrix.put(row, done, -job.work_gpu_h)
+    if job.running and not job.preemptible:
+        _go_on(matrix, layout, columns, number, places, indexes)
     if len(places) > 1:
         overlap = places[0].overlap_h
         together = matrix.rows((len(overlap),), upper=job.gpus_max * overlap)
         for index in indexes:
             matrix.put(together[None, :], columns.work[index], 1.0)
+
+
+def _go_on(
+    matrix: Matrix, layout: Layout, columns: Columns, number: int, places: list[Place], indexes: list[int]
+) -> None:
+    """Add (25b)."""
+    job = layout.problem.jobs[number]
+    gpus = max(job.gpus_min, min(1.0, job.gpus_max))
+    hours = places[0].overlap_h
+    full = gpus * hours * max(place.speed for place in places)
+    before = np.concatenate([[0.0], np.cumsum(full)[:-1]])
+    share = np.clip((job.work_gpu_h - before) / np.maximum(full, 1e-12), 0.0, 1.0)
+    held = np.flatnonzero(share > 1e-9)
+    low = min(segments(layout, place.group)[0] for place in places)
+    row = matrix.rows((len(held),), lower=low * gpus * hours[held] * share[held])
+    stall = matrix.columns((len(held),), cost=STALL_USD_PER_GPU_H)
+    matrix.put(row, stall, 1.0)
+    for index in indexes:
+        matrix.put(row, columns.work[index][0, held], 1.0)

@@ -36,7 +36,13 @@ class Branch:
 
 
 def tighten(
-    model: Model, session: Session, relaxed: Answer, basis: highspy.HighsBasis, *, target_cost: float, deadline: Deadline
+    model: Model,
+    session: Session,
+    relaxed: Answer,
+    basis: highspy.HighsBasis,
+    *,
+    target_cost: float,
+    deadline: Deadline,
 ) -> float:
     """Return the tightened bound on cost; stops when it reaches ``target_cost`` or the deadline."""
     session.restore(model.rows.tie, basis)

@@ -81,6 +81,8 @@ def close_partial_slots(model: Model, session: Session) -> None:
         slots = np.arange(place.first_slot, place.first_slot + len(place.overlap_h))
         partial = place.overlap_h < layout.slot_hours[slots] - 1e-9
         job = layout.problem.jobs[place.job]
+        if job.running and not job.preemptible:
+            continue
         whole_h = place.overlap_h[~partial].sum()
         if partial.any() and whole_h * job.gpus_max * place.speed >= PARTIAL_ROOM * job.work_gpu_h:
             columns = model.columns.work[index][:, partial]

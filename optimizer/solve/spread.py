@@ -245,7 +245,7 @@ def round_near(model: Model, values: Floats, places: dict[int, int], free: Float
             if 0 <= offset < len(place.overlap_h):
                 owed[job] += float(values[model.columns.work[index][:, offset]].sum())
             pool = layout.groups[place.group].pool
-            done = _whole(layout, job, index, step, min(owed[job], todo[job]), float(left[pool]), runs[job])
+            done = _whole(layout, job, index, step, owed[job], todo[job], float(left[pool]), runs[job])
             done = min(done, todo[job])
             left[pool] -= runs[job].gpus[step]
             owed[job] -= done
@@ -257,11 +257,15 @@ def _first(layout: Layout, job: int, owed: dict[int, float]) -> tuple[object, ..
     return (not (record.running and not record.preemptible), -record.priority, -owed[job], job)
 
 
-def _whole(layout: Layout, job: int, index: int, step: int, share: float, free: float, run: JobRun) -> float:
+def _whole(
+    layout: Layout, job: int, index: int, step: int, owed: float, todo: float, free: float, run: JobRun
+) -> float:
     """Give a job whole GPUs in one interval and return the work it does there."""
     record, hours = layout.problem.jobs[job], float(layout.hours[step])
+    share = min(owed, todo)
     open_h = float(overlap_h(layout, job, np.array([step]))[0])
-    if share <= TINY or open_h < hours - 1e-9:
+    held = record.running and not record.preemptible and todo > TINY
+    if (share <= TINY and not held) or open_h < hours - 1e-9:
         return 0.0
     rungs = layout.groups[layout.places[index].group].rungs
     low = rungs[0].speed * hours
@@ -270,7 +274,7 @@ def _whole(layout: Layout, job: int, index: int, step: int, share: float, free: 
     count = share / low
     if whole:
         count = float(int(count + 1e-6)) if share >= least * low else least if share >= 0.5 * least * low else 0.0
-    count = min(max(count, least) if count > 0.0 else 0.0, record.gpus_max)
+    count = min(max(count, least) if count > 0.0 or held else 0.0, record.gpus_max)
     count = min(count, float(int(free + 1e-6)) if whole else free)
     if count < least - 1e-9:
         return 0.0
