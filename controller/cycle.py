@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from controller.daemon.clock_watch import ClockWatch
 from controller.daemon.deciding import Decided, Ladder, Work
 from controller.daemon.discipline import Discipline
 from controller.daemon.job_book import JobBook
@@ -81,11 +82,15 @@ class Cycle:
         book: JobBook,
         reporter: Reporter,
         senses: Senses,
+        watch: ClockWatch | None = None,
+        without: Sequence[str] = (),
     ) -> None:
+        """Wire the stages; ``without`` names guards that are switched off, for fault studies only."""
         self._site, self._records, self._ladder = site, records, ladder
         self._ledger, self._book, self._reporter = ledger, book, reporter
-        self._senses, self._discipline = senses, Discipline(site)
+        self._senses, self._discipline, self._watch = senses, Discipline(site), watch
         self._memory = GuardMemory()
+        self._without = tuple(without)
         self._before: Setpoints | None = None
         self._waiting: tuple[Future[None], tuple[DecisionEntry, ...]] | None = None
 
@@ -101,23 +106,34 @@ class Cycle:
         for reviewed_id, review in inbox.reviews:
             self._ladder.reviewed(reviewed_id, review)
         decided = self._ladder.decide(snapshot, self._book.left(), work, now)
-        wanted = overridden(decided.setpoints, inbox.overrides, self._site)
-        guarded = apply_guards(snapshot, wanted, self._site, self._memory, jobs=self._book.jobs)
+        wanted = self._live_only(overridden(decided.setpoints, inbox.overrides, self._site))
+        guarded = apply_guards(snapshot, wanted, self._site, self._memory, jobs=self._book.jobs, without=self._without)
         self._memory = guarded.memory
         checked = self._discipline.check(snapshot, self._before, now)
         written, outcomes = self._act(devices, wanted, guarded, decided, now, reachable)
         self._before = written
         plan_id = decided.cause.plan_id
-        lost = self._reporter.alarms.put(
-            "DEVICE_LOST", "devices", bool(self._senses.trouble), self._senses.trouble, now
-        )
         self._records.post(
-            *lost,
+            *self._troubles(now),
             *self._reporter.cycle(
                 snapshot, guarded, written, (*outcomes, *checked), decided.level, plan_id, reachable=reachable
             ),
         )
         return Cycled(snapshot=guarded.snapshot, decided=decided, guarded=guarded, written=written, outcomes=outcomes)
+
+    def _live_only(self, setpoints: Setpoints) -> Setpoints:
+        """Return setpoints without orders to jobs that have ended since they were planned."""
+        jobs = tuple(each for each in setpoints.jobs if each.name in self._book.jobs)
+        return setpoints if len(jobs) == len(setpoints.jobs) else setpoints.model_copy(update={"jobs": jobs})
+
+    def _troubles(self, now: datetime) -> tuple[Entry, ...]:
+        """Return alarms about what is beneath the site: its devices' lines and the host's clock."""
+        alarms, lost = self._reporter.alarms, self._senses.trouble
+        jumped = self._watch.check(now) if self._watch is not None else ""
+        return (
+            *alarms.put("DEVICE_LOST", "devices", bool(lost), lost, now),
+            *alarms.put("CLOCK_JUMP", "clock", bool(jumped), jumped, now),
+        )
 
     def _jobs(self, devices: SiteDevices, snapshot: Snapshot, inbox: Inbox, now: datetime) -> tuple[Entry, ...]:
         """Hand jobs over and follow those that run."""

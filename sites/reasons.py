@@ -27,6 +27,7 @@ REASONS: Final[dict[str, str]] = {
     # guards
     "SOC_LOW": "state of charge is near its hard limit",
     "SOC_RESERVE": "state of charge is below its reserve",
+    "BATTERY_OPEN": "the battery has disconnected itself",
     "BATTERY_COLD": "cells are too cold to charge",
     "INVERTER_OVERLOAD": "the battery inverter is above its rating",
     "SHORTAGE": "power fails to meet the load",
@@ -45,6 +46,7 @@ REASONS: Final[dict[str, str]] = {
     "QUIET_HOURS": "gensets are not started in quiet hours",
     "OUT_OF_BOUNDS": "an order was outside what the site has",
     "PLANNER_LOST": "the planning process failed or did not answer in time",
+    "GPU_LOST": "GPUs do not answer",
     "DEVICE_LOST": "the devices did not answer",
     "SETPOINT_EXTERNAL": "something else changed a setpoint",
     "SETPOINT_STALE": "equipment does not follow its setpoint",

@@ -18,6 +18,7 @@ from datetime import datetime
 from types import FrameType
 
 from controller.cycle import Cycle, Cycled
+from controller.daemon.clock_watch import ClockWatch
 from controller.daemon.clocks import FastClock, LiveClock, SiteClock
 from controller.daemon.console_process import ConsoleProcess
 from controller.daemon.deciding import Ladder, PlanInForce, Work
@@ -112,6 +113,7 @@ class Loop:
             book=self._book,
             reporter=reporter,
             senses=Senses(site, host),
+            watch=ClockWatch(host) if options.speed == 1.0 else None,
         )
         self._work: Work | None = None
         self._twin: SimulatedSite | None = None

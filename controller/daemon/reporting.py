@@ -30,6 +30,8 @@ SEVERITIES: dict[str, Severity] = {
     "SHORTAGE": "critical",
     "INVERTER_OVERLOAD": "critical",
     "GENSET_FAILED": "critical",
+    "BATTERY_OPEN": "critical",
+    "GPU_LOST": "warning",
     "DEVICE_LOST": "critical",
     "SAFE_STATE": "critical",
     "GUARD_FAULT": "critical",

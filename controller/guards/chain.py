@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from controller.guards.balance import guard_balance, guard_battery_open
 from controller.guards.battery_cold import guard_battery_cold
 from controller.guards.emergency import guard_emergency
 from controller.guards.genset_protect import guard_genset_protect
@@ -37,10 +38,12 @@ DT_MAX_S = 300.0
 LOG = logging.getLogger(__name__)
 
 GUARDS: Final[Mapping[str, Guard]] = {
+    "balance": guard_balance,
     "limits": guard_limits,
     "test_run": guard_test_run,
     "reserve": guard_reserve,
     "lost_soc": guard_lost_soc,
+    "battery_open": guard_battery_open,
     "shortage": guard_shortage,
     "soc_low": guard_soc_low,
     "inlet": guard_inlet,

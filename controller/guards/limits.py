@@ -11,7 +11,9 @@ def guard_limits(given: GuardInput) -> Narrowed:
     """Drop orders to what the site does not have, and clip powers and limits to their range."""
     site, setpoints = given.site, given.setpoints
     pools = {pool.name: pool for pool in site.pools}
-    free: dict[str, float] = {pool.name: float(pool.gpus) for pool in site.pools}
+    answering = {reading.name: reading.gpus_ok for reading in given.snapshot.pools}
+    free = {pool.name: float(min(pool.gpus, answering.get(pool.name, pool.gpus))) for pool in site.pools}
+    lost = {pool.name: pool.gpus - free[pool.name] for pool in site.pools if free[pool.name] < pool.gpus}
     dropped: list[str] = []
     services: list[ServiceCommand] = []
     known = {service.name for service in site.services}
@@ -44,4 +46,7 @@ def guard_limits(given: GuardInput) -> Narrowed:
         "pv_limit_kw": None if setpoints.pv_limit_kw is None else max(setpoints.pv_limit_kw, 0.0),
     }
     reasons = tuple(Reason("limits", "OUT_OF_BOUNDS", subject, "the site has no room for it") for subject in dropped)
+    reasons += tuple(
+        Reason("limits", "GPU_LOST", f"pool {name}", f"{count:g} GPUs do not answer") for name, count in lost.items()
+    )
     return Narrowed(setpoints.model_copy(update=update), given.memory, reasons)

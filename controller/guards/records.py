@@ -63,6 +63,8 @@ class GuardMemory:
     """How far the count has moved since the reading last changed."""
     soc_lost_s: float = 0.0
     """How long no reading came."""
+    unbalanced_s: float = 0.0
+    """How long sources and load have not agreed."""
     reserve_run: bool = False
     """Whether a genset runs to bring the battery back above its reserve."""
     soc_low: int = 0
