@@ -1,12 +1,14 @@
 """Commitment of gensets: two small energy models propose, the whole model decides.
 
-Each proposal is a root-node solution of the energy model (families (1)-(17)) with the relaxation's work given and some freedom
+The two are searched side by side, one thread each. Each proposal is a root-node solution of the energy model (families (1)-(17)) with the relaxation's work given and some freedom
 to change it. One lets work be shed at 1.1 and added at 0.9 times the price of energy, which is right where work is tied to
 its time; the other lets work move and be dropped at its worth, which is right where it is not. What ran in the last plan is
 a third proposal. The whole model, relaxed but for the commitment, says which of them is best.
 """
 
 from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -19,8 +21,6 @@ from optimizer.solve.work import batch_kw, free_gpus, modes_kw
 
 COMMIT_NODES = 1
 """Nodes of the commitment search: its root finds the commitment, more nodes only prove what the bound proves better."""
-SECOND_PROPOSAL_SHARE = 0.4
-"""Share of the deadline that has to be left for a second proposal."""
 CUT_BINS = 8
 SUPPORT = 1e-5
 
@@ -32,12 +32,13 @@ def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadlin
         return []
     given_kw, freed_kw = batch_kw(model, relaxed.values)
     load = Load(it_kw=modes_kw(layout, modes) + given_kw, freed_kw=freed_kw)
+    energies = [
+        build_energy(layout, load, _flex(model, relaxed, modes, given_kw, moves)) for moves in (False, True)
+    ]
+    with ThreadPoolExecutor(max_workers=len(energies)) as pool:
+        searched = list(pool.map(lambda energy: _search(model, energy, relaxed, deadline), energies))
     found: list[Floats] = []
-    for moves in (False, True):
-        if found and deadline.left_s() < SECOND_PROPOSAL_SHARE * deadline.seconds:
-            break
-        flex = _flex(model, relaxed, modes, given_kw, moves)
-        proposal = _search(model, build_energy(layout, load, flex), relaxed, deadline)
+    for proposal in searched:
         if proposal is not None and not any(np.array_equal(proposal, other) for other in found):
             found.append(proposal)
     last = last_commitment(model)
@@ -54,7 +55,8 @@ def choose(model: Model, session: Session, proposals: list[Floats], deadline: De
             break
         session.fix(model.columns.on, on)
         cutoff = best[0] if best is not None else float("inf")
-        answer = session.solve(seconds=deadline.left_s(), cutoff=cutoff)
+        seconds = deadline.needed_s() if best is None else deadline.left_s()
+        answer = session.solve(seconds=seconds, cutoff=cutoff)
         if answer.found and answer.cost < cutoff:
             best = (answer.cost, on, answer)
     if best is None:
@@ -99,7 +101,8 @@ def _flex(model: Model, relaxed: Answer, modes: list[Index], given_kw: Floats, m
 def _search(model: Model, energy: Model, relaxed: Answer, deadline: Deadline) -> Floats | None:
     session = Session(energy.program)
     session.quick_heuristics()
-    budget = max(0.05, min(0.3 * deadline.left_s(), deadline.left_s() - 0.3))
+    rest_s = max(0.3, 2.0 * relaxed.seconds)
+    budget = max(0.05, min(0.3 * deadline.left_s(), deadline.left_s() - rest_s))
     target = 0.25 * model.layout.problem.limits.gap_frac * max(1.0, abs(relaxed.cost))
     answer = session.solve(seconds=budget, gap_usd=target, nodes=COMMIT_NODES)
     if not answer.found:

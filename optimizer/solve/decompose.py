@@ -163,7 +163,7 @@ def _whole(model: Model, session: Session, deadline: Deadline) -> Draft:
 
 
 def _decomposed(model: Model, session: Session, deadline: Deadline) -> Draft:
-    relaxed = session.solve(seconds=deadline.left_s())
+    relaxed = session.solve(seconds=deadline.needed_s())
     if not relaxed.found:
         raise NoPlanFoundError(f"the relaxation ended as {relaxed.status} after {relaxed.seconds:.1f} s")
     basis = session.basis()
@@ -172,7 +172,7 @@ def _decomposed(model: Model, session: Session, deadline: Deadline) -> Draft:
     close_partial_slots(model, session)
     on, fixed = choose(model, session, proposals, deadline) if proposals else (np.zeros((0, model.layout.steps)), None)
     if fixed is None:
-        fixed = session.solve(seconds=deadline.left_s())
+        fixed = session.solve(seconds=deadline.needed_s())
     modes, places, values = settle_work(model, session, fixed if fixed.found else relaxed, modes, deadline)
     return Draft(
         modes=modes,

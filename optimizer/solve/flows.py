@@ -75,7 +75,7 @@ def energy_of(layout: Layout, load: Load, on: Floats, deadline: Deadline) -> tup
     session.integers(np.zeros(len(energy.program.cost), dtype=bool))
     if energy.columns.on.size:
         session.fix(energy.columns.on, on)
-    answer = session.solve(seconds=max(0.3, deadline.left_s()))
+    answer = session.solve(seconds=deadline.needed_s())
     if not answer.found and energy.columns.on.size:
         answer = _recommit(energy, session, deadline)
     answer = obey_plant(energy, session, answer, deadline)
@@ -94,4 +94,4 @@ def _recommit(energy: Model, session: Session, deadline: Deadline) -> Answer:
     if not answer.found:
         return answer
     session.fix(columns.on, np.round(answer.values[columns.on]))
-    return session.solve(seconds=max(0.3, deadline.left_s()))
+    return session.solve(seconds=deadline.needed_s())

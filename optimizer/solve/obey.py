@@ -29,7 +29,7 @@ def obey_plant(energy: Model, session: Session, answer: Answer, deadline: Deadli
     for _ in range(ROUNDS):
         if not answer.found or not _mend(energy, session, answer, battery):
             return answer
-        answer = session.solve(seconds=max(0.3, deadline.left_s()))
+        answer = session.solve(seconds=deadline.needed_s())
     return answer
 
 

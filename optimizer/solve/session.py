@@ -22,8 +22,16 @@ class NoPlanFoundError(RuntimeError):
     """The solver gave no usable point within the deadline."""
 
 
+FLOOR_S = 15.0
+"""Most that a linear program may take without which there is no plan; on a free core it takes a second at most."""
+
+
 class Deadline:
-    """A wall-clock limit shared by all solves of one plan."""
+    """A wall-clock limit shared by all solves of one plan.
+
+    It limits searches. The few linear programs without which there would be no plan at all may run over it on a machine that
+    is busy with other things: a plan some seconds late is better than none.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._start = time.perf_counter()
@@ -36,6 +44,10 @@ class Deadline:
     def left_s(self) -> float:
         """Return seconds left, at least 0."""
         return max(0.0, self.seconds - self.spent_s())
+
+    def needed_s(self) -> float:
+        """Return the time for a solve without which there is no plan: what is left, but not less than ``FLOOR_S``."""
+        return max(self.left_s(), FLOOR_S)
 
 
 @dataclass(frozen=True, kw_only=True)

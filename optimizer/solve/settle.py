@@ -59,7 +59,7 @@ def settle_work(
         for x, share in zip(columns.mode, shares, strict=True):
             session.fix(x, share)
         session.fix(open_jobs, np.zeros(len(open_jobs)))
-        answer = session.solve(seconds=max(0.1, deadline.left_s()))
+        answer = session.solve(seconds=deadline.needed_s())
         if not answer.found:
             raise NoPlanFoundError("no integer plan within the deadline")
     modes = [np.argmax(answer.values[x], axis=0).astype(np.int32) for x in columns.mode]
@@ -84,9 +84,20 @@ def close_partial_slots(model: Model, session: Session) -> None:
         if job.running and not job.preemptible:
             continue
         whole_h = place.overlap_h[~partial].sum()
+        if not layout.split:
+            _slow_down(model, session, index, float(whole_h))
         if partial.any() and whole_h * job.gpus_max * place.speed >= PARTIAL_ROOM * job.work_gpu_h:
             columns = model.columns.work[index][:, partial]
             session.fix(columns, np.zeros(columns.shape))
+
+
+def _slow_down(model: Model, session: Session, index: int, whole_h: float) -> None:
+    """Hold a job with time to spare to the lowest level's speed, so that the power counted for it is what it will draw."""
+    layout, place = model.layout, model.layout.places[index]
+    job, low = layout.problem.jobs[place.job], layout.groups[place.group].rungs[0].speed
+    if whole_h * job.gpus_max * low * place.speed >= PARTIAL_ROOM * job.work_gpu_h:
+        columns = model.columns.work[index]
+        session.bounds(columns, np.zeros(columns.shape), low * job.gpus_max * place.overlap_h[None, :])
 
 
 def _prefer_early(model: Model, session: Session) -> None:
@@ -143,7 +154,7 @@ def fix_near(
             done[0] = np.minimum(hours * low, work)
             done[1:] = work - done[0]
         session.fix(columns.work[index][:, :count], done)
-    answer = session.solve(seconds=max(0.1, deadline.left_s()))
+    answer = session.solve(seconds=deadline.needed_s())
     if answer.found:
         return answer.values
     whole = columns.done[columns.done >= 0]
