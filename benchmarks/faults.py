@@ -22,7 +22,7 @@ from sites.schema.site import Site
 
 OFF = (
     ("emergency", Fault.EMERGENCY),
-    ("genset_protect", Fault.PANEL_MANUAL),
+    ("battery_open", Fault.BMS_OPEN),
     ("limits", Fault.GPU_LOST),
 )
 """A guard, and the fault of a day on which it is missed."""
