@@ -95,7 +95,7 @@ def full_designs(count: int) -> full.Designs:
         batch_kw=same * 60.0,
         cooling_kw=same * 120.0,
         service_scale=same,
-        tank_l=same * 4000.0,
+        tank_l=same * 1e6,
         health_frac=same,
     )
 

@@ -224,6 +224,8 @@ def fresh_memory(designs: Designs, kit: Equipment) -> Floats:
         kernel.HEALTH: designs.health_frac,
         kernel.SERVICE_SCALE: designs.service_scale,
         kernel.TANK_NOW_L: designs.tank_l,
+        kernel.PER_KWH: 1.0 / designs.battery_kwh,
+        kernel.PER_UNIT_KW: 1.0 / np.maximum(designs.genset_kw, 1e-9),
     }
     for offset, values in columns.items():
         padded = np.resize(values, blocks * lanes)

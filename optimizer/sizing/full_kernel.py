@@ -14,8 +14,9 @@ In each step, for each design (functions of the plant and the rules, compiled as
 A genset is committed when the battery could not carry the net load and the reserve for ``ready_h`` hours,
 whatever the length of a step. Gensets are ``count`` equal units; as many run as the missing power needs. In the
 step of a start they carry load for the share that cranking and warm-up leave (average power: the battery
-carries the difference), and a cycle-charging run ends within the step in which it reaches its set point.
-Everything per kWh of battery where the battery is concerned, so that all designs share its parameters.
+carries the difference), and a run begins or ends within the step in which the SoC reaches its start level or,
+cycle charging, its set point. Everything per kWh of battery where the battery is concerned, so that all designs
+share its parameters.
 
 Storage: one flat array holds all columns of a block of designs, ``LANES`` values a column, so that the compiler
 can prove that columns do not overlap and use vector instructions.
@@ -26,7 +27,6 @@ from __future__ import annotations
 import math
 
 import numba
-import numpy as np
 
 from optimizer.rules import deferral
 from optimizer.rules import dispatch as rules
@@ -50,8 +50,10 @@ SERVICE_SCALE = 8 * LANES
 # its state
 SOC, CELL_C, RUNNING, IN_STATE_H, DOWN_H, TANK_NOW_L, BACKLOG_KWH, DONE_KWH = (n * LANES for n in range(9, 17))
 CHARGING, TURN_SOC = 17 * LANES, 18 * LANES
+# reciprocals, so that the steps multiply
+PER_KWH, PER_UNIT_KW = 19 * LANES, 20 * LANES
 # sums
-SUMS_FROM = 19
+SUMS_FROM = 21
 SUM_NAMES = (
     "fuel_l",
     "genset_h",
@@ -153,6 +155,7 @@ def run_block(
 ) -> None:
     """Run one block of ``LANES`` designs through the step table, shape (steps, STEP_ROWS); ``mem`` is changed."""
     cycles = rule.strategy == CYCLE_CHARGING
+    part_steps = params.part_steps > 0.0
     first_share = _start_share(engine, step_h * 3600.0)
     trip_chance = step_h / params.mttf_h
     warm_h = engine.warm_up_s / 3600.0
@@ -176,7 +179,7 @@ def run_block(
         quiet = table[step, T_QUIET]
         walls_kw = table[step, T_WALLS]
         for lane in range(LANES):
-            kwh = mem[BATTERY_KWH + lane]
+            kwh, per_kwh = mem[BATTERY_KWH + lane], mem[PER_KWH + lane]
             state = BatteryState(mem[SOC + lane], mem[HEALTH + lane], mem[CELL_C + lane])
             pv_kw = sun * mem[PV_KW + lane]
             service_kw = service * mem[SERVICE_SCALE + lane]
@@ -187,9 +190,11 @@ def run_block(
             heat_room_kw = mem[COOLING_KW + lane] * capacity + walls_kw - service_kw - house_kw
             fixed_kw = (house_kw + service_kw) * (1.0 + cool)
             late_kwh = max(0.0, due_kwh - mem[DONE_KWH + lane])
+            drift = 0.5 * step_h * (pv_kw - fixed_kw) * per_kwh
+            middle_frac = max(battery.soc_min_frac, min(battery.soc_max_frac, state.soc_frac + drift))
             wanted_work_kw = _work_kw(
                 deferral_rule,
-                state.soc_frac,
+                middle_frac,
                 (pv_kw - fixed_kw) / (1.0 + cool),
                 full_kw,
                 heat_room_kw,
@@ -220,9 +225,14 @@ def run_block(
             safe_net_kw = net_kw + params.reserve_load_frac * load_kw + params.reserve_pv_frac * pv_kw
             ready_kw = min(_discharge_limit_kw(battery, state, params.ready_h), params.inverter_per_kwh) * kwh
             wanted = _genset_wanted(rule, running, state.soc_frac, safe_net_kw, ready_kw)
-            asked = running if _held(running, in_state_h, min_run_h, min_down_h) else wanted
+            drain_kw = max(0.0, min(net_kw, discharge_kw))
+            kept_frac = max(0.0, safe_net_kw) * params.ready_h / battery.discharge_eff_frac * per_kwh
+            level_frac = max(rule.start_soc_frac, battery.soc_min_frac + kept_frac / state.health_frac)
+            low_h = _hours_to_soc(battery, state, drain_kw * per_kwh, level_frac)
+            late = part_steps and not running and not wanted and net_kw > 0.0 and low_h < step_h
+            asked = running if _held(running, in_state_h, min_run_h, min_down_h) else (wanted or late)
             missing_kw = safe_net_kw - min(discharge_kw, ready_kw)
-            units = min(count, max(1.0, math.ceil((missing_kw - 1e-9) / max(unit_kw, 1e-9))))
+            units = min(count, max(1.0, math.ceil((missing_kw - 1e-9) * mem[PER_UNIT_KW + lane])))
             units = count if cycles else units
             tank_l = mem[TANK_NOW_L + lane]
             dry = tank_l < engine.fuel_100_l_per_h * unit_kw * units * step_h
@@ -231,13 +241,13 @@ def run_block(
             on = asked and not refused and not tripped and unit_kw > 0.0
             started = on and not running
             stopped = running and not on
-            share = first_share if started else 1.0
+            share = max(0.0, first_share - (low_h / step_h if late else 0.0)) if started else 1.0
             if cycles:
                 held_h = max(0.0, min_run_h - (0.0 if started else in_state_h))
                 full_kw_left = min(charge_kw, units * unit_kw * derate - net_kw)
-                set_point_h = _hours_to_soc(battery, state, -max(full_kw_left, 0.0) / kwh, rule.stop_soc_frac)
+                set_point_h = _hours_to_soc(battery, state, -max(full_kw_left, 0.0) * per_kwh, rule.stop_soc_frac)
                 enough = safe_net_kw <= ready_kw and state.soc_frac < rule.stop_soc_frac
-                ends = on and enough and max(set_point_h, held_h) < step_h
+                ends = on and enough and not late and max(set_point_h, held_h) < step_h
                 share = min(share, max(set_point_h, held_h) / step_h) if ends else share
             else:
                 ends = False
@@ -256,7 +266,7 @@ def run_block(
             done_kwh = wanted_work_kw * step_h * (1.0 - batch_shed_kw / max(batch_load_kw, 1e-9))
 
             # 7 state and sums
-            after, _, _ = _battery_step(battery, state, flows.battery_kw / kwh, env_c, step_h, heater_kw / kwh)
+            after, _, _ = _battery_step(battery, state, flows.battery_kw * per_kwh, env_c, step_h, heater_kw * per_kwh)
             carried = flows.genset_kw / max(units * unit_kw * share, 1e-9)
             burnt_l = units * unit_kw * _fuel_l_per_h(engine, carried) * share * step_h if on else 0.0
             idle_l = units * unit_kw * engine.fuel_0_l_per_h
@@ -279,7 +289,7 @@ def run_block(
             mem[BACKLOG_KWH + lane] = backlog_kwh - done_kwh
             mem[DONE_KWH + lane] += done_kwh
             mem[S_FUEL + lane] += burnt_l
-            mem[S_GEN_H + lane] += units * step_h * (share if ends else 1.0) if on else 0.0
+            mem[S_GEN_H + lane] += units * step_h * (share if (ends or late) else 1.0) if on else 0.0
             mem[S_GEN_KWH + lane] += flows.genset_kw * step_h
             mem[S_STARTS + lane] += units if started else 0.0
             mem[S_FAILED + lane] += 1.0 if (asked and not running and fails) else 0.0
@@ -302,8 +312,3 @@ def run_block(
             mem[S_HEATER + lane] += heater_kw * step_h
             mem[S_COOLING + lane] += cooling_kw * step_h
             mem[S_NOISE + lane] += quiet * step_h if on else 0.0
-
-
-def empty_block() -> Floats:
-    """Return the memory of one block, all zero."""
-    return np.zeros(COLUMNS * LANES)

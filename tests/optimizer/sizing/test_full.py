@@ -104,7 +104,7 @@ def test_stripped_down_it_is_the_simple_mode() -> None:
         battery=kind.unit(),
         engine=GensetParams(1.0, 0.03, 0.09, 0.15, 0.21, 0.27, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, attempts_max=3.0),
         climate=ClimateParams(1e6, fan_frac=0.0, free_below_c=99.0, inlet_max_c=99.0),
-        shared=FullParams(0.0, 0.0),
+        shared=FullParams(0.0, 0.0, part_steps=0.0),
         soc_initial_frac=kind.soc_initial_frac,
     )
     place = full.Surroundings(
@@ -132,7 +132,7 @@ def test_stripped_down_it_is_the_simple_mode() -> None:
 def test_halving_the_step_changes_fuel_little(wait_h: float) -> None:
     place, made = around(days=365, wait_h=wait_h), designs(16)
     hourly, halved = run(place, made)["fuel_l"], run(place.finer(2), made)["fuel_l"]
-    assert halved.sum() == pytest.approx(hourly.sum(), rel=0.001)
+    assert halved.sum() == pytest.approx(hourly.sum(), rel=0.002)
     large = made.battery_kwh >= 700.0
     assert halved[large] == pytest.approx(hourly[large], rel=0.005)
 
