@@ -102,7 +102,8 @@ def _plant(part: pd.DataFrame, meta: pd.Series) -> Plant:
         step_h=STEP_H,
         clear=scale,
         index=clipped_index(power, scale, usable, floor=0.03 * capacity_kw),
-        longitude_deg=place["longitude_deg"],
+        longitude_deg=longitude_deg,
+        rating=capacity_kw,
     )
     ghi = clear_sky(middle, sun, **place).ghi_w_m2
     predicted = rows["nwp_globalirrad"].to_numpy(dtype=float)
@@ -194,6 +195,7 @@ def _nwp_alone(plant: Plant, group: LeadGroup, first: int, issue: np.ndarray, ta
         clear=plant.series.clear,
         index=np.full(len(plant.series.index), np.nan),
         longitude_deg=plant.series.longitude_deg,
+        rating=plant.series.rating,
     )
     known = np.flatnonzero(np.isfinite(plant.series.index[:first]) & np.isfinite(plant.nwp.index[:first]))
     known = known[:: max(1, len(known) // 6000)]

@@ -39,7 +39,12 @@ def main() -> str:
         clear = rows["ghi_clear_mcclear"].to_numpy()
         index = clipped_index(rows["ghi"].to_numpy(), clear, np.ones(len(rows), dtype=bool), floor=30.0)
         series = SkySeries(
-            start=pd.Timestamp(rows.index[0]), step_h=0.25, clear=clear, index=index, longitude_deg=LONGITUDE[str(name)]
+            start=pd.Timestamp(rows.index[0]),
+            step_h=0.25,
+            clear=clear,
+            index=index,
+            longitude_deg=LONGITUDE[str(name)],
+            rating=1000.0,
         )
         state = state_features(series)[:, STATE_NAMES.index("m1")]
         for number, group in enumerate(GROUPS):

@@ -62,6 +62,7 @@ def stations(path: Path) -> list[Station]:
             clear=clear,
             index=index,
             longitude_deg=LONGITUDE[str(name)],
+            rating=1000.0,
         )
         found.append(Station(name=str(name), ghi=ghi, up=part["sun_up"].to_numpy(dtype=bool), series=series))
     return found

@@ -189,6 +189,7 @@ def half_hourly(plant: Plant) -> tuple[SkySeries, NwpSeries]:
         clear=pairs(plant.series.clear),
         index=pairs(plant.series.index),
         longitude_deg=plant.series.longitude_deg,
+        rating=plant.series.rating,
     )
     return series, NwpSeries(index=pairs(plant.nwp.index), extras=pairs(plant.nwp.extras))
 

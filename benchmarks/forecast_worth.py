@@ -143,7 +143,7 @@ def outlooks(study: Study, rows: pd.DataFrame) -> dict[str, Outlook]:
 
 
 def run(
-    *, station: int, start: datetime, days: float, seconds: float, say: Callable[[str], None]
+    *, station: int, start: datetime, days: float, seconds: float, replan_h: float, say: Callable[[str], None]
 ) -> dict[str, PolicyResult]:
     """Return one result a forecast."""
     site, rows = archive(station)
@@ -156,6 +156,7 @@ def run(
             policy("planner").plan,
             guards=guards_of(site),
             limits=SolveLimits(seconds=seconds, gap_frac=0.01),
+            replan_s=replan_h * 3600.0,
             outlook=outlook,
         )
         results[name] = result_of(study, course)
@@ -175,6 +176,7 @@ def main() -> None:
     parser.add_argument("--start", default="2019-02-04")
     parser.add_argument("--days", type=float, default=7.0)
     parser.add_argument("--seconds", type=float, default=1.0, help="longest solve")
+    parser.add_argument("--replan-hours", type=float, default=1.0, help="hours between plans")
     arguments = parser.parse_args()
     start = datetime.fromisoformat(arguments.start).replace(tzinfo=UTC) - timedelta(hours=8)
     run(
@@ -182,6 +184,7 @@ def main() -> None:
         start=start,
         days=arguments.days,
         seconds=arguments.seconds,
+        replan_h=arguments.replan_hours,
         say=lambda text: print(text, flush=True),
     )
 

@@ -32,7 +32,15 @@ from sites.times import HOUR, TimeGrid
 
 STEP_S = 900
 KEPT_DAYS = 60
-HIGHEST_INDEX = 1.3
+ENHANCEMENT = 1.25
+"""Largest 15-min index before a site has its own: 99.8 % quantile at four SURFRAD stations, 1.19 .. 1.28."""
+LEAST_INDEX = 0.01
+"""By day never zero: the thickest cloud lets some light through. Zero needs a cause, see ``with_outage``."""
+SILENT_INDEX = 0.003
+SILENT_H = 1.0
+SILENT_CLEAR_FRAC = 0.1
+OUTAGE_FADE_H = 24.0
+MOST_OUTAGE = 0.97
 SMALLEST_CLEAR_FRAC = 0.03
 """Samples with less clear-sky power than this share of the AC limit say nothing about the sky."""
 OWN_DAYS = 15.0
@@ -72,8 +80,8 @@ def sky_outlook(
     lengths = np.array(grid.hours)
     lead_h = np.array(grid.offsets_h[:-1]) + lengths / 2 + (grid.start_utc - issued_utc) / HOUR
     series = sky_series(clear, history, issued_utc=issued_utc, days=KEPT_DAYS)
-    high = np.full(len(grid), HIGHEST_INDEX)
     known = np.isfinite(series.index)
+    high = np.full(len(grid), enhancement(series))
     hours = float(known.sum()) * series.step_h
     if hours < 1.0:
         prior = prior_quantiles(float("nan"), lead_h, levels, climate_weights(0.0, 0.0))
@@ -101,13 +109,64 @@ def sky_outlook(
             age_h = min(ages[name] for name in used)
             rung = "blend" if age_h <= STALE_AFTER_H else "stale_nwp"
             words = f"{words}, {' + '.join(sorted(used))}"
+    quantiles = np.clip(np.sort(quantiles, axis=0), LEAST_INDEX, high)
+    silent_h = silent_hours(clear, history, issued_utc=issued_utc)
+    if silent_h > 0.0:
+        quantiles = with_outage(quantiles, levels, np.minimum(np.exp(-lead_h / OUTAGE_FADE_H), MOST_OUTAGE))
+        words = f"{words}; nothing measured for {silent_h:.1f} h of daylight: outage or snow"
     return SkyOutlook(
-        quantiles=np.clip(np.sort(quantiles, axis=0), 0.0, high),
+        quantiles=quantiles,
         high=high,
         rung=rung,  # type: ignore[arg-type]  # one of the ladder's words
         source=words,
         nwp_age_h=age_h,
     )
+
+
+def enhancement(series: SkySeries) -> float:
+    """Return the largest index thought possible: the site's own 99.8 % quantile once it has ten days, within
+    reason."""
+    index = series.index[np.isfinite(series.index)]
+    if len(index) * series.step_h < 100.0:
+        return ENHANCEMENT
+    return float(np.clip(np.quantile(index, 0.998), 1.05, 1.5))
+
+
+def silent_steps(index: Floats) -> Bools:
+    """Return steps in stretches of an hour or more with next to no power in daylight: no cloud does that."""
+    dark = np.isfinite(index) & (index < SILENT_INDEX)
+    edge = np.diff(np.concatenate([[0], dark.astype(int), [0]]))
+    silent = np.zeros(len(index), dtype=bool)
+    for first, last in zip(np.flatnonzero(edge == 1), np.flatnonzero(edge == -1), strict=True):
+        if (last - first) * STEP_S / 3600 >= SILENT_H:
+            silent[first:last] = True
+    return silent
+
+
+def silent_hours(clear: ClearPower, history: History, *, issued_utc: datetime) -> float:
+    """Return the daylight hours up to now in which the plant gave nothing; 0 when the last daylight step gave
+    some."""
+    step_h = STEP_S / 3600
+    end = midnight(issued_utc) + int((issued_utc - midnight(issued_utc)).total_seconds() // STEP_S) * step_h * HOUR
+    steps = round(72 / step_h)
+    start = end - 72 * HOUR
+    power, held = measured_steps(history, start=start, end=end, steps=steps, issued_utc=issued_utc)
+    floor = SILENT_CLEAR_FRAC * clear.model.ac_kw
+    index = clipped_index(power, clear.series_kw(start, STEP_S, steps), ~held, floor=floor)
+    known = index[np.isfinite(index)]
+    given = np.flatnonzero(known >= SILENT_INDEX)
+    trailing = len(known) - (given[-1] + 1 if len(given) else 0)
+    return trailing * step_h if trailing * step_h >= SILENT_H else 0.0
+
+
+def with_outage(quantiles: Floats, levels: Floats, chance: Floats) -> Floats:
+    """Return quantiles of a plant that gives nothing with ``chance`` (one an interval), else as ``quantiles``
+    say."""
+    result = np.zeros_like(quantiles)
+    for column, silent in enumerate(chance):
+        left = np.clip((levels - silent) / (1.0 - silent), 0.0, 1.0)
+        result[:, column] = np.where(levels <= silent, 0.0, np.interp(left, levels, quantiles[:, column]))
+    return result
 
 
 def _early(series: SkySeries, lead_h: Floats, levels: Floats) -> Floats:
@@ -149,12 +208,14 @@ def sky_series(
     power, held = measured_steps(history, start=start, end=end, steps=steps, issued_utc=issued_utc)
     ac_kw = clear.model.ac_kw
     index = clipped_index(power, clear_kw[:steps], ~held, floor=SMALLEST_CLEAR_FRAC * ac_kw)
+    index = np.where(silent_steps(index), np.nan, index)
     return SkySeries(
         start=pd.Timestamp(start),
         step_h=step_h,
         clear=clear_kw,
         index=index,
         longitude_deg=clear.model.longitude_deg,
+        rating=ac_kw,
     )
 
 

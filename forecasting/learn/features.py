@@ -46,6 +46,8 @@ class SkySeries:
     """
     longitude_deg: float
     """East is positive: local solar time."""
+    rating: float
+    """What counts as full clear-sky level, the same for training and forecasts: AC limit [kW] or 1000 W/m2."""
 
     @property
     def steps_a_day(self) -> int:
@@ -80,7 +82,7 @@ def state_features(series: SkySeries) -> Floats:
     clear = np.where(known, series.clear, 0.0)
     energy = np.where(known, index, 0.0) * clear
     per_hour = max(1, round(1 / series.step_h))
-    top = float(np.max(series.clear)) if steps else 0.0
+    top = series.rating
     order = np.cumsum(known) - 1
     recent = index[known]
     columns = [_taken(recent, order - back) for back in range(3)]
@@ -117,13 +119,12 @@ def target_features(series: SkySeries, issue: np.ndarray, target: np.ndarray) ->
     start_h = series.start.hour + series.start.minute / 60
     solar_hour = (start_h + (target + 0.5) * series.step_h + series.longitude_deg / 15.0) % 24.0
     day_of_year = series.start.day_of_year + target * series.step_h / 24.0
-    top = max(float(np.max(series.clear)), 1e-9)
     return np.column_stack(
         [
             same_1d,
             same_2d,
             mean,
-            series.clear[target] / top,
+            series.clear[target] / series.rating,
             solar_hour,
             np.cos(2 * np.pi * day_of_year / 365.25),
             (target - issue + 0.5) * series.step_h,
@@ -135,7 +136,7 @@ def nwp_features(series: SkySeries, nwp: NwpSeries, issue: np.ndarray, target: n
     """Return features of the prediction for each pair, columns as ``NWP_NAMES``."""
     steps = len(series.clear)
     per_hour = max(1, round(1 / series.step_h))
-    lit = series.clear > 0.02 * float(np.max(series.clear))
+    lit = series.clear > 0.02 * series.rating
     predicted = np.where(lit, nwp.index, np.nan)
     given = np.isfinite(predicted)
     weights = np.where(given, series.clear, 0.0)

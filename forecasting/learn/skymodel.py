@@ -135,13 +135,7 @@ def fit_sky_model(
 
 def _cut(lesson: Lesson) -> Lesson:
     series = lesson.series
-    past = SkySeries(
-        start=series.start,
-        step_h=series.step_h,
-        clear=series.clear[: lesson.last],
-        index=series.index[: lesson.last],
-        longitude_deg=series.longitude_deg,
-    )
+    past = replace(series, clear=series.clear[: lesson.last], index=series.index[: lesson.last])
     nwp = None
     if lesson.nwp is not None:
         nwp = NwpSeries(index=lesson.nwp.index[: lesson.last], extras=lesson.nwp.extras[: lesson.last])

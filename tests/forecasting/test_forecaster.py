@@ -200,3 +200,23 @@ def test_temperature_follows_the_thermometer(container: Site, past: History, act
         errors.append(np.mean(np.abs(np.array(made) - truth)))
         plain.append(np.mean(np.abs(known[:now].mean() - np.array(truth))))
     assert np.mean(errors) < 0.75 * np.mean(plain)
+
+
+def test_zero_by_day_has_a_cause(container: Site, past: History) -> None:
+    """A plant that has given nothing for two sunny hours may go on giving nothing; the source says why."""
+    assert past.pv_kw is not None
+    values = np.array(past.pv_kw.values)
+    now = round((NOON - past.pv_kw.start_utc).total_seconds() / 900)
+    values[now - 8 : now] = 0.0
+    silent = replace(past, pv_kw=replace(past.pv_kw, values=tuple(values.tolist())))
+    grid = uniform_grid(NOON, hours=1.0, steps=30)
+    outlook = forecast(container, silent, issued_utc=NOON, grid=grid, demand=False)
+    usual = forecast(container, past, issued_utc=NOON, grid=grid, demand=False)
+    assert "outage or snow" in outlook.source
+    assert "outage" not in usual.source
+    assert max(row[0] for row in outlook.pv_quantiles_kw[:6]) == 0.0
+    assert outlook.pv_quantiles_kw[-1][22] > 0.0
+    # the silent hours are not taken for cloud: once it is over, the rest of the past speaks as before
+    values[now - 1] = values[now - 9]
+    again = replace(past, pv_kw=replace(past.pv_kw, values=tuple(values.tolist())))
+    assert "outage" not in forecast(container, again, issued_utc=NOON, grid=grid, demand=False).source

@@ -49,7 +49,7 @@ def sky(days: int = 50, seed: int = 0) -> tuple[SkySeries, NwpSeries]:
     guess = np.clip(index + generator.normal(size=steps) * 0.08, 0.0, 1.2)
     known = clipped_index(index * clear, clear, np.ones(steps, dtype=bool), floor=3.0)
     start = pd.Timestamp("2025-03-01", tz="UTC")
-    series = SkySeries(start=start, step_h=1.0, clear=clear, index=known, longitude_deg=0.0)
+    series = SkySeries(start=start, step_h=1.0, clear=clear, index=known, longitude_deg=0.0, rating=100.0)
     return series, NwpSeries(index=np.where(clear > 3, guess, np.nan), extras=np.zeros((steps, len(NWP_EXTRAS))))
 
 
@@ -75,7 +75,12 @@ def test_a_changed_future_changes_no_feature(now: int) -> None:
 def test_state_features_by_hand() -> None:
     index = np.array([0.5, 0.7, np.nan, 0.9, 1.0])
     series = SkySeries(
-        start=pd.Timestamp("2025-01-01", tz="UTC"), step_h=1.0, clear=np.full(5, 10.0), index=index, longitude_deg=0.0
+        start=pd.Timestamp("2025-01-01", tz="UTC"),
+        step_h=1.0,
+        clear=np.full(5, 10.0),
+        index=index,
+        longitude_deg=0.0,
+        rating=10.0,
     )
     state = state_features(series)
     assert np.isnan(state[0, 0])
@@ -160,7 +165,12 @@ def test_usual_day_by_hand() -> None:
     index = np.full(15 * 24, np.nan)
     index[12::24] = np.arange(15) / 10
     series = SkySeries(
-        start=pd.Timestamp("2025-01-01", tz="UTC"), step_h=1.0, clear=np.ones(16 * 24), index=index, longitude_deg=0.0
+        start=pd.Timestamp("2025-01-01", tz="UTC"),
+        step_h=1.0,
+        clear=np.ones(16 * 24),
+        index=index,
+        longitude_deg=0.0,
+        rating=1.0,
     )
     issue, target = np.array([15 * 24, 15 * 24]), np.array([15 * 24 + 12, 15 * 24 + 13])
     quantiles = usual_quantiles(series, issue, target, np.array([0.5]))
