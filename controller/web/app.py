@@ -29,6 +29,7 @@ from controller.reports.after import REPORT_PANELS
 from controller.reports.charts.panel import PANELS, Panel
 from controller.reports.charts.patterns import pattern_drawing
 from controller.reports.page import Page, to_html
+from controller.web.api import Api, Problem
 from controller.web.assets import asset_path, assets
 from controller.web.desk import Desk, DeskReader
 from controller.web.forecast_page import forecast_page
@@ -93,6 +94,7 @@ class Console:
         self._templates = templates()
         self._drawn = FigureCache()
         self._days = DayCache()
+        self.api = Api(reader, self._days)
 
     def page(self, request: Request) -> Response:
         """Return the desk, or what is still being prepared."""
@@ -168,27 +170,6 @@ class Console:
             "here": here,
         }
 
-    def now_json(self, request: Request) -> Response:
-        """Return the present as of the last cycle, with open alarms."""
-        desk = self._reader.current()
-        if desk.now is None:
-            raise HTTPException(404, "no cycle has been completed yet")
-        alarms = [alarm.model_dump(mode="json") for alarm in desk.alarms]
-        return JSONResponse({**desk.now.model_dump(mode="json"), "alarms": alarms})
-
-    def plan_json(self, request: Request) -> Response:
-        """Return the plan shown: its head, whether it is followed, and the plan itself."""
-        desk = self._reader.current()
-        if desk.plan is None:
-            raise HTTPException(404, "no plan has been made yet")
-        return JSONResponse(
-            {
-                **desk.plan.head.model_dump(mode="json"),
-                "followed": desk.followed,
-                "plan": desk.plan.plan.model_dump(mode="json"),
-            }
-        )
-
     def health(self, request: Request) -> Response:
         """Return whether the store can be read, and the time of the newest cycle."""
         desk = self._reader.current()
@@ -243,8 +224,8 @@ async def problem(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else "the console failed; its log says why"
     if request.url.path.startswith("/v1/"):
-        body = {"type": "about:blank", "title": detail, "status": status, "instance": request.url.path}
-        return JSONResponse(body, status_code=status, media_type="application/problem+json")
+        body = Problem(type="about:blank", title=detail, status=status, instance=request.url.path)
+        return Response(body.model_dump_json(), status_code=status, media_type="application/problem+json")
     page = templates().get_template("problem.html").render(status=status, detail=detail)
     return HTMLResponse(page, status_code=status)
 
@@ -262,8 +243,8 @@ def make_app(reader: DeskReader, *, allowed_hosts: tuple[str, ...] = LOCAL_HOSTS
         "/history": console.history,
         "/history/{day}/report": console.history_report,
         "/fragments/history/{day}": console.history_fragment,
-        "/v1/now": console.now_json,
-        "/v1/plan": console.plan_json,
+        **{route.path: console.api.view(route) for route in console.api.routes},
+        "/v1/openapi.json": console.api.describe,
         "/healthz": console.health,
         "/static/{name}": console.asset,
     }

@@ -61,11 +61,15 @@ class DayCache:
 
     def page(self, reader: Reader, desk: Desk, day: date, panels: tuple[Panel, ...]) -> Page:
         """Return the page of a day, drawn for ``panels``."""
-        report = self._reports.get(day) or self._gather(reader, desk, day)
+        report = self.report(reader, desk, day)
         if not any(report.happened):
             words = "The store holds no telemetry of this day."
             return Page(title=report.span.title, subtitle=words, facts=(), sections=())
         return period_page(report, desk.site, panels)
+
+    def report(self, reader: Reader, desk: Desk, day: date) -> PeriodReport:
+        """Return what happened on a day."""
+        return self._reports.get(day) or self._gather(reader, desk, day)
 
     def _gather(self, reader: Reader, desk: Desk, day: date) -> PeriodReport:
         report = gather(reader, desk.site, day_span(day, ZoneInfo(desk.site.location.time_zone)))

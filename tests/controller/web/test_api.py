@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from controller.records.views import StoredPlan
+from controller.reports.gather import PeriodReport
 from optimizer.records import Plan
 from tests.controller.web.conftest import Visit
 from tests.controller.web.container_day import container_day
@@ -56,3 +59,27 @@ def test_a_damaged_store_is_not_ready_and_no_crash(visit: Visit, tmp_path: Path)
     client = visit(f"sqlite:///{file}")
     assert client.get("/healthz").json()["store_ready"] is False
     assert client.get("/").status_code == 200
+
+
+def test_jobs_days_and_alarms_have_documents(visit: Visit, measured: tuple[str, StoredPlan]) -> None:
+    client = visit(measured[0])
+    jobs = client.get("/v1/jobs", params={"state": "done"}).json()["jobs"]
+    assert {job["name"] for job in jobs} == {"fine-tuning-0114-2", "satellite-tiles-0115-1"}
+    assert [e["event"] for e in client.get(f"/v1/jobs/{jobs[0]['name']}").json()["events"]] == ["submitted", "done"]
+    day = PeriodReport.model_validate(client.get("/v1/days/2025-01-15").json())
+    assert day.energy.measured_h == pytest.approx(24.0)
+    assert client.get("/v1/alarms").json()["alarms"][0]["code"] == "SENSOR_LOST"
+
+
+def test_the_description_names_every_address_and_answers_match_it(
+    visit: Visit, measured: tuple[str, StoredPlan]
+) -> None:
+    client = visit(measured[0])
+    described = client.get("/v1/openapi.json").json()
+    assert described["openapi"] == "3.1.0"
+    for path, operations in described["paths"].items():
+        address = path.replace("{name}", "fine-tuning-0114-2").replace("{day}", "2025-01-15")
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        content = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        jsonschema.validate(answer.json(), {**content, "components": described["components"]})
