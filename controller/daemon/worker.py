@@ -23,10 +23,7 @@ from controller.daemon.preparing import prepare
 from controller.posing import Previous, pose
 from controller.records.reading import Reader
 from forecasting.forecaster import forecast
-from optimizer.planner import plan
-from optimizer.records import Plan, Problem
-from optimizer.rules.roll import rules_plan
-from optimizer.rules.styles import STYLES
+from optimizer.policies import policy
 from sites.errors import InputError
 from sites.load import find_site, load_site
 from sites.schema.site import Site
@@ -88,7 +85,9 @@ class Worker:
             previous=previous,
             deliveries=request.deliveries,
         )
-        return Planned(id=request.id, forecast=outlook, problem=problem, plan=solved(problem, self._site))
+        return Planned(
+            id=request.id, forecast=outlook, problem=problem, plan=policy(self._site.planning.policy).plan(problem)
+        )
 
     def _say(self, text: str) -> None:
         self._write(Progress(text=text).model_dump_json())
@@ -96,12 +95,6 @@ class Worker:
     def _write(self, line: str) -> None:
         self._out.write(line + "\n")
         self._out.flush()
-
-
-def solved(problem: Problem, site: Site) -> Plan:
-    """Return the plan of the site's policy."""
-    policy = site.planning.policy
-    return rules_plan(problem, style=policy) if policy in STYLES else plan(problem, policy=policy)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
