@@ -68,7 +68,7 @@ def _charge(now: SiteNow) -> str:
 
 
 def _fuel_words(site: Site, now: SiteNow, plan: StoredPlan | None) -> str:
-    if plan is None or site.tank is None:
+    if plan is None or plan.head.id != now.plan_id or site.tank is None:
         return ""
     burnt, hours = planned_fuel_l(plan.plan, plan.problem.gensets), sum(plan.plan.grid.hours)
     left = days_left(now.snapshot.tank_l, site.tank.reserve_l, burnt, hours)

@@ -79,7 +79,9 @@ def _fuel_note(desk: Desk) -> str:
     """Return how long the tank lasts at the plan's use, and the next delivery."""
     tank, now, stored = desk.site.tank, desk.now, desk.plan
     parts = []
-    if tank is not None and now is not None and stored is not None:
+    if not desk.followed:
+        parts.append("no plan in force to say how long it lasts")
+    elif tank is not None and now is not None and stored is not None:
         burnt = planned_fuel_l(stored.plan, stored.problem.gensets)
         hours = sum(stored.plan.grid.hours)
         left = days_left(now.snapshot.tank_l, tank.reserve_l, burnt, hours)

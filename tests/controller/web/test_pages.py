@@ -232,4 +232,5 @@ def test_a_plan_that_is_not_in_force_says_so(visit: Visit, tmp_path: Path) -> No
     engine.dispose()
     page = _page(visit, url)
     assert "Newest plan, not in force" in page.text
+    assert "no plan in force to say how long it lasts" in page.text
     assert "real time, simulated plant" in page.text
