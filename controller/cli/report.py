@@ -129,7 +129,12 @@ def _open(site: str, store: str | None) -> tuple[Site, Reader]:
     described = load_site(site)
     url = store or described.store.url
     if not exists(url):
-        raise InputError.single(source="--store", field="", found=url, mend="name the store that mdc run writes")
+        raise InputError.single(
+            source="--store",
+            field="",
+            found=url,
+            mend="name the store that mdc run writes; mdc db upgrade brings an old one up to date",
+        )
     return described, Reader(url, described.name)
 
 

@@ -22,7 +22,12 @@ def status(site: SiteArgument = "container", store: StoreOption = None, format: 
     described = load_site(site)
     url = store or described.store.url
     if not exists(url):
-        raise InputError.single(source="--store", field="", found=url, mend="name the store that mdc run writes")
+        raise InputError.single(
+            source="--store",
+            field="",
+            found=url,
+            mend="name the store that mdc run writes; mdc db upgrade brings an old one up to date",
+        )
     with Reader(url, described.name) as reader:
         now, alarms = reader.now(), reader.alarms()
         plan = (reader.latest_plan(followed=True) or reader.latest_plan()) if now is not None else None
