@@ -42,7 +42,7 @@ def pareto(rows: pd.DataFrame, winner: pd.Series) -> str:
     sample = cheap.iloc[:: max(1, len(cheap) // 3000)]
     colour = np.where(sample["allowed"], STORE, "#c9c9c9")
     for axes, column, label, scale in (
-        (left, "loss_frac", "energy not served [% of what cannot wait]", 100.0),
+        (left, "loss_frac", "not served [%]", 100.0),
         (right, "fuel_l", "fuel [1000 L a year]", 1e-3),
     ):
         axes.scatter(sample["npc_usd"] / 1e6, sample[column] * scale, s=6, c=colour, linewidths=0)

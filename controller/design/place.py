@@ -29,6 +29,7 @@ from forecasting.weather.record import Weather, typical_order
 from optimizer.sizing.inputs import Floats
 from optimizer.sizing.resample import DAYS, drawn_days, resampled
 from sites.errors import InputError
+from sites.schema.energy import PvArray
 from sites.schema.site import Site
 
 YEAR = 2025
@@ -69,10 +70,19 @@ def site_at(site: Site, place: Place | None, tilt_deg: float | None) -> Site:
         )
         if place.weather is not None:
             changes["weather"] = place.weather
-    if tilt_deg is not None and site.pv is not None:
-        arrays = tuple(array.model_copy(update={"tilt_deg": tilt_deg}) for array in site.pv.arrays)
+    mirrored = place is not None and place.latitude * site.location.latitude < 0.0
+    if site.pv is not None and (tilt_deg is not None or mirrored):
+        arrays = tuple(_turned(array, tilt_deg, mirrored) for array in site.pv.arrays)
         changes["pv"] = site.pv.model_copy(update={"arrays": arrays})
     return site.model_copy(update=changes) if changes else site
+
+
+def _turned(array: PvArray, tilt_deg: float | None, mirrored: bool) -> PvArray:
+    """Return the array at another tilt; beyond the equator what faced south faces north."""
+    azimuth = (180.0 - array.azimuth_deg) % 360.0 if mirrored else array.azimuth_deg
+    return array.model_copy(
+        update={"tilt_deg": array.tilt_deg if tilt_deg is None else tilt_deg, "azimuth_deg": azimuth}
+    )
 
 
 def place_years(

@@ -25,6 +25,8 @@ from sites.schema.site import Site
 from sites.times import HOUR
 
 WINDOW_DAYS = 4
+TICK_S = 300.0
+"""Seconds between setpoints of the closed loop."""
 GROWING = (
     "capacity_kwh",
     "charge_kw",
@@ -153,6 +155,7 @@ def check_with_planner(
             seed=context.seed,
             folder=folder,
             replan_s=replan_h * HOUR.total_seconds(),
+            tick_s=TICK_S,
         )[0]
         part = slice(begin, begin + steps)
         kernel = {name: float(detail.course[name][part].sum()) for name in ("fuel_l", "load_kwh", "unserved_kwh")}

@@ -17,7 +17,7 @@ from controller.design.context import Context
 from controller.design.detail import Detail, look_closely, sizes_text
 from controller.design.planner_check import PlannerCheck
 from controller.design.study import Study
-from controller.design.summary import Chosen, compared, headline, money, place_table, ranked, unit_costs
+from controller.design.summary import Chosen, compared, fleet_saving, headline, money, place_table, ranked, unit_costs
 from controller.design.variant import surroundings
 from optimizer.sizing.lifecycle import CO2_KG_PER_L
 from sites.errors import InputError
@@ -65,7 +65,7 @@ def render(
     return template.render(
         title=study.description or study.name,
         lead=_lead(context, study, rows),
-        headline=headline(chosen),
+        headline=" ".join(filter(None, (headline(chosen), fleet_saving(rows, study)))),
         cards=_cards(context, chosen),
         against="the base case",
         compared={"names": compared_names, "rows": compared_rows},

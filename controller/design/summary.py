@@ -127,11 +127,17 @@ def headline(chosen: Chosen) -> str:
         if same["loss_frac"] > max(1e-5, 2.0 * winner["loss_frac"])
         else ""
     )
-    text = (
-        f"Work that waits for the sun saves {litres:,.0f} L of diesel a year ({_share(litres, same['fuel_l'])}) and "
-        f"{money(usd)} over the project ({_share(usd, same['npc_usd'])}) on the same equipment; the same work as a "
-        f"fixed load burns {same['fuel_l']:,.0f} L{loss}."
-    )
+    if same["fuel_l"] > 0.0:
+        text = (
+            f"Work that waits for the sun saves {litres:,.0f} L of diesel a year ({_share(litres, same['fuel_l'])}) and "
+            f"{money(usd)} over the project ({_share(usd, same['npc_usd'])}) on the same equipment; the same work as a "
+            f"fixed load burns {same['fuel_l']:,.0f} L{loss}."
+        )
+    else:
+        text = (
+            f"Work that waits for the sun makes {sizes_text(winner)} enough; as a fixed load the same work on it loses "
+            f"{same['loss_h']:,.0f} hours of supply a year{loss}."
+        )
     if chosen.best_fixed is not None:
         best = chosen.best_fixed
         saved = best["npc_usd"] - winner["npc_usd"]
@@ -139,6 +145,28 @@ def headline(chosen: Chosen) -> str:
             f" Built best for a fixed load ({sizes_text(best)}) the site costs {money(best['npc_usd'])}: "
             f"{money(saved)} or {_share(saved, best['npc_usd'])} more than the winner."
         )
+    return text
+
+
+def fleet_saving(rows: pd.DataFrame, study: Study) -> str:
+    """Return what waiting saves over all places where both ways hold the limits, in a sentence."""
+    counts = {place.name: place.count for place in study.places}
+    allowed = rows[rows["allowed"]].sort_values("npc_usd")
+    fixed = allowed[allowed["cap_policy"] == "at-once"].groupby("place")["npc_usd"].first()
+    waits = allowed[allowed["cap_policy"] != "at-once"].groupby("place")["npc_usd"].first()
+    both = [name for name in counts if name in fixed.index and name in waits.index]
+    only = [name for name in counts if name not in fixed.index and name in waits.index]
+    if not both:
+        return ""
+    sites = sum(counts[name] for name in both)
+    cheap = sum(float(waits[name]) * counts[name] for name in both)
+    dear = sum(float(fixed[name]) * counts[name] for name in both)
+    text = (
+        f"Over the {sites:,} sites at {len(both)} places where both can be built, waiting work costs {money(cheap)} and a "
+        f"fixed load {money(dear)}: {money(dear - cheap)} or {_share(dear - cheap, dear)} saved."
+    )
+    if only:
+        text += f" At {len(only)} more places only work that waits fits within the limits and the sizes tried."
     return text
 
 
