@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from controller.cli import (
     advise,
@@ -58,10 +58,11 @@ def main() -> None:
         for fault in error.faults:
             sys.stderr.write(f"error: {fault}\n")
         code = 2
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:
+        if message := error.format_message():
+            sys.stderr.write(f"error: {message}\n")
         code = 2
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("stopped\n")
         code = 130
     except Exception as error:

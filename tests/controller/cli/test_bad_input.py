@@ -117,3 +117,21 @@ def test_a_good_file_is_summed_up(mdc: Mdc) -> None:
     code, out, err = mdc("check", "container")
     assert (code, err) == (0, "")
     assert "600 kWp PV, 1200 kWh battery" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), ""),
+        (("forecast",), ""),
+        (("advise", "--nonsense"), "No such option: --nonsense"),
+        (("advise", "hft", "--gpus-max", "0"), "greater than or equal to 1"),
+        (("advise", "hft", "--format", "xml"), "json"),
+        (("no-such-command",), "No such command"),
+    ],
+)
+def test_a_bad_command_line_is_exit_2_and_no_failure(mdc: Mdc, arguments: tuple[str, ...], said: str) -> None:
+    code, _, err = mdc(*arguments)
+    assert code == 2
+    assert said in err
+    assert "failed" not in err
