@@ -19,7 +19,9 @@ import pandas as pd
 from forecasting.clearpower import midnight
 from forecasting.forecaster import LEVELS, clear_power, forecast, nightly_learner
 from forecasting.history import History
+from forecasting.learn.forest import ForestSettings
 from forecasting.learn.learner import SkyLearner
+from forecasting.learn.skymodel import SETTINGS
 from forecasting.nwp import label_offset_min
 from forecasting.records import Forecast
 from forecasting.scoring import Score, forecast_samples, scores
@@ -160,6 +162,7 @@ def backtest(
     regrow_days: int = 7,
     first_days: int = 30,
     progress: Callable[[float], None] = lambda _: None,
+    settings: ForestSettings = SETTINGS,
 ) -> Backtest:
     """Walk the forecaster through a past and score it.
 
@@ -172,6 +175,7 @@ def backtest(
         regrow_days: days between new forests; scores and level corrections are made every night.
         first_days: days of history before the first forecast.
         progress: is told the share that is done.
+        settings: how forests are grown.
 
     Raises:
         InputError: less history than ``first_days`` and two more days.
@@ -190,7 +194,7 @@ def backtest(
     while now < end:
         if (now - begun) >= timedelta(days=night):
             regrow = night % regrow_days == 0
-            learner = nightly_learner(site, history, now_utc=now, learner=learner, regrow=regrow)
+            learner = nightly_learner(site, history, now_utc=now, learner=learner, regrow=regrow, settings=settings)
             night += 1
         grid = backtest_grid(now)
         issued.append(forecast(site, history, issued_utc=now, grid=grid, scenarios=0, learner=learner, demand=False))

@@ -16,13 +16,15 @@ import numpy as np
 from forecasting.clearpower import ClearPower
 from forecasting.demand.outlook import RateSample, forecast_demand
 from forecasting.history import NOTHING, History
+from forecasting.learn.forest import ForestSettings
 from forecasting.learn.learner import SkyLearner, nightly
+from forecasting.learn.skymodel import SETTINGS
 from forecasting.nwp import NwpRun, nwp_series
 from forecasting.outdoor import forecast_outdoor_c
 from forecasting.pv.site import pv_model, usual_states
 from forecasting.records import DemandForecast, Forecast, Scenario
 from forecasting.scenarios import DRAWS, draw_levels, mean_of, quantile_function, reduce_draws, values_at
-from forecasting.sky import SkyOutlook, sky_outlook, sky_series
+from forecasting.sky import SkyOutlook, kept_days, sky_outlook, sky_series
 from forecasting.sun import Floats
 from sites.schema.site import Site
 from sites.series import TimeSeries
@@ -115,6 +117,7 @@ def nightly_learner(
     runs: tuple[NwpRun, ...] = (),
     days: float = 365.0,
     regrow: bool = True,
+    settings: ForestSettings = SETTINGS,
 ) -> SkyLearner:
     """Return the learner after the night that ends at ``now_utc``: scored on the last day, grown from up to
     ``days`` days.
@@ -127,15 +130,16 @@ def nightly_learner(
         runs: past predictions, one a source, holding for each time what had been predicted for it.
         days: length of the past to learn from.
         regrow: whether to grow new forests, or only to score and correct.
+        settings: how forests are grown.
     """
     clear = clear_power(site)
     before = learner or SkyLearner()
     if clear is None:
         return before
-    series = sky_series(clear, history, issued_utc=now_utc, days=days)
+    series = sky_series(clear, history, issued_utc=now_utc, days=kept_days(history, now_utc, days))
     known = tuple(run for run in runs if run.issued_utc <= now_utc)
     predictions = {run.source: nwp_series(run, clear, series) for run in known}
-    return nightly(before, series, last=len(series.index), predictions=predictions, regrow=regrow)
+    return nightly(before, series, last=len(series.index), predictions=predictions, regrow=regrow, settings=settings)
 
 
 @lru_cache(maxsize=16)

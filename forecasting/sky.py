@@ -79,7 +79,8 @@ def sky_outlook(
     """Return the outlook as known at ``issued_utc``; predictions issued later than that are not looked at."""
     lengths = np.array(grid.hours)
     lead_h = np.array(grid.offsets_h[:-1]) + lengths / 2 + (grid.start_utc - issued_utc) / HOUR
-    series = sky_series(clear, history, issued_utc=issued_utc, days=KEPT_DAYS)
+    days = kept_days(history, issued_utc, KEPT_DAYS)
+    series = sky_series(clear, history, issued_utc=issued_utc, days=days)
     known = np.isfinite(series.index)
     high = np.full(len(grid), enhancement(series))
     hours = float(known.sum()) * series.step_h
@@ -92,9 +93,7 @@ def sky_outlook(
     age_h = None
     if learner is not None and learner.model is not None and hours >= 1.0:
         usable = tuple(run for run in runs if run.issued_utc <= issued_utc)
-        longer = sky_series(
-            clear, history, issued_utc=issued_utc, days=KEPT_DAYS, ahead_h=float(lead_h[-1] + lengths[-1])
-        )
+        longer = sky_series(clear, history, issued_utc=issued_utc, days=days, ahead_h=float(lead_h[-1] + lengths[-1]))
         predictions = {run.source: nwp_series(run, clear, longer) for run in usable}
         now = len(longer.index)
         target = np.clip(now + (lead_h / longer.step_h).astype(int), now, len(longer.clear) - 1)
@@ -121,6 +120,14 @@ def sky_outlook(
         source=words,
         nwp_age_h=age_h,
     )
+
+
+def kept_days(history: History, issued_utc: datetime, most: float) -> float:
+    """Return how many whole days of the past to look at: what was measured, at least one day and at most ``most``."""
+    if history.pv_kw is None:
+        return 1.0
+    measured = np.ceil((issued_utc - history.pv_kw.start_utc) / HOUR / 24.0)
+    return float(np.clip(measured, 1.0, most))
 
 
 def enhancement(series: SkySeries) -> float:

@@ -124,7 +124,7 @@ def array_dc_kw(
     cell_c = pvlib.temperature.faiman(lit, temp_air_c, wind_m_s, array.u0_w_m2_k, array.u1_w_m2_k_per_m_s)
     dc = pvlib.pvsystem.pvwatts_dc(lit, cell_c, array.dc_kw, array.gamma_per_c)
     usable: Floats = np.maximum(np.asarray(dc, dtype=float), 0.0)
-    return usable * (1.0 - array.losses_frac) * (1.0 - state.snow_frac)
+    return np.asarray(usable * (1.0 - array.losses_frac) * (1.0 - state.snow_frac), dtype=float)
 
 
 def inverter_ac_kw(inverter: InverterModel, dc_kw: Floats, *, limited: bool) -> Floats:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from forecasting.sun import Floats
+
 Transposition = Literal["perez", "haydavies"]
 
 
@@ -81,9 +83,9 @@ class PvModel:
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayState:
-    """What lies on the modules, beyond what the losses already hold."""
+    """What lies on the modules, beyond what the losses already hold: one number, or one an interval."""
 
-    soiling_frac: float = 0.0
+    soiling_frac: float | Floats = 0.0
     """Share of light lost to dirt."""
-    snow_frac: float = 0.0
+    snow_frac: float | Floats = 0.0
     """Share of the array's strings that snow keeps from working."""

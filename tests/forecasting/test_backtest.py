@@ -12,6 +12,7 @@ import pytest
 from forecasting.backtest import HistoryFile, backtest, read_history
 from forecasting.forecaster import LEVELS, clear_power
 from forecasting.history import History
+from forecasting.learn.forest import ForestSettings
 from forecasting.picture import draw_backtest
 from forecasting.prepare import PreparedPeriod, prepare_period
 from forecasting.scoring import forecast_samples, nwp_state, scores
@@ -19,6 +20,7 @@ from sites.errors import InputError
 from sites.schema.site import Site
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
+SMALL = ForestSettings(trees=6, leaf_samples=20, edges=20)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,9 @@ def test_wrong_zone_and_doubled_times(container: Site, actual: PreparedPeriod, t
 
 
 def test_walks_scores_and_draws(container: Site, actual: PreparedPeriod, tmp_path: Path) -> None:
-    found = backtest(container, History(pv_kw=actual.pv_available_kw), issue_every_h=12.0, first_days=30)
+    found = backtest(
+        container, History(pv_kw=actual.pv_available_kw), issue_every_h=12.0, first_days=30, settings=SMALL
+    )
     overall = found.scores[0]
     assert (overall.leads, overall.season, overall.state) == ("all", "all", "all")
     assert overall.samples == len(found.samples)
@@ -134,7 +138,9 @@ def test_too_short_a_history_is_refused(container: Site, actual: PreparedPeriod)
 
 def test_scores_by_hand(container: Site, actual: PreparedPeriod) -> None:
     """A forecast that says what came has no error; one that is 10 kW high has a bias of 10 kW."""
-    found = backtest(container, History(pv_kw=actual.pv_available_kw), issue_every_h=24.0, first_days=33)
+    found = backtest(
+        container, History(pv_kw=actual.pv_available_kw), issue_every_h=24.0, first_days=33, settings=SMALL
+    )
     made = found.forecasts[0]
     hours = [
         actual.pv_available_kw.mean(made.start_utc + timedelta(hours=i), made.start_utc + timedelta(hours=i + 1))

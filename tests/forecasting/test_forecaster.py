@@ -11,6 +11,7 @@ import pytest
 from forecasting.demand.arrivals import actual_rate_rps
 from forecasting.forecaster import LEVELS, clear_power, forecast, nightly_learner
 from forecasting.history import NOTHING, History
+from forecasting.learn.forest import ForestSettings
 from forecasting.nwp import NwpRun
 from forecasting.prepare import PreparedPeriod, prepare_period
 from sites.load import load_site
@@ -21,6 +22,7 @@ from sites.times import planning_grid, uniform_grid
 START = datetime(2025, 5, 1, tzinfo=UTC)
 NOON = datetime(2025, 6, 10, 16, tzinfo=UTC)
 MIDNIGHT = datetime(2025, 6, 10, 4, tzinfo=UTC)
+SMALL = ForestSettings(trees=6, leaf_samples=20, edges=20)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def test_learner_never_sees_the_future(container: Site, past: History, actual: P
     grid = uniform_grid(MIDNIGHT, hours=1.0, steps=30)
     made = []
     for each, runs in ((past, ()), (other, (later,))):
-        learner = nightly_learner(container, each, now_utc=MIDNIGHT, runs=runs)
+        learner = nightly_learner(container, each, now_utc=MIDNIGHT, runs=runs, settings=SMALL)
         made.append(forecast(container, each, issued_utc=MIDNIGHT, grid=grid, learner=learner, runs=runs, demand=False))
     assert made[0] == made[1]
 
@@ -154,7 +156,7 @@ def test_gaps_are_not_zero(container: Site, past: History) -> None:
 
 def test_rungs_of_the_ladder(container: Site, past: History, actual: PreparedPeriod) -> None:
     run = run_of(actual, MIDNIGHT - timedelta(hours=6))
-    learner = nightly_learner(container, past, now_utc=MIDNIGHT, runs=(run,))
+    learner = nightly_learner(container, past, now_utc=MIDNIGHT, runs=(run,), settings=SMALL)
     grid = uniform_grid(MIDNIGHT, hours=1.0, steps=30)
 
     def made(*runs: NwpRun) -> str:
