@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     SpanOf = Callable[[date, ZoneInfo], Span]
 
 app = typer.Typer(help="Write a report about a plan, a day or a week.", no_args_is_help=True)
-OutOption = Annotated[Path, typer.Option("--out", help="File to write: .html, or .txt for at most 2 kB of text.")]
+OutOption = Annotated[
+    Path, typer.Option("--out", help="File to write: .html; .txt for at most 2 kB of text; .csv or .json for the data.")
+]
 DateOption = Annotated[
     str | None, typer.Option("--date", help="Local day, e.g. 2026-01-15; the last whole one if absent.")
 ]
-SUFFIXES = (".html", ".txt")
+SUFFIXES = (".html", ".txt", ".csv", ".json")
 
 
 @app.command()
@@ -65,6 +67,7 @@ def plan(
 
     Example: [bold]mdc report plan --out plan.html[/bold]
     """
+    from controller.reports.data_files import plan_csv
     from controller.reports.plan_page import plan_page
 
     suffix = _suffix(out)
@@ -76,10 +79,16 @@ def plan(
                 source="store", field="plans", found=plan_id or "no plan", mend="let mdc run make a plan first"
             )
         now = reader.now()
-    _write(plan_page(stored, described, now.at_utc if now else None), out, suffix)
+    if suffix == ".csv":
+        _write(out, plan_csv(stored.plan))
+    elif suffix == ".json":
+        _write(out, stored.plan.model_dump_json())
+    else:
+        _write(out, _formatted(plan_page(stored, described, now.at_utc if now else None), suffix))
 
 
 def _period(out: Path, day: str | None, site: str, store: str | None, span: SpanOf, *, back: timedelta) -> None:
+    from controller.reports.data_files import period_csv
     from controller.reports.gather import gather
     from controller.reports.period_page import period_page
 
@@ -93,7 +102,12 @@ def _period(out: Path, day: str | None, site: str, store: str | None, span: Span
         raise InputError.single(
             source="--date", field="", found=report.span.title, mend="name a day of which the store holds telemetry"
         )
-    _write(period_page(report, described), out, suffix)
+    if suffix == ".csv":
+        _write(out, period_csv(report))
+    elif suffix == ".json":
+        _write(out, report.model_dump_json())
+    else:
+        _write(out, _formatted(period_page(report, described), suffix))
 
 
 def _last(reader: Reader, zone: ZoneInfo, back: timedelta) -> date:
@@ -138,8 +152,12 @@ def _open(site: str, store: str | None) -> tuple[Site, Reader]:
     return described, Reader(url, described.name)
 
 
-def _write(page: Page, out: Path, suffix: str) -> None:
+def _formatted(page: Page, suffix: str) -> str:
     from controller.reports.page import to_html, to_text
 
-    out.write_text(to_html(page) if suffix == ".html" else to_text(page), encoding="utf-8")
+    return to_html(page) if suffix == ".html" else to_text(page)
+
+
+def _write(out: Path, contents: str) -> None:
+    out.write_text(contents, encoding="utf-8")
     say(f"{out}: {out.stat().st_size / 1000:.0f} kB")

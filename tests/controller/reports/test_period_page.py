@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -170,6 +171,30 @@ def test_the_command_writes_a_file(
     out = tmp_path / f"report.{suffix}"
     _cli(*arguments, "--store", measured[0], "--out", str(out))
     assert "container" in out.read_text(encoding="utf-8")
+
+
+def test_the_data_of_a_day_are_its_intervals(measured: tuple[str, StoredPlan], tmp_path: Path) -> None:
+    out = tmp_path / "day.csv"
+    _cli("day", "--date", "2025-01-15", "--store", measured[0], "--out", str(out))
+    with out.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 96
+    assert rows[0]["start_utc"] == "2025-01-15T05:00:00+00:00"
+    planned, happened = (sum(float(row[f"{kind}_it_kw"]) for row in rows) for kind in ("planned", "happened"))
+    assert happened == pytest.approx(planned * MORE_IT, rel=1e-5)
+    out = tmp_path / "day.json"
+    _cli("day", "--date", "2025-01-15", "--store", measured[0], "--out", str(out))
+    assert PeriodReport.model_validate_json(out.read_text()).energy.measured_h == pytest.approx(24.0)
+
+
+def test_the_data_of_a_plan_are_its_intervals(measured: tuple[str, StoredPlan], tmp_path: Path) -> None:
+    out = tmp_path / "plan.csv"
+    _cli("plan", "--store", measured[0], "--out", str(out))
+    with out.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["load_kw"]) for row in rows] == pytest.approx(
+        [each.load_kw for each in measured[1].plan.intervals], abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
