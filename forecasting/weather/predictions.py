@@ -21,6 +21,7 @@ import httpx
 import pandas as pd
 
 from forecasting.nwp import NwpRun
+from forecasting.weather.grib import GribError, read_grib
 from sites.ports import Clock
 from sites.series import TimeSeries
 
@@ -195,6 +196,10 @@ class DropFolder:
     """To tell what is stale."""
     source: str = "folder"
     """Name for files that state none."""
+    latitude_deg: float = 0.0
+    """Place to read out of GRIB files; north is positive."""
+    longitude_deg: float = 0.0
+    """East is positive."""
 
     def fetch(self) -> NwpRun | NwpFault:
         """Return the run with the newest issue time among the files that can be read."""
@@ -202,7 +207,7 @@ class DropFolder:
         grids = sorted([*self.folder.glob("*.grib"), *self.folder.glob("*.grib2")]) if self.folder.is_dir() else []
         if not files and not grids:
             return self._fault("nothing", f"no .csv or .grib file in {self.folder}")
-        found = [self.read(file) for file in files]
+        found = [self.read(file) for file in files] + [self.read_grib(file) for file in grids]
         runs = [run for run in found if isinstance(run, NwpRun)]
         now = self.clock.now_utc()
         current = [run for run in runs if run.issued_utc <= now and run.ghi_w_m2.end_utc > now]
@@ -213,6 +218,13 @@ class DropFolder:
             return self._fault("stale", f"the newest file ends {newest.ghi_w_m2.end_utc.isoformat()}")
         faults = [fault for fault in found if isinstance(fault, NwpFault)]
         return faults[-1] if faults else self._fault("broken", "no file could be read")
+
+    def read_grib(self, file: Path) -> NwpRun | NwpFault:
+        """Return the newest run in a GRIB file."""
+        try:
+            return read_grib(file, latitude_deg=self.latitude_deg, longitude_deg=self.longitude_deg, source=self.source)
+        except GribError as error:
+            return self._fault("broken", str(error))
 
     def read(self, file: Path) -> NwpRun | NwpFault:
         """Return the run in a CSV file."""
