@@ -27,9 +27,10 @@ from optimizer.workload import all_or_nothing, worth_per_share
 
 CONTINUE_H = 1.0
 """Time within which going on counts."""
-
-
+EARLY_SHARE = 1e-4
+"""Share of its value that a job pays to be done now rather than at the end: of equal plans, the one that works early."""
 STALL_USD_PER_GPU_H = 300.0
+"""Price of interrupting a job that may not be interrupted."""
 
 
 def add_jobs(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> None:
@@ -47,6 +48,8 @@ def add_jobs(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> No
         if not all_or_nothing(job, layout.problem):
             worth = np.array([worth_per_share(job, layout.problem, end_h) for end_h in first_end_h[used]])
             cost = -worth * place.speed / job.work_gpu_h
+        start_h = layout.slot_start_h[used]
+        cost = cost + EARLY_SHARE * job.value_usd * place.speed / job.work_gpu_h * start_h / layout.start_h[-1]
         parts = np.array(segments(layout, place.group))
         shape = (len(parts), len(cost))
         y = matrix.columns(shape, upper=job.gpus_max * parts[:, None] * place.overlap_h[None, :], cost=cost)
@@ -56,11 +59,16 @@ def add_jobs(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> No
         _add_job(matrix, layout, columns, number, [layout.places[i] for i in indexes], indexes)
 
 
+def early_usd(layout: Layout) -> float:
+    """Return the most that the preference for early work adds to any plan's cost: what a bound has to give back."""
+    return EARLY_SHARE * sum(job.value_usd for job in layout.problem.jobs)
+
+
 def segments(layout: Layout, group: int) -> tuple[float, ...]:
     """Return the parts of full speed that (23) counts apart: up to the lowest level's, and the rest."""
     low = layout.groups[group].rungs[0].speed
     high = layout.groups[group].rungs[-1].speed
-    return (low, high - low) if high > low else (low,)
+    return (low, high - low) if layout.split and high > low else (high,)
 
 
 def _capacity(matrix: Matrix, layout: Layout, columns: Columns, number: int) -> Index:
@@ -68,7 +76,7 @@ def _capacity(matrix: Matrix, layout: Layout, columns: Columns, number: int) -> 
     speed = np.array([rung.speed for rung in layout.groups[number].rungs])
     parts = segments(layout, number)
     rows = matrix.rows((len(parts), len(layout.slot_hours)), upper=0.0)
-    given = np.array([np.full_like(speed, parts[0]), speed - parts[0]])[: len(parts)]
+    given = np.array([np.minimum(speed, parts[0]), speed - parts[0]])[: len(parts)]
     matrix.put(
         rows[:, layout.slot][:, None, :],
         columns.batch[number][None, :, :],
@@ -115,7 +123,7 @@ def _go_on(
     before = np.concatenate([[0.0], np.cumsum(full)[:-1]])
     share = np.clip((job.work_gpu_h - before) / np.maximum(full, 1e-12), 0.0, 1.0)
     held = np.flatnonzero(share > 1e-9)
-    low = min(segments(layout, place.group)[0] for place in places)
+    low = min(layout.groups[place.group].rungs[0].speed for place in places)
     row = matrix.rows((len(held),), lower=low * gpus * hours[held] * share[held])
     stall = matrix.columns((len(held),), cost=STALL_USD_PER_GPU_H)
     matrix.put(row, stall, 1.0)

@@ -18,6 +18,8 @@ from sites.compute.records import PowerProfile, ServingMode
 
 NEAR_H = 2.0
 """Hours whose intervals are planned one by one, with whole GPUs."""
+SPLIT_JOBS = 400
+"""Jobs up to which work is split by speed: with more jobs each counts for less (0.03 % of the bound) and time for more."""
 HARD_USD_PER_KWH = 1000.0
 """Price of giving up what may not be given up; a plan that pays it is infeasible as posed."""
 
@@ -68,6 +70,8 @@ class Layout:
     groups: tuple[Group, ...]
     places: tuple[Place, ...]
     menus: tuple[tuple[ServingMode, ...], ...]
+    split: bool
+    """Whether work is counted apart at the lowest level's speed and beyond it."""
 
     @property
     def steps(self) -> int:
@@ -109,6 +113,7 @@ def layout_of(problem: Problem, *, near_h: float = NEAR_H) -> Layout:
         groups=groups,
         places=places,
         menus=tuple(menu(service) for service in problem.services),
+        split=len(problem.jobs) <= SPLIT_JOBS,
     )
 
 

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from optimizer.model.build import Model
+from optimizer.model.coarse import Coarse, coarse_of
 from optimizer.model.energy import Flex, Load, build_energy
 from optimizer.model.matrix import Floats, Index
 from optimizer.model.pools import group_kw
@@ -31,16 +32,18 @@ def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadlin
     if not columns.on.size:
         return []
     given_kw, freed_kw = batch_kw(model, relaxed.values)
-    load = Load(it_kw=modes_kw(layout, modes) + given_kw, freed_kw=freed_kw)
+    coarse = coarse_of(layout)
+    load = Load(it_kw=coarse.mean(modes_kw(layout, modes) + given_kw), freed_kw=coarse.mean(freed_kw))
     energies = [
-        build_energy(layout, load, _flex(model, relaxed, modes, given_kw, moves)) for moves in (False, True)
+        build_energy(coarse.layout, load, _flex(model, coarse, relaxed, modes, given_kw, moves))
+        for moves in (False, True)
     ]
     with ThreadPoolExecutor(max_workers=len(energies)) as pool:
         searched = list(pool.map(lambda energy: _search(model, energy, relaxed, deadline), energies))
     found: list[Floats] = []
     for proposal in searched:
-        if proposal is not None and not any(np.array_equal(proposal, other) for other in found):
-            found.append(proposal)
+        if proposal is not None and not any(np.array_equal(coarse.spread(proposal), other) for other in found):
+            found.append(coarse.spread(proposal))
     last = last_commitment(model)
     if last is not None and not any(np.array_equal(last, other) for other in found):
         found.append(last)
@@ -76,7 +79,7 @@ def last_commitment(model: Model) -> Floats | None:
     return np.asarray(np.minimum(on, model.program.upper[columns.on]))
 
 
-def _flex(model: Model, relaxed: Answer, modes: list[Index], given_kw: Floats, moves: bool) -> Flex:
+def _flex(model: Model, coarse: Coarse, relaxed: Answer, modes: list[Index], given_kw: Floats, moves: bool) -> Flex:
     layout, columns = model.layout, model.columns
     price = relaxed.row_duals[model.rows.balance].sum(axis=0) / layout.hours
     room_kw = np.zeros(layout.steps)
@@ -89,9 +92,9 @@ def _flex(model: Model, relaxed: Answer, modes: list[Index], given_kw: Floats, m
         room_kw += spare[place] * max(each, default=0.0)
     cut_kwh, cut_usd = cut_bins(model, relaxed.values, price) if moves else (np.zeros(0), np.zeros(0))
     return Flex(
-        less_kw=layout.cooling * given_kw,
-        more_kw=layout.cooling * room_kw,
-        price_usd_per_kwh=price,
+        less_kw=coarse.mean(layout.cooling * given_kw),
+        more_kw=coarse.mean(layout.cooling * room_kw),
+        price_usd_per_kwh=coarse.mean(price),
         cut_kwh=cut_kwh,
         cut_usd_per_kwh=cut_usd,
         hourly_after_h=2.0,

@@ -20,6 +20,7 @@ import numpy as np
 
 from optimizer.model.build import Model, build
 from optimizer.model.energy import Load
+from optimizer.model.jobs import early_usd
 from optimizer.model.layout import Layout, layout_of
 from optimizer.model.matrix import Floats, Index
 from optimizer.records import Problem
@@ -123,10 +124,10 @@ def tightened_usd(solved: Solved, *, target_usd: float) -> float:
         solved.session,
         solved.relaxed,
         solved.basis,
-        target_cost=-target_usd,
+        target_cost=early_usd(solved.layout) - target_usd,
         deadline=solved.deadline,
     )
-    return min(solved.bound_usd, -cost)
+    return min(solved.bound_usd, early_usd(solved.layout) - cost)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +160,9 @@ def _whole(model: Model, session: Session, deadline: Deadline) -> Draft:
         session.fix(x, share)
     whole = columns.done[columns.done >= 0]
     session.fix(whole, np.round(answer.values[whole]))
-    return Draft(modes=modes, on=on, places=places, values=answer.values, bound_usd=-answer.bound)
+    return Draft(
+        modes=modes, on=on, places=places, values=answer.values, bound_usd=early_usd(model.layout) - answer.bound
+    )
 
 
 def _decomposed(model: Model, session: Session, deadline: Deadline) -> Draft:
@@ -179,7 +182,7 @@ def _decomposed(model: Model, session: Session, deadline: Deadline) -> Draft:
         on=on,
         places=places,
         values=values,
-        bound_usd=-relaxed.bound,
+        bound_usd=early_usd(model.layout) - relaxed.bound,
         relaxed=relaxed,
         basis=basis,
     )

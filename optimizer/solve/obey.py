@@ -15,6 +15,8 @@ from optimizer.records import BatteryProblem
 from optimizer.solve.session import Answer, Deadline, Session
 from sites.plant import battery as plant
 
+HELD_USD_PER_KWH = 1e4
+"""Price of standing under the lower limit at the end of an interval in which the plant would not have gone there."""
 ROUNDS = 40
 TOLERANCE_KW = 2e-4
 SLACK_KWH = 1e-6
@@ -60,11 +62,12 @@ def _mend(energy: Model, session: Session, answer: Answer, battery: BatteryProbl
 def _hold_lift(
     energy: Model, session: Session, battery: BatteryProblem, scenario: int, step: int, stored_kwh: float
 ) -> None:
-    """Take away the room under the lower limit that an interval does not need at its start."""
+    """Take away the room under the lower limit that an interval does not need at its start, and price it at its end."""
     if energy.columns.lift.size:
         under_kwh = max(0.0, battery.soc_min_frac * battery.capacity_kwh - stored_kwh)
-        column = energy.columns.lift[scenario, step : step + 1]
-        session.bounds(column, np.zeros(1), np.array([under_kwh + SLACK_KWH]))
+        lift = energy.columns.lift[scenario]
+        session.bounds(lift[step : step + 1], np.zeros(1), np.array([under_kwh + SLACK_KWH]))
+        session.costs(lift[step + 1 : step + 2], np.array([HELD_USD_PER_KWH]))
 
 
 def _mend_standby(energy: Model, session: Session, answer: Answer, battery: BatteryProblem) -> bool:

@@ -100,7 +100,6 @@ class Session:
     def restore(self, rows: Index, basis: highspy.HighsBasis) -> None:
         """Return to the program as it was loaded, as a relaxation with ``rows`` free, at an earlier basis."""
         self.bounds(self._all, self.program.lower, self.program.upper)
-        self.costs(self._all, self.program.cost)
         self.rows(rows, -np.inf, np.inf)
         self.integers(np.zeros(len(self._all), dtype=bool))
         self._highs.setBasis(basis)

@@ -15,8 +15,6 @@ from optimizer.solve.work import free_gpus
 SUPPORT = 1e-5
 """Share of a mode in a relaxation from which on it counts."""
 MODE_NODES = 30
-EARLY_SHARE = 1e-4
-"""Share of its value that a job would pay to be done now rather than at the end of the horizon."""
 PARTIAL_ROOM = 1.25
 """A job does without partly open slots when the others hold this many times its work."""
 
@@ -76,7 +74,6 @@ def close_partial_slots(model: Model, session: Session) -> None:
     """
     layout = model.layout
     session.rows(model.rows.tie, 0.0, 0.0)
-    _prefer_early(model, session)
     for index, place in enumerate(layout.places):
         slots = np.arange(place.first_slot, place.first_slot + len(place.overlap_h))
         partial = place.overlap_h < layout.slot_hours[slots] - 1e-9
@@ -98,16 +95,6 @@ def _slow_down(model: Model, session: Session, index: int, whole_h: float) -> No
     if whole_h * job.gpus_max * low * place.speed >= PARTIAL_ROOM * job.work_gpu_h:
         columns = model.columns.work[index]
         session.bounds(columns, np.zeros(columns.shape), low * job.gpus_max * place.overlap_h[None, :])
-
-
-def _prefer_early(model: Model, session: Session) -> None:
-    """Let work that could be done at the same cost early or late be done early."""
-    layout = model.layout
-    for index, place in enumerate(layout.places):
-        job, columns = layout.problem.jobs[place.job], model.columns.work[index]
-        start_h = layout.slot_start_h[place.first_slot : place.first_slot + len(place.overlap_h)]
-        later = EARLY_SHARE * job.value_usd / job.work_gpu_h * start_h / layout.start_h[-1]
-        session.costs(columns, model.program.cost[columns] + later[None, :])
 
 
 def one_pool_each(model: Model, session: Session, places: dict[int, int]) -> None:

@@ -18,10 +18,14 @@ import numpy.typing as npt
 
 from optimizer.model.build import Model
 from optimizer.model.layout import NEAR_H, Layout
-from optimizer.model.matrix import Floats
+from optimizer.model.matrix import Floats, Index
 from optimizer.workload import Rung, window_h
 
 TINY = 1e-7
+START_SHARE = 0.5
+"""A job that waits is started for an hour when it is owed this share of what its fewest GPUs do in it."""
+KEEP_SHARE = 0.1
+"""Likewise for a job that runs: stopping it has a price that the plan does not see."""
 
 
 @dataclass(kw_only=True)
@@ -41,13 +45,16 @@ class JobRun:
 
 
 def speed_to_limit(rungs: tuple[Rung, ...], speed: float) -> tuple[float, float]:
-    """Return (limit [W], speed) of the lowest setting that reaches a speed, clipped to the rungs."""
+    """Return (limit [W], speed) of the lowest whole-watt setting that reaches a speed, clipped to the rungs."""
     if speed <= rungs[0].speed:
         return rungs[0].limit_w, rungs[0].speed
     for low, high in pairwise(rungs):
         if speed <= high.speed:
             share = (speed - low.speed) / (high.speed - low.speed)
-            return low.limit_w + share * (high.limit_w - low.limit_w), speed
+            wanted_w = low.limit_w + share * (high.limit_w - low.limit_w)
+            limit_w = min(float(np.ceil(wanted_w - 1e-6)), high.limit_w)
+            share = (limit_w - low.limit_w) / (high.limit_w - low.limit_w)
+            return limit_w, low.speed + share * (high.speed - low.speed)
     return rungs[-1].limit_w, rungs[-1].speed
 
 
@@ -233,39 +240,52 @@ def empty_runs(layout: Layout, places: dict[int, int]) -> dict[int, JobRun]:
 
 
 def round_near(model: Model, values: Floats, places: dict[int, int], free: Floats, runs: dict[int, JobRun]) -> None:
-    """Fill the near intervals of ``runs`` with whole GPUs; ``free`` (pools x T) is what modes leave."""
+    """Fill the near intervals of ``runs`` with whole GPUs, alike within an hour; ``free`` (pools x T) is what modes leave."""
     layout = model.layout
     owed = dict.fromkeys(places, 0.0)
     todo = {job: layout.problem.jobs[job].work_gpu_h / layout.places[index].speed for job, index in places.items()}
-    for step in range(near_steps(layout)):
-        left = free[:, step].copy()
+    near = near_steps(layout)
+    hour_of = np.floor(layout.start_h[:near] + 1e-9).astype(int)
+    for hour in np.unique(hour_of):
+        steps = np.flatnonzero(hour_of == hour)
+        left = free[:, steps].copy()
+        for job, index in places.items():
+            owed[job] += _work_in(model, values, index, steps)
         for job, index in sorted(places.items(), key=lambda item: _first(layout, item[0], owed)):
-            place = layout.places[index]
-            offset = int(layout.slot[step]) - place.first_slot
-            if 0 <= offset < len(place.overlap_h):
-                owed[job] += float(values[model.columns.work[index][:, offset]].sum())
-            pool = layout.groups[place.group].pool
-            done = _whole(layout, job, index, step, owed[job], todo[job], float(left[pool]), runs[job])
-            done = min(done, todo[job])
-            left[pool] -= runs[job].gpus[step]
-            owed[job] -= done
+            open_h = overlap_h(layout, job, steps)
+            inside = np.flatnonzero(open_h >= layout.hours[steps] - 1e-9)
+            if not len(inside):
+                continue
+            pool = layout.groups[layout.places[index].group].pool
+            spare = float(left[pool, inside].min())
+            done = _whole(layout, job, index, steps[inside], owed[job], todo[job], spare, runs[job])
+            left[pool, inside] -= runs[job].gpus[steps[inside]]
+            owed[job] -= min(done, todo[job])
             todo[job] = max(0.0, todo[job] - done)
+
+
+def _work_in(model: Model, values: Floats, index: int, steps: Index) -> float:
+    """Return the work that a place does in near intervals, whose slots are the intervals themselves."""
+    place = model.layout.places[index]
+    offsets = model.layout.slot[steps] - place.first_slot
+    offsets = offsets[(offsets >= 0) & (offsets < len(place.overlap_h))]
+    return float(values[model.columns.work[index][:, offsets]].sum())
 
 
 def _first(layout: Layout, job: int, owed: dict[int, float]) -> tuple[object, ...]:
     record = layout.problem.jobs[job]
-    return (not (record.running and not record.preemptible), -record.priority, -owed[job], job)
+    held = record.running and not record.preemptible
+    return (not held, -record.priority, not record.running, -owed[job], job)
 
 
 def _whole(
-    layout: Layout, job: int, index: int, step: int, owed: float, todo: float, free: float, run: JobRun
+    layout: Layout, job: int, index: int, steps: Index, owed: float, todo: float, free: float, run: JobRun
 ) -> float:
-    """Give a job whole GPUs in one interval and return the work it does there."""
-    record, hours = layout.problem.jobs[job], float(layout.hours[step])
+    """Give a job whole GPUs, the same in all of ``steps``, and return the work it does there."""
+    record, hours = layout.problem.jobs[job], float(layout.hours[steps].sum())
     share = min(owed, todo)
-    open_h = float(overlap_h(layout, job, np.array([step]))[0])
     held = record.running and not record.preemptible and todo > TINY
-    if (share <= TINY and not held) or open_h < hours - 1e-9:
+    if share <= TINY and not held:
         return 0.0
     rungs = layout.groups[layout.places[index].group].rungs
     low = rungs[0].speed * hours
@@ -273,11 +293,12 @@ def _whole(
     whole = record.gpus_max >= 1.0
     count = share / low
     if whole:
-        count = float(int(count + 1e-6)) if share >= least * low else least if share >= 0.5 * least * low else 0.0
+        enough = KEEP_SHARE if record.running else START_SHARE
+        count = float(int(count + 1e-6)) if share >= least * low else least if share >= enough * least * low else 0.0
     count = min(max(count, least) if count > 0.0 or held else 0.0, record.gpus_max)
     count = min(count, float(int(free + 1e-6)) if whole else free)
     if count < least - 1e-9:
         return 0.0
     limit_w, speed = speed_to_limit(rungs, min(1.0, share / (count * hours)))
-    run.gpus[step], run.limit_w[step], run.speed[step] = count, limit_w, speed
+    run.gpus[steps], run.limit_w[steps], run.speed[steps] = count, limit_w, speed
     return count * speed * hours
