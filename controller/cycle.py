@@ -18,7 +18,7 @@ from controller.daemon.clock_watch import ClockWatch
 from controller.daemon.deciding import Decided, Ladder, Work
 from controller.daemon.discipline import Discipline
 from controller.daemon.job_book import JobBook
-from controller.daemon.ledger import Ledger, held_back
+from controller.daemon.ledger import Ledger, held_back, orders_of
 from controller.daemon.overriding import overridden
 from controller.daemon.reporting import Reporter
 from controller.daemon.sensing import Senses
@@ -89,7 +89,7 @@ class Cycle:
         self._site, self._records, self._ladder = site, records, ladder
         self._ledger, self._book, self._reporter = ledger, book, reporter
         self._senses, self._discipline, self._watch = senses, Discipline(site), watch
-        self._memory = GuardMemory()
+        self._memory = self._memory_before = GuardMemory()
         self._without = tuple(without)
         self._before: Setpoints | None = None
         self._waiting: tuple[Future[None], tuple[DecisionEntry, ...]] | None = None
@@ -108,9 +108,9 @@ class Cycle:
         decided = self._ladder.decide(snapshot, self._book.left(), work, now)
         wanted = self._live_only(overridden(decided.setpoints, inbox.overrides, self._site))
         guarded = apply_guards(snapshot, wanted, self._site, self._memory, jobs=self._book.jobs, without=self._without)
-        self._memory = guarded.memory
+        self._memory_before, self._memory = self._memory, guarded.memory
         checked = self._discipline.check(snapshot, self._before, now)
-        written, outcomes = self._act(devices, wanted, guarded, decided, now, reachable)
+        written, outcomes = self._act(devices, snapshot, wanted, guarded, decided, now, reachable)
         self._before = written
         plan_id = decided.cause.plan_id
         self._records.post(
@@ -139,9 +139,28 @@ class Cycle:
         """Hand jobs over and follow those that run."""
         return (*self._book.take(inbox, devices, now), *self._book.follow(snapshot, devices))
 
+    def _split(
+        self, changes: tuple[DecisionEntry, ...], snapshot: Snapshot, allowed: Setpoints
+    ) -> tuple[tuple[DecisionEntry, ...], tuple[DecisionEntry, ...]]:
+        """Return the changes that guards force, which are acted on first, and those that wait to be committed.
+
+        A planned change that guards would force on what stood before is forced: to hold it back would not be safe.
+        """
+        forced = [each for each in changes if each.origin in ("guard", "safe_state")]
+        planned = [each for each in changes if each.origin not in ("guard", "safe_state")]
+        if planned:
+            held = held_back(allowed, self._before, (each.subject for each in planned))
+            narrowed = apply_guards(snapshot, held, self._site, self._memory_before, without=self._without)
+            orders = orders_of(narrowed.setpoints)
+            sure = [each for each in planned if orders.get(each.subject, "") == each.order_text]
+            forced += sure
+            planned = [each for each in planned if each not in sure]
+        return tuple(forced), tuple(planned)
+
     def _act(
         self,
         devices: SiteDevices,
+        snapshot: Snapshot,
         wanted: Setpoints,
         guarded: GuardResult,
         decided: Decided,
@@ -160,8 +179,7 @@ class Cycle:
             reachable=reachable,
             now=now,
         )
-        forced = tuple(each for each in changes if each.origin in ("guard", "safe_state"))
-        planned = tuple(each for each in changes if each.origin not in ("guard", "safe_state"))
+        forced, planned = self._split(changes, snapshot, allowed)
         if forced:
             self._records.act_first(forced)
             self._ledger.issue(forced)

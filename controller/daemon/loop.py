@@ -40,7 +40,6 @@ from controller.records.recorder import Recorder
 from controller.records.resume import Resumed
 from controller.records.site_lock import SiteLock, state_folder
 from controller.records.store import upgrade
-from optimizer.records import FuelDelivery
 from sites.ports import Clock
 from sites.schema.site import Site
 
@@ -118,7 +117,6 @@ class Loop:
         self._work: Work | None = None
         self._twin: SimulatedSite | None = None
         self._devices: SiteDevices = wrap(NoDevices(site, begin))
-        self._deliveries: tuple[FuelDelivery, ...] = ()
         self._resume(resumed)
         arguments = ["--site", options.site_file, "--store", options.url]
         self._planner = PlannerProcess(
@@ -275,7 +273,7 @@ class Loop:
         if not self._prepared or ends_soon:
             self._prepared = self._desk.prepare(now) or self._prepared
         elif self._twin is not None and self._desk.plan(
-            now, result.snapshot, self._book.left(), self._deliveries, news=self._book.news
+            now, result.snapshot, self._book.left(), self._recorder.inbox.deliveries, news=self._book.news
         ):
             self._book.news = False
 

@@ -68,7 +68,6 @@ class MemoryRecords:
         """Note guard decisions: the journal survives whatever happens next."""
         for each in decisions:
             self._decide(each)
-            self.acted.add(each.id)
 
     def post(self, *entries: Entry) -> None:
         """Take entries."""

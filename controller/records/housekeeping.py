@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import Engine, delete, func, select, text
 from sqlalchemy.orm import Session
 
-from controller.records.measured_tables import RollupRow, ServiceTelemetryRow, TelemetryRow
+from controller.records.base import new_id
+from controller.records.measured_tables import NumberingRow, RollupRow, ServiceTelemetryRow, TelemetryRow
 from controller.records.people_tables import ReviewRow
 from controller.records.planning_tables import DecisionRow, ForecastRow, PlanRow, ProblemRow, SetpointRow
 from controller.records.rollups import ROLLUP_STEPS_S, average
@@ -126,6 +127,13 @@ def prune(session: Session, site: str, before_utc: datetime) -> dict[str, int]:
     return gone
 
 
+def renumber(engine: Engine) -> None:
+    """Note that the rows of an SQLite store have been numbered anew: a backfill begins again, and doubles nothing."""
+    with Session(engine) as session:
+        session.merge(NumberingRow(id=1, generation=new_id()))
+        session.commit()
+
+
 def prune_store(url: str, site: str, before_utc: datetime) -> dict[str, int]:
     """Prune one site's records in a store and give the space back; returns the rows deleted by table.
 
@@ -140,6 +148,7 @@ def prune_store(url: str, site: str, before_utc: datetime) -> dict[str, int]:
         if engine.dialect.name == "sqlite":
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("VACUUM"))
+            renumber(engine)
     finally:
         engine.dispose()
     return gone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, String
+from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from controller.records.base import Base, Code, Id, Key
@@ -129,3 +129,25 @@ class DeliveryRow(Base):
     usd_per_l: Mapped[float | None]
     who: Mapped[str]
     recorded_utc: Mapped[datetime]
+
+
+class BackfillRow(Base):
+    """In a fleet's store: how far one table of one site has come. Written in the same transaction as the rows."""
+
+    __tablename__ = "backfill"
+
+    site: Mapped[str] = mapped_column(String(120), primary_key=True)
+    source_table: Mapped[str] = mapped_column(String(60), primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger)
+    """Highest row number of the site's own store that is here."""
+    generation: Mapped[str] = mapped_column(String(40))
+    """Which numbering the position belongs to: pruning a store numbers its rows anew."""
+
+
+class NumberingRow(Base):
+    """In a site's store: the present numbering of its rows, one row."""
+
+    __tablename__ = "numbering"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    generation: Mapped[str] = mapped_column(String(40))

@@ -25,7 +25,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from controller.records.entries import (
-    ActedEntry,
     DecisionEntry,
     Entry,
     NowEntry,
@@ -104,7 +103,6 @@ class Recorder:
             record_site(session, self._site, self._digest, self._clock.now_utc())
             for entry in self._journal.read():
                 write_entry(session, self._site.name, entry)
-                write_entry(session, self._site.name, ActedEntry(ids=(entry.id,), at_utc=entry.at_utc))
             session.commit()
         resumed = read_resumed(self._fast, self._site.name)
         self._inbox = read_inbox(self._fast, self._site.name, resumed.at_utc or self._clock.now_utc())
@@ -145,9 +143,8 @@ class Recorder:
         """Note decisions that are acted on at once in the journal; they reach the store later, in order."""
         for each in decisions:
             self._journal.note(each)
-        acted = tuple(ActedEntry(ids=(each.id,), at_utc=each.at_utc) for each in decisions)
         with self._lock:
-            self._commits.append(_Commit((*decisions, *acted)))
+            self._commits.append(_Commit(tuple(decisions)))
 
     def post(self, *entries: Entry) -> None:
         """Hand over entries that may be written later; never blocks."""
@@ -187,7 +184,7 @@ class Recorder:
     def _run(self) -> None:
         while True:
             stopping = self._stop.is_set()
-            good = self._write_commits() and self._write_rest() and self._read_inbox() and self._keep_house()
+            good = self._write_rest() and self._read_inbox() and self._keep_house()
             if stopping:
                 return
             if good:
@@ -210,6 +207,8 @@ class Recorder:
             facts, detail = tuple(self._facts), tuple(self._detail)
             present = tuple(each for each in (self._twin, self._now) if each is not None)
             self._twin = self._now = None
+        if not self._write_commits():  # what is marked as acted on in `facts` has to be there first
+            return False
         if not (facts or detail or present):
             return True
         if not self._write(self._fast, (*facts, *detail, *present)):

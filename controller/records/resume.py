@@ -8,10 +8,10 @@ from datetime import datetime
 from sqlalchemy import Engine, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from controller.records.measured_tables import AlarmRow, NowRow, TwinRow, WorldRow
+from controller.records.measured_tables import AlarmRow, DeliveryRow, NowRow, TwinRow, WorldRow
 from controller.records.people_tables import JobRow, OverrideRow
 from controller.records.planning_tables import DecisionRow, PlanRow
-from optimizer.records import JobProblem
+from optimizer.records import FuelDelivery, JobProblem
 
 LIVE_STATES = ("queued", "running", "paused")
 """Job states that the loop has to know."""
@@ -60,6 +60,8 @@ class Inbox:
     reviews: tuple[tuple[str, str], ...] = ()
     """(plan id, review state) of plans that were made lately."""
     overrides: tuple[StandingOverride, ...] = ()
+    deliveries: tuple[FuelDelivery, ...] = ()
+    """Diesel that is on its way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +171,14 @@ def read_inbox(engine: Engine, site: str, at_utc: datetime, *, plans: int = 5, c
             jobs=live,
             cancelled=tuple(gone),
             reviews=tuple((plan_id, review) for plan_id, review in reviews),
+            deliveries=tuple(
+                FuelDelivery(at_utc=row.at_utc, litres=row.litres)
+                for row in session.scalars(
+                    select(DeliveryRow)
+                    .where(DeliveryRow.site == site, DeliveryRow.at_utc > at_utc)
+                    .order_by(DeliveryRow.at_utc)
+                )
+            ),
             overrides=tuple(
                 StandingOverride(
                     subject=row.subject, order_text=row.order_text, who=row.who, expires_utc=row.expires_utc

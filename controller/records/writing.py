@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from controller.records.base import new_id
@@ -47,8 +47,12 @@ def insert_ignore(session: Session, table: type[DeclarativeBase], rows: Iterable
     values = [dict(row) for row in rows]
     if not values:
         return
-    kind = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    session.execute(kind(table).on_conflict_do_nothing(), values)
+    if session.get_bind().dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # only where it is used: it makes every start slower
+
+        session.execute(postgresql.insert(table).on_conflict_do_nothing(), values)
+    else:
+        session.execute(sqlite.insert(table).on_conflict_do_nothing(), values)
 
 
 def write_entry(session: Session, site: str, entry: Entry) -> None:

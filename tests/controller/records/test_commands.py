@@ -10,6 +10,8 @@ import pytest
 from controller.job_desk import check_jobs
 from controller.records.commands import Commands
 from controller.records.reading import Reader
+from controller.records.resume import read_inbox
+from controller.records.store import open_engine
 from sites.errors import InputError
 from tests.controller.records.samples import SITE, START, fresh_url, job, open_recorder, plan_entry
 
@@ -101,4 +103,8 @@ def test_deliveries_and_refused_commands_are_kept(url: str) -> None:
         with pytest.raises(InputError, match="above 0"):
             commands.add_delivery(START, -1.0, who="me", at_utc=START)
         assert [each.litres for each in reader.deliveries()] == [1500.0]
+        engine = open_engine(url, durable=False)
+        assert [each.litres for each in read_inbox(engine, SITE.name, START).deliveries] == [1500.0]
+        assert read_inbox(engine, SITE.name, START + timedelta(days=3)).deliveries == ()
+        engine.dispose()
         assert sorted(each.outcome for each in reader.audit()) == ["done", "refused"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from controller.records.backfill import backfill
 from controller.records.base import Base
 from controller.records.commands import Commands
 from controller.records.entries import ActedEntry, GuardEntry, JobProgress, TwinEntry
@@ -21,7 +23,17 @@ from controller.records.resume import read_inbox, read_resumed
 from controller.records.site_lock import SiteLock
 from controller.records.store import check_sqlite, exists, open_engine, upgrade
 from sites.errors import InputError
-from tests.controller.records.samples import SITE, START, decision, job, now_entry, open_recorder, plan_entry, telemetry
+from tests.controller.records.samples import (
+    SITE,
+    START,
+    decision,
+    fresh_url,
+    job,
+    now_entry,
+    open_recorder,
+    plan_entry,
+    telemetry,
+)
 
 pytestmark = pytest.mark.postgres
 SERVER = "host=127.0.0.1 port=5432 user=postgres"
@@ -101,3 +113,70 @@ def test_one_daemon_a_site_across_machines(url: str, tmp_path: Path, monkeypatch
 def test_a_server_that_is_not_there_is_bad_input() -> None:
     with pytest.raises(InputError, match="readable and writable"):
         upgrade("postgresql://postgres@127.0.0.1:1/none")
+
+
+def fill(url: str, folder: Path, first: int, count: int) -> None:
+    """Write some minutes of one site's life, a row every ten seconds."""
+    recorder = open_recorder(url, folder)
+    for i in range(first, first + count):
+        recorder.post(telemetry(10.0 * i, soc=i / 1e5))
+    recorder.commit([decision("tiers", first + 1, f"shed {first}")], timeout_s=20.0)
+    recorder.close()
+
+
+def test_backfill_after_a_cut_link_loses_and_doubles_nothing(url: str, tmp_path: Path) -> None:
+    local = fresh_url(tmp_path)
+    fill(local, tmp_path, 0, 1000)
+    with Commands(local, SITE.name) as commands:
+        commands.submit_jobs([job("a")], who="me", at_utc=START)
+    server = psycopg.connect(f"{SERVER} dbname=postgres", autocommit=True)
+    database = url.rpartition("/")[2]
+    waits: list[float] = []
+
+    def cut() -> None:
+        server.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()",
+            (database,),
+        )
+
+    stop = threading.Event()
+
+    def cut_again_and_again() -> None:
+        while not stop.wait(0.4):
+            cut()
+
+    upgrade(url)
+    cutter = threading.Thread(target=cut_again_and_again)
+    cutter.start()
+    try:
+        first = backfill(local, url, SITE.name, wait=waits.append, attempts=500, batch=25)
+    finally:
+        stop.set()
+        cutter.join()
+        server.close()
+    assert first.cuts > 0
+    fill(local, tmp_path, 1000, 300)
+    with Commands(local, SITE.name) as commands:
+        commands.cancel_job("a", who="me", at_utc=START)
+    second = backfill(local, url, SITE.name, wait=waits.append)
+    assert second.rows["telemetry"] == 300
+    assert backfill(local, url, SITE.name, wait=waits.append).rows.get("telemetry", 0) == 0
+    span = (START, START + timedelta(days=1))
+    with Reader(local, SITE.name) as here, Reader(url, SITE.name) as there:
+        assert there.telemetry(*span, max_points=9999) == here.telemetry(*span, max_points=9999)
+        assert there.decisions(*span) == here.decisions(*span)
+        assert there.jobs() == here.jobs()
+        assert there.job_events("a") == here.job_events("a")
+        assert {each.action for each in there.audit()} == {each.action for each in here.audit()}
+        assert there.site() == here.site()
+
+
+def test_backfill_goes_on_after_pruning_numbered_the_rows_anew(url: str, tmp_path: Path) -> None:
+    local = fresh_url(tmp_path)
+    fill(local, tmp_path, 0, 720)
+    backfill(local, url, SITE.name, wait=lambda seconds: None)
+    prune_store(local, SITE.name, START + timedelta(hours=1))
+    fill(local, tmp_path, 720, 100)
+    backfill(local, url, SITE.name, wait=lambda seconds: None)
+    with Reader(url, SITE.name) as there:
+        assert len(there.telemetry(START, START + timedelta(days=1), max_points=99_999)) == 820

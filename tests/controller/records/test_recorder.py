@@ -249,9 +249,9 @@ def test_journal_keeps_what_a_killed_process_noted(url: str, tmp_path: Path) -> 
     recorder = open_recorder(url, tmp_path)
     recorder.close()
     assert rows(url, "select seq, order_text, acted_utc is null from decisions order by seq") == [
-        (1, "shed 1", 0),
-        (2, "shed 2", 0),
-        (3, "shed 3", 0),
+        (1, "shed 1", 1),
+        (2, "shed 2", 1),
+        (3, "shed 3", 1),
     ]
     open_recorder(url, tmp_path).close()
     assert rows(url, "select count(*) from decisions") == [(3,)]
@@ -282,6 +282,7 @@ def test_journal_cuts_a_long_text_to_fit(tmp_path: Path) -> None:
 def test_acting_first_reaches_the_store_in_order(url: str, tmp_path: Path) -> None:
     recorder = open_recorder(url, tmp_path)
     recorder.act_first([decision("tiers", 1, "shed a", origin="guard")])
+    recorder.post(ActedEntry(ids=(decision("tiers", 1).id,), at_utc=START))
     recorder.commit([decision("tiers", 2, "serve all")], timeout_s=5.0)
     recorder.close()
     assert rows(url, "select seq, acted_utc is null from decisions order by rowid") == [(1, 0), (2, 1)]

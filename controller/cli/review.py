@@ -1,0 +1,120 @@
+"""``mdc review``: what people decide about plans, and their own orders above them."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from controller.cli.jobs import SiteOption, opened, site_time
+from controller.cli.output import Format, FormatOption, write
+from controller.cli.run import StoreOption
+
+app = typer.Typer(help="Approve or reject plans that wait, and override them.", no_args_is_help=True)
+WhyOption = Annotated[str, typer.Option("--why", help="The reason, kept with your name.")]
+
+
+@app.command("list")
+def list_reviews(
+    site: SiteOption = "container", store: StoreOption = None, format: FormatOption = Format.TABLE
+) -> None:
+    """List the plans that wait for a review, the last verdicts and the overrides in force."""
+    from controller.records.reading import Reader
+
+    url, site_name = opened(site, store)
+    with Reader(url, site_name) as reader:
+        pending, reviews = reader.pending_plans(), reader.reviews(limit=10)
+        overrides = reader.overrides(site_time(url, site_name))
+    if format is Format.JSON:
+        found = {"pending": pending, "reviews": reviews, "overrides": overrides}
+        write(json.dumps({name: [each.model_dump(mode="json") for each in rows] for name, rows in found.items()}))
+        return
+    for head in pending:
+        write(
+            f"waits     {head.id}  made {clock(head.made_utc)}  {head.level.value}  expires {clock(head.expires_utc)}"
+        )
+    for review in reviews:
+        write(f"{review.verdict:<9} {review.plan_id}  {clock(review.at_utc)}  by {review.who}  {review.why}")
+    for order in overrides:
+        write(
+            f"override  {order.id}  {order.subject} {order.order_text} until {clock(order.expires_utc)}"
+            f"  by {order.who}  {order.why}"
+        )
+    if not (pending or reviews or overrides):
+        write("nothing waits, nothing is overridden")
+
+
+@app.command()
+def approve(
+    plan: Annotated[str, typer.Argument(help="Id of the plan.")],
+    site: SiteOption = "container",
+    store: StoreOption = None,
+    why: WhyOption = "",
+) -> None:
+    """Let a waiting plan be followed."""
+    _review(plan, site, store, why, approved=True)
+
+
+@app.command()
+def reject(
+    plan: Annotated[str, typer.Argument(help="Id of the plan.")],
+    why: WhyOption,
+    site: SiteOption = "container",
+    store: StoreOption = None,
+) -> None:
+    """Reject a waiting plan; the plan before it, then the rules, go on."""
+    _review(plan, site, store, why, approved=False)
+
+
+@app.command()
+def override(
+    subject: Annotated[str, typer.Argument(help="E.g. 'genset diesel-1', 'job tune-7', 'tier crew-cabin'.")],
+    order: Annotated[str, typer.Argument(help="run or stop for a genset, pause, shed, or stop for a service.")],
+    why: WhyOption,
+    hours: Annotated[float, typer.Option(help="How long it stands.")] = 1.0,
+    site: SiteOption = "container",
+    store: StoreOption = None,
+) -> None:
+    """Order something above the plan, below the guards.
+
+    Example: [bold]mdc review override "genset diesel-1" run --hours 2 --why "storm ahead"[/bold]
+    """
+    from controller.records.commands import Commands
+
+    url, site_name = opened(site, store)
+    now = site_time(url, site_name)
+    with Commands(url, site_name) as commands:
+        identity = commands.override(subject, order, who=getpass.getuser(), why=why, hours=hours, at_utc=now)
+    write(f"override {identity} until {clock(now + timedelta(hours=hours))}")
+
+
+@app.command()
+def withdraw(
+    override_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the override.")],
+    site: SiteOption = "container",
+    store: StoreOption = None,
+) -> None:
+    """End an override before its time."""
+    from controller.records.commands import Commands
+
+    url, site_name = opened(site, store)
+    with Commands(url, site_name) as commands:
+        commands.withdraw_override(override_id, who=getpass.getuser(), at_utc=site_time(url, site_name))
+    write(f"withdrawn: {override_id}")
+
+
+def _review(plan: str, site: str, store: str | None, why: str, *, approved: bool) -> None:
+    from controller.records.commands import Commands
+
+    url, site_name = opened(site, store)
+    with Commands(url, site_name) as commands:
+        commands.review_plan(plan, approve=approved, who=getpass.getuser(), why=why, at_utc=site_time(url, site_name))
+    write(f"{'approved' if approved else 'rejected'}: {plan}")
+
+
+def clock(moment: datetime) -> str:
+    """Return a short UTC time."""
+    return f"{moment:%Y-%m-%d %H:%M}Z"
