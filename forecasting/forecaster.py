@@ -7,6 +7,7 @@ The forecast never sees the future: every series is cut at the issue time before
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
@@ -19,7 +20,7 @@ from forecasting.history import NOTHING, History
 from forecasting.learn.forest import ForestSettings
 from forecasting.learn.learner import SkyLearner, nightly
 from forecasting.learn.skymodel import SETTINGS
-from forecasting.nwp import NwpRun, nwp_series
+from forecasting.nwp import NwpRun, late_labels_min, nwp_series
 from forecasting.outdoor import forecast_outdoor_c
 from forecasting.pv.site import pv_model, usual_states
 from forecasting.records import DemandForecast, Forecast, Scenario
@@ -138,8 +139,12 @@ def nightly_learner(
         return before
     series = sky_series(clear, history, issued_utc=now_utc, days=kept_days(history, now_utc, days))
     known = tuple(run for run in runs if run.issued_utc <= now_utc)
-    predictions = {run.source: nwp_series(run, clear, series) for run in known}
-    return nightly(before, series, last=len(series.index), predictions=predictions, regrow=regrow, settings=settings)
+    late_min = {run.source: late_labels_min(run, clear, now=now_utc) for run in known}
+    predictions = {
+        run.source: nwp_series(replace(run, offset_min=late_min[run.source]), clear, series) for run in known
+    }
+    after = nightly(before, series, last=len(series.index), predictions=predictions, regrow=regrow, settings=settings)
+    return replace(after, late_min=late_min)
 
 
 @lru_cache(maxsize=16)

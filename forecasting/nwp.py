@@ -23,6 +23,8 @@ from sites.times import HOUR
 LEAST_DAY_INDEX = 0.02
 """Below this share of a day's clear-sky energy a prediction is a fault: the thickest overcast lets 4 % through."""
 LARGEST_OFFSET_MIN = 120
+SMALLEST_OFFSET_MIN = 10.0
+LEAST_PAST_DAYS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,27 @@ class NwpRun:
     """Air pressure."""
     offset_min: float = 0.0
     """By how much its labels are late, estimated by ``label_offset_min``; taken out when used."""
+
+
+def late_labels_min(run: NwpRun, clear: ClearPower, *, now: datetime) -> float:
+    """Return by how many minutes a run's labels are late, from its values up to ``now``; 0 within ten minutes.
+
+    Needs ten days of past values; fewer say nothing.
+    """
+    ghi = run.ghi_w_m2
+    count = min(int((now - ghi.start_utc).total_seconds() / ghi.step_s), len(ghi.values))
+    if count * ghi.step_s < LEAST_PAST_DAYS * 86400:
+        return 0.0
+    middle = pd.date_range(ghi.start_utc, periods=count, freq=pd.Timedelta(seconds=ghi.step_s))
+    middle = middle + pd.Timedelta(seconds=ghi.step_s / 2)
+    place = {
+        "latitude_deg": clear.model.latitude_deg,
+        "longitude_deg": clear.model.longitude_deg,
+        "altitude_m": clear.model.altitude_m,
+    }
+    ghi_clear = clear_sky(middle, sun_path(middle, **place), **place).ghi_w_m2
+    late = label_offset_min(np.array(ghi.values[:count]), ghi_clear, step_min=ghi.step_s / 60)
+    return late if abs(late) > SMALLEST_OFFSET_MIN else 0.0
 
 
 def nwp_series(run: NwpRun, clear: ClearPower, series: SkySeries) -> NwpSeries:

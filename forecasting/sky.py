@@ -13,7 +13,7 @@ Quantiles are averaged at equal level. What is cut at the inverters' limit is cu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -92,7 +92,11 @@ def sky_outlook(
         words, rung = f"clear sky and {hours:.0f} h of measured daylight", "history"
     age_h = None
     if learner is not None and learner.model is not None and hours >= 1.0:
-        usable = tuple(run for run in runs if run.issued_utc <= issued_utc)
+        usable = tuple(
+            replace(run, offset_min=learner.late_min.get(run.source, run.offset_min))
+            for run in runs
+            if run.issued_utc <= issued_utc
+        )
         longer = sky_series(clear, history, issued_utc=issued_utc, days=days, ahead_h=float(lead_h[-1] + lengths[-1]))
         predictions = {run.source: nwp_series(run, clear, longer) for run in usable}
         now = len(longer.index)

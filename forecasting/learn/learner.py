@@ -67,6 +67,8 @@ class SkyLearner:
     """By source and number of the lead group."""
     shifts: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     """By lead group: what is added to each of ``SCORE_LEVELS``."""
+    late_min: Mapping[str, float] = field(default_factory=dict)
+    """By prediction: by how many minutes its labels are late, estimated from its own past."""
 
 
 def nightly(

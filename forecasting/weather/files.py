@@ -14,7 +14,8 @@ BSRN       start of the minute, UTC         BSRN technical plan, station-to-arch
 CSV        stated by the caller             -
 =========  ==============================  =========================================================
 
-PVGIS' instant is rounded to five minutes, and read as the middle of its hour.
+PVGIS' instant is rounded to five minutes, and read as the middle of its hour. An NSRDB leap year without 29
+February has the 28th repeated.
 """
 
 from __future__ import annotations
@@ -197,6 +198,7 @@ def _read_nsrdb(file: WeatherFile, path: Path) -> Weather:
     )
     step_s = _usual_step_s(frame.index)
     typical = pd.DatetimeIndex(frame.index).year.nunique() > 1
+    frame = frame if typical else _with_leap_day(frame)
     return _record(file, frame, place, typical=typical, step_s=step_s, shift_s=-step_s / 2, first_row=4)
 
 
@@ -253,6 +255,16 @@ def _read_csv(file: WeatherFile, path: Path) -> Weather:
         shift_s=-share * step_s,
         first_row=2,
     )
+
+
+def _with_leap_day(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a leap year of 365 days with 28 February repeated on the 29th: NSRDB leaves it out unless asked."""
+    index = pd.DatetimeIndex(frame.index)
+    if not index.is_leap_year.all() or ((index.month == 2) & (index.day == 29)).any():
+        return frame
+    day = frame[(index.month == 2) & (index.day == 28)].copy()
+    day.index = pd.DatetimeIndex(day.index) + pd.Timedelta(days=1)
+    return pd.concat([frame, day]).sort_index()
 
 
 def _usual_step_s(index: pd.Index) -> int:

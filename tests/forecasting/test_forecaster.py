@@ -222,3 +222,13 @@ def test_zero_by_day_has_a_cause(container: Site, past: History) -> None:
     values[now - 1] = values[now - 9]
     again = replace(past, pv_kw=replace(past.pv_kw, values=tuple(values.tolist())))
     assert "outage" not in forecast(container, again, issued_utc=NOON, grid=grid, demand=False).source
+
+
+@pytest.mark.parametrize("late_min", [0, 45, -60])
+def test_late_labels_are_found_and_taken_out(
+    container: Site, past: History, actual: PreparedPeriod, late_min: int
+) -> None:
+    run = run_of(actual, MIDNIGHT - timedelta(hours=6))
+    moved = replace(run.ghi_w_m2, start_utc=run.ghi_w_m2.start_utc + timedelta(minutes=late_min))
+    learner = nightly_learner(container, past, now_utc=MIDNIGHT, runs=(replace(run, ghi_w_m2=moved),), settings=SMALL)
+    assert learner.late_min["service"] == pytest.approx(late_min, abs=12)

@@ -61,6 +61,14 @@ def test_pvgis_offset_is_undone() -> None:
     assert {moment.minute for moment in weather.frame.index} == {40}
 
 
+def test_nsrdb_leap_year_is_whole() -> None:
+    path = shared_path("data/weather/39.7555_-105.2211_psmv3_60_2012.csv.gz")
+    weather = WeatherFile(path=str(path), kind="nsrdb").read()
+    assert len(weather.frame) == 8784
+    assert weather.frame.index[0].minute == 0
+    assert weather.frame["ghi_w_m2"].max() > 900.0
+
+
 def test_psm_typical_year_from_csv() -> None:
     place = Place(latitude_deg=39.755, longitude_deg=-105.22, altitude_m=1800.0, utc_offset_h=-7.0)
     path = shared_path("data/weather/psm4_golden.csv.gz")
