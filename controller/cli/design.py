@@ -48,6 +48,9 @@ def run(
     cluster: Annotated[str, typer.Option(help="Address of a dask scheduler, e.g. tcp://host:8786.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away what the folder holds.")] = False,
     report: Annotated[Path | None, typer.Option(help="Report file, .html or .pdf; report.html in the folder.")] = None,
+    store: Annotated[
+        str, typer.Option(help="Also write all designs to this store, e.g. sqlite:///var/mdc.sqlite.")
+    ] = "",
     planner_windows: Annotated[
         int | None, typer.Option(min=0, max=24, help="Windows to run the winner with the real planner.")
     ] = None,
@@ -93,6 +96,14 @@ def run(
         planner = check_with_planner(context, detail, base.parent, windows, replan_h=replan_hours)
     page = report or folder / "report.html"
     write_report(context, described, site, rows, chosen, page, planner)
+    if store:
+        from controller.design.summary import headline, stored_rows
+        from controller.records.design_rows import DesignRun, store_designs
+
+        told = DesignRun(
+            input_hash=context.input_hash, study=context.name, seed=context.seed, headline=headline(chosen)
+        )
+        say(f"{store_designs(store, told, stored_rows(rows)):,} designs written to the store")
     _show(context, rows, chosen, page, format)
 
 

@@ -11,6 +11,7 @@ from controller.design.context import Context, Group
 from controller.design.detail import position, sizes_text
 from controller.design.evaluate import judge, tables
 from controller.design.study import SIZE_AXES, Study
+from controller.records.design_rows import DesignRow
 from optimizer.rules.deferral import DeferralParams
 from optimizer.sizing.inputs import HOURS_A_YEAR
 from sites.errors import InputError
@@ -168,6 +169,26 @@ def fleet_saving(rows: pd.DataFrame, study: Study) -> str:
     if only:
         text += f" At {len(only)} more places only work that waits fits within the limits and the sizes tried."
     return text
+
+
+def stored_rows(rows: pd.DataFrame) -> list[DesignRow]:
+    """Return the results as rows of a store."""
+    names = ["group", "design", "npc_usd", "lcoe_usd_per_kwh", "fuel_l", "loss_frac", "allowed"]
+    columns = zip(*(rows[name].tolist() for name in names), strict=True)
+    documents = rows.to_json(orient="records", lines=True).splitlines()
+    return [
+        DesignRow(
+            group_number=group,
+            design_number=design,
+            npc_usd=npc_usd,
+            lcoe_usd_per_kwh=lcoe,
+            fuel_l=fuel_l,
+            loss_frac=loss_frac,
+            allowed=allowed,
+            document=document,
+        )
+        for (group, design, npc_usd, lcoe, fuel_l, loss_frac, allowed), document in zip(columns, documents, strict=True)
+    ]
 
 
 def _share(part: float, whole: float) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,8 @@ from controller.design.planner_check import windows_of
 from controller.design.report import render
 from controller.design.runner import parts_of, run
 from controller.design.study import Study, load_study
-from controller.design.summary import choose, headline, unit_costs
+from controller.design.summary import choose, headline, stored_rows, unit_costs
+from controller.records.design_rows import DesignRun, store_designs
 from sites.errors import InputError
 from sites.schema.site import Site
 
@@ -151,3 +154,16 @@ def test_windows_stand_for_the_whole_year() -> None:
     assert len(found) == 8
     assert sum(weight for _, weight in found) * 4 == pytest.approx(365.0)
     assert all(0 <= day <= 361 for day, _ in found)
+
+
+def test_results_go_to_a_store_once(ready: Ready, rows: pd.DataFrame, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'fleet.sqlite'}"
+    told = DesignRun(input_hash=ready[2].input_hash, study="small", seed=3, headline="x")
+    for _ in range(2):
+        assert store_designs(url, told, stored_rows(rows)) == len(rows)
+    with closing(sqlite3.connect(tmp_path / "fleet.sqlite")) as store:
+        assert store.execute("select designs, allowed from design_runs").fetchall() == [
+            (len(rows), int(rows["allowed"].sum()))
+        ]
+        cheapest = store.execute("select min(npc_usd) from design_rows where allowed").fetchone()[0]
+    assert cheapest == rows[rows["allowed"]]["npc_usd"].min()
