@@ -22,8 +22,10 @@ from controller.cli import (
     jobs,
     plan,
     report,
+    review,
     run,
     simulate,
+    solve,
     status,
 )
 from sites.errors import InputError
@@ -31,6 +33,7 @@ from sites.errors import InputError
 app = typer.Typer(
     name="mdc",
     help="Plans, runs and designs micro data centers that live on sun and diesel.",
+    epilog="Example: [bold]mdc check container && mdc plan container --at 2025-06-16T06:00[/bold]",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -38,9 +41,11 @@ app = typer.Typer(
 app.command("check")(check.check)
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
+app.command("solve")(solve.solve)
 app.command("simulate")(simulate.simulate)
 app.add_typer(forecast.app, name="forecast")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(review.app, name="review")
 app.command("status")(status.status)
 app.add_typer(report.app, name="report")
 app.command("advise")(advise.advise)
