@@ -10,7 +10,6 @@ from functools import lru_cache
 
 from optimizer.modes.menu import menu
 from optimizer.records import PoolProblem, ProfileLevels
-from sites.compute.bursts import rate_cv2_at
 from sites.compute.hardware import gpu_spec
 from sites.compute.levels import cap_levels
 from sites.compute.records import PowerProfile, ServingMode
@@ -50,13 +49,12 @@ def service_menu(service: Service, pools: tuple[Pool, ...]) -> tuple[ServingMode
     For each pool (its GPUs are scarce on their own) and each rate from a quarter of the mean to five times it, the mode that
     holds the rate with the least power; and the one that holds the highest with the fewest GPUs.
     """
-    bursts = rate_cv2_at(service.demand.mean_rps)
     rates = [service.demand.mean_rps * 0.25 * 20.0 ** (i / (RATES - 1)) for i in range(RATES)]
     chosen: dict[str, ServingMode] = {}
     for pool in pools:
         if pool.name not in service.pools:
             continue
-        modes = menu(service, (pool,), rate_cv2=bursts, modes_max=MODES_CONSIDERED)
+        modes = menu(service, (pool,), modes_max=MODES_CONSIDERED)
         chosen.update((mode.name, mode) for mode in modes if mode.gpus == 0)
         for rate in rates:
             enough = [mode for mode in modes if mode.rate_rps >= rate]

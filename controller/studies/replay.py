@@ -64,7 +64,10 @@ def replay(ticks: Sequence[Tick], *, tick_s: float, budget_s: float, seed: int) 
     """
     per_window = max(round(WINDOW_TICKS_S / tick_s), 1)
     rows = np.array(
-        [(t.rate_rps, t.served_rps, t.slots, t.service_s, t.service_scv, rate_cv2_at(t.served_rps)) for t in ticks],
+        [
+            (t.rate_rps, t.served_rps, t.slots, t.service_s, t.service_scv, float(rate_cv2_at(t.served_rps)))
+            for t in ticks
+        ],
         dtype=np.float64,
     )
     if len(rows) == 0:

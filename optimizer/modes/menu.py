@@ -17,7 +17,8 @@ import numpy as np
 
 from optimizer.modes.options import Option, demanded, options
 from optimizer.modes.scores import Ints, Rows, Scores, rows_of, score
-from sites.compute.queueing import RATE_CV2, Floats, response_bound_s, swing_factor
+from sites.compute.bursts import rate_cv2_at
+from sites.compute.queueing import Bursts, Floats, response_bound_s, swing_factor, variability
 from sites.compute.records import ServingMode
 from sites.schema.workload import Pool, Service
 
@@ -32,15 +33,15 @@ def menu(
     limits_per_gpu: int = 5,
     max_limit_w: dict[str, float] | None = None,
     modes_max: int = 12,
-    rate_cv2: float = RATE_CV2,
+    rate_cv2: Bursts = rate_cv2_at,
     with_off: bool = True,
 ) -> tuple[ServingMode, ...]:
     """Return the non-dominated serving modes of ``service`` on those of ``pools`` it may use, ascending in rate.
 
     The first mode serves nothing unless ``with_off`` is false; no other follows when nothing fits or keeps
     the budget (the advisor says why). ``max_limit_w`` [W] lowers the highest limit of the pools it names, for
-    heat or a power envelope; ``rate_cv2`` is the variability of the request rate
-    (``sites.compute.queueing``).
+    heat or a power envelope; ``rate_cv2`` is the variability of the request rate (``sites.compute.queueing``),
+    by default that of independent users at each mode's own rate.
 
     Raises:
         InputError: a GPU or model that the catalogue does not know.
@@ -63,7 +64,7 @@ def menus(
     limits_per_gpu: int = 5,
     max_limit_w: dict[str, float] | None = None,
     modes_max: int = 12,
-    rate_cv2: float = RATE_CV2,
+    rate_cv2: Bursts = rate_cv2_at,
     with_off: bool = True,
 ) -> dict[str, tuple[ServingMode, ...]]:
     """Return the menu of each service by its name, all scored at once; arguments and errors as for ``menu``."""
@@ -121,14 +122,15 @@ def off_mode() -> ServingMode:
     )
 
 
-def _promise_s(rows: Rows, scores: Scores, chosen: Ints, rate_cv2: float) -> Floats:
+def _promise_s(rows: Rows, scores: Scores, chosen: Ints, rate_cv2: Bursts) -> Floats:
     """Return the promised P99 [s] of the chosen rows at their rate, swings included, never above the budget."""
     if chosen.size == 0:
         return np.zeros(0)
     slots = (rows.batch * rows.replicas)[chosen]
     service_s, budget = rows.service_s[chosen], rows.budget_s[chosen]
-    load = np.minimum(scores.utilisation[chosen] * swing_factor(budget, rate_cv2), 0.999)
-    bound = response_bound_s(slots, service_s, rows.scv[chosen], load, rows.tail[chosen], rate_cv2)
+    v = variability(rate_cv2, scores.rate_rps[chosen])
+    load = np.minimum(scores.utilisation[chosen] * swing_factor(budget, v), 0.999)
+    bound = response_bound_s(slots, service_s, rows.scv[chosen], load, rows.tail[chosen], v)
     return np.minimum(bound, budget)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.modes.options import Option
-from sites.compute.queueing import Floats, sustained_rate_rps
+from sites.compute.queueing import Bursts, Floats, sustained_rate_rps
 
 Ints = npt.NDArray[np.int64]
 
@@ -74,8 +74,8 @@ def rows_of(found: Sequence[Sequence[Option]], budgets_s: Sequence[float], tails
     return Rows(keys[:, 0], keys[:, 1], replicas.astype(np.float64), *values)
 
 
-def score(rows: Rows, rate_cv2: float, arrival_scv: float = 1.0) -> Scores:
-    """Return what each row can do when the request rate varies by ``rate_cv2``."""
+def score(rows: Rows, rate_cv2: Bursts, arrival_scv: float = 1.0) -> Scores:
+    """Return what each row can do when the request rate varies by ``rate_cv2``, at the row's own rate."""
     slots = rows.batch * rows.replicas
     rate = sustained_rate_rps(slots, rows.service_s, rows.scv, rows.budget_s, rows.tail, rate_cv2, arrival_scv)
     load = rate * rows.service_s / slots

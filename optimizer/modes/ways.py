@@ -17,10 +17,11 @@ from optimizer.modes.advice import Conditions, Verdict, Way, Workload
 from optimizer.modes.hurdles import Hurdle, asked_of
 from optimizer.modes.options import Option
 from optimizer.modes.scores import Rows, Scores, draw_w
+from sites.compute.bursts import rate_cv2_at
 from sites.compute.hardware import GpuSpec, LlmSpec, model_spec
 from sites.compute.items import item_slots_max
 from sites.compute.point import llm_slots_max, mig_sizes, mig_slice
-from sites.compute.queueing import RATE_CV2, Floats, response_bound_s, swing_factor
+from sites.compute.queueing import Bursts, Floats, response_bound_s, swing_factor, variability
 
 HOURS_PER_YEAR = 8766.0
 CLOCKED_SCV = 0.25
@@ -42,9 +43,9 @@ def budget_s(workload: Workload) -> float:
     return max(workload.p99_s - workload.elsewhere_s, 1e-6)
 
 
-def swings(workload: Workload) -> float:
+def swings(workload: Workload) -> Bursts:
     """Return the variability of the request rate."""
-    return 0.0 if workload.steady else RATE_CV2
+    return 0.0 if workload.steady else rate_cv2_at
 
 
 def clockwork(workload: Workload) -> float:
@@ -121,14 +122,15 @@ def _way(
     option = found[int(rows.option[row])]
     slots = float(rows.batch[row] * rows.replicas[row])
     load = min(workload.rate_rps * float(rows.service_s[row]) / slots, 0.999)
-    load = min(load * float(swing_factor(budget_s(workload), swings(workload))), 0.999)
+    v = variability(swings(workload), np.asarray(workload.rate_rps))
+    load = min(load * float(swing_factor(budget_s(workload), v)), 0.999)
     p99 = response_bound_s(
         slots,
         float(rows.service_s[row]),
         float(rows.scv[row]),
         load,
         asked_of(workload).tail,
-        swings(workload),
+        v,
         clockwork(workload),
     )
     wall_w, usd_h, gpus = float(priced.wall_w[row]), float(priced.usd_h[row]), int(priced.gpus[row])

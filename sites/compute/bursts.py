@@ -7,10 +7,14 @@ conversation (5.5 requests a second), the index over 10 s is 4.0: D = 0.31 1/s.
 
 from __future__ import annotations
 
+import numpy as np
+
+from sites.compute.queueing import Floats, Number
+
 DISPERSION_PER_S = 0.31
 """``D``: growth of the index of dispersion with the window."""
 
 
-def rate_cv2_at(rate_rps: float) -> float:
+def rate_cv2_at(rate_rps: Number) -> Floats:
     """Return the squared coefficient of variation of the request rate of a stream of ``rate_rps`` [1/s], at most 1."""
-    return min(DISPERSION_PER_S / max(rate_rps, 1e-9), 1.0)
+    return np.asarray(DISPERSION_PER_S / np.maximum(rate_rps, DISPERSION_PER_S))

@@ -16,13 +16,16 @@ a strong swing. A budget of minutes rides out what a budget of seconds can not, 
 budget. On the Azure conversation trace v falls from 0.053 (10 s) to 0.023 (10 min); z = 1.8 keeps the promise in its
 replay (``python -m benchmarks.queueing``).
 
+Answers that are late by their length alone, ``P(S > t)``, come in every window, and by luck more in one than in the next.
+They may be half of those that may be late (5): then a window of 600 requests keeps its P99 in 95 of 100.
+
 Erlang's C by the expansion of Janssen, van Leeuwaarden and Zwart (2008), Operations Research 56(6): within 4 % from
 two servers on, too high rather than too low; one server is exact. All functions take floats or arrays alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -31,6 +34,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Number = Floats | float
+Bursts = float | Callable[[Floats], Floats]
+"""``v`` of a stream of requests: one number, or a function of its mean rate [1/s] (``sites.compute.bursts``)."""
 
 RATE_CV2 = 0.057
 """``v`` of (3) over windows of seconds, Azure LLM inference trace 2023, conversation."""
@@ -39,6 +44,8 @@ SWING_SHARE = (0.93, 0.83, 0.79, 0.75, 0.57, 0.40)
 """``v(w) / RATE_CV2`` on the same trace, for the windows above."""
 SWING_Z = 1.8
 """``z`` of (4)."""
+ALONE_SHARE = 0.5
+"""Share of the late answers that may be late by their service alone (5)."""
 UTILISATION_MAX = 0.95
 """No queue is planned fuller than this, swings included."""
 _LEVELS = np.array((0.0, 0.4, 0.7, 0.9, 0.96, 0.985, 0.993, 0.998))
@@ -67,10 +74,15 @@ def erlang_c(servers: Number, utilisation: Number) -> Floats:
     return np.asarray(np.where(c < 1.5, rho, waits))
 
 
-def swing_cv2(budget_s: Number, rate_cv2: float = RATE_CV2) -> Floats:
+def swing_cv2(budget_s: Number, rate_cv2: Number = RATE_CV2) -> Floats:
     """Return ``v`` at the window of a budget [s] (4)."""
     window = np.log(np.maximum(np.asarray(budget_s, dtype=np.float64), 1e-6))
     return np.asarray(rate_cv2 * np.interp(window, np.log(SWING_WINDOW_S), SWING_SHARE))
+
+
+def variability(rate_cv2: Bursts, rate_rps: Floats) -> Number:
+    """Return ``v`` of streams of ``rate_rps`` [1/s]."""
+    return rate_cv2(rate_rps) if callable(rate_cv2) else rate_cv2
 
 
 class _Work(NamedTuple):
@@ -96,7 +108,13 @@ def _work(service_s: Number, service_scv: Number, at_s: Number) -> _Work:
 
 
 def _tail(
-    work: _Work, slots: Floats, service_s: Floats, service_scv: Number, rho: Floats, rate_cv2: float, arrival_scv: float
+    work: _Work,
+    slots: Floats,
+    service_s: Floats,
+    service_scv: Number,
+    rho: Floats,
+    rate_cv2: Number,
+    arrival_scv: float,
 ) -> Floats:
     factor = 0.5 * (arrival_scv + 2.0 * rate_cv2 * rho * slots + service_scv)
     decay = slots * np.maximum(1.0 - rho, 1e-9) / (factor * service_s)
@@ -110,7 +128,7 @@ def response_tail(
     service_scv: Number,
     utilisation: Number,
     at_s: Number,
-    rate_cv2: float = RATE_CV2,
+    rate_cv2: Number = RATE_CV2,
     arrival_scv: float = 1.0,
 ) -> Floats:
     """Return the probability, rounded up, that a response takes longer than ``at_s`` [s] (1), (2), (3)."""
@@ -125,7 +143,7 @@ def response_bound_s(
     service_scv: Number,
     utilisation: Number,
     tail: Number = 0.01,
-    rate_cv2: float = RATE_CV2,
+    rate_cv2: Number = RATE_CV2,
     arrival_scv: float = 1.0,
     steps: int = 20,
 ) -> Floats:
@@ -145,28 +163,38 @@ def sustained_rate_rps(
     service_scv: Number,
     budget_s: Number,
     tail: Number = 0.01,
-    rate_cv2: float = RATE_CV2,
+    rate_cv2: Bursts = RATE_CV2,
     arrival_scv: float = 1.0,
     steps: int = 9,
 ) -> Floats:
     """Return the largest mean request rate [1/s] that keeps ``budget_s`` [s] through the swings (4); 0 if none.
 
-    ``rate_cv2`` is the variability of the request rate, 0 for Poisson arrivals.
+    ``rate_cv2`` is the variability of the request rate, 0 for Poisson arrivals. As a function of the rate it is taken
+    at the rate found, so that a trickle is planned burstier than the busy stream it is a part of; it has to fall
+    no faster than the rate rises.
     """
     c, s = np.broadcast_arrays(np.asarray(slots, dtype=np.float64), np.asarray(service_s, dtype=np.float64))
-    swing = swing_factor(budget_s, rate_cv2)
+    full_rps = c / s
+    share = swing_cv2(budget_s, 1.0)
     work = _work(s, service_scv, budget_s)
-    low, high = np.zeros(c.shape), np.full(c.shape, UTILISATION_MAX)
+    low = np.zeros(c.shape)
+    high = UTILISATION_MAX / _swing(share, variability(rate_cv2, UTILISATION_MAX * full_rps)) + low
     for _ in range(steps):
         middle = 0.5 * (low + high)
-        keeps = _tail(work, c, s, service_scv, middle, rate_cv2, arrival_scv) <= tail
+        v = variability(rate_cv2, middle * full_rps)
+        peak = middle * _swing(share, v)
+        keeps = (_tail(work, c, s, service_scv, peak, v, arrival_scv) <= tail) & (peak <= UTILISATION_MAX)
         low, high = np.where(keeps, middle, low), np.where(keeps, high, middle)
-    return np.asarray(low / swing * c / s)
+    return np.asarray(np.where(work.over <= ALONE_SHARE * np.asarray(tail), low * full_rps, 0.0))
 
 
-def swing_factor(budget_s: Number, rate_cv2: float = RATE_CV2) -> Floats:
+def swing_factor(budget_s: Number, rate_cv2: Number = RATE_CV2) -> Floats:
     """Return the rate of a strong swing over the mean rate, ``1 + z sqrt(v)`` (4)."""
-    return np.asarray(1.0 + SWING_Z * np.sqrt(swing_cv2(budget_s, rate_cv2)))
+    return _swing(swing_cv2(budget_s, 1.0), rate_cv2)
+
+
+def _swing(share: Floats, rate_cv2: Number) -> Floats:
+    return np.asarray(1.0 + SWING_Z * np.sqrt(share * rate_cv2))
 
 
 def rate_cv2_of(counts: Sequence[int] | Floats) -> float:

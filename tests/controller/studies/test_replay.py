@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
+from controller.capability import service_menu
 from controller.studies.replay import Tick, replay
+from sites.schema.workload import Demand, Pool, Request, Service
 
 DAY = 1440
 
@@ -47,3 +51,23 @@ def test_the_same_seed_gives_the_same_replay() -> None:
     first = replay(ticks, tick_s=60.0, budget_s=4.0, seed=7)
     assert replay(ticks, tick_s=60.0, budget_s=4.0, seed=7) == first
     assert replay(ticks, tick_s=60.0, budget_s=4.0, seed=8) != first
+
+
+@pytest.mark.parametrize("share", [0.6, 1.0])
+def test_every_mode_of_a_busy_service_keeps_its_promise_at_its_own_rate(share: float) -> None:
+    pools = (Pool(name="l40s", gpu="l40s", nodes=2, gpus_per_node=8, host_w=500),)
+    busy = Service(
+        name="chat",
+        latency_class="1-10s",
+        p99_s=10.0,
+        model="llama-8b",
+        precisions=("fp8", "int4"),
+        pools=("l40s",),
+        request=Request(input_tokens=800, output_tokens=150),
+        demand=Demand(mean_rps=20.0),
+    )
+    for mode in service_menu(busy, pools)[1:]:
+        rate = share * mode.rate_rps
+        ticks = [Tick(rate, rate, mode.slots, mode.service_s, mode.service_scv)] * 288
+        found = replay(ticks, tick_s=300.0, budget_s=busy.p99_s, seed=2)
+        assert found.breaches <= 0.02 * found.windows, mode.name
