@@ -28,10 +28,12 @@ BINS = 2 * (len(BANDS_DEG) + 1)
 RAMP_SPREAD = 0.08
 ROUGHNESS = 0.012
 SMOOTH_H = 2.0
+LEAST_ELEVATION_DEG = 12.0
 LEAST_CLEAR_H = 2.0
 FULL_CLEAR_H = 4.0
 """Days with fewer clear hours count for less, in proportion."""
-LEAST_INDEX = 0.35
+LEAST_OF_EXPECTED = 0.65
+"""Smooth but darker than this share of the expected factor is an even overcast, not a clear sky."""
 FORGET_DAYS = 15.0
 SHAPE_FORGET_DAYS = 60.0
 SLACK = 0.75
@@ -112,7 +114,7 @@ class Calibration:
 
     def updated(self, samples: DaySamples) -> Calibration:
         """Return the state after a day; the same state when the day was not clear."""
-        clear = clear_samples(samples)
+        clear = clear_samples(samples, expected=self.factor)
         if clear.sum() * samples.step_h < LEAST_CLEAR_H:
             return self
         ratio_log = np.log(samples.power_kw[clear] / samples.clear_kw[clear])
@@ -181,12 +183,12 @@ def sun_bin(elevation_deg: Floats, morning: Bools) -> np.ndarray:
     return np.asarray(band + np.where(morning, 0, len(BANDS_DEG) + 1), dtype=int)
 
 
-def clear_samples(samples: DaySamples) -> Bools:
-    """Return which samples are uncurtailed and under a steadily clear sky."""
+def clear_samples(samples: DaySamples, *, expected: float = 1.0) -> Bools:
+    """Return which samples are uncurtailed and under a steadily clear sky, given the factor expected."""
     usable = (
         np.isfinite(samples.power_kw)
         & ~samples.held
-        & (samples.elevation_deg > 8.0)
+        & (samples.elevation_deg > LEAST_ELEVATION_DEG)
         & (samples.clear_kw > 0.05 * max(float(samples.clear_kw.max()), 1e-9))
     )
     index = np.divide(samples.power_kw, samples.clear_kw, out=np.full_like(samples.clear_kw, np.nan), where=usable)
@@ -195,10 +197,15 @@ def clear_samples(samples: DaySamples) -> Bools:
     spread, mean = rolling.std().to_numpy(), rolling.mean().to_numpy()
     steps = pd.Series(index).diff().rolling(window, center=True, min_periods=window - 1).std().to_numpy()
     rough = steps * np.sqrt(0.25 / samples.step_h)
-    smooth = np.isfinite(spread) & (spread < RAMP_SPREAD * mean) & (rough < ROUGHNESS * mean) & (mean > LEAST_INDEX)
+    smooth = (
+        np.isfinite(spread)
+        & (spread < RAMP_SPREAD * mean)
+        & (rough < ROUGHNESS * mean)
+        & (mean > LEAST_OF_EXPECTED * expected)
+    )
     # a window that is smooth vouches for all of its samples
     spread_out = pd.Series(smooth.astype(float)).rolling(window, center=True, min_periods=1).max().to_numpy() > 0
-    return np.asarray(spread_out & usable & (index > LEAST_INDEX), dtype=bool)
+    return np.asarray(spread_out & usable & (index > LEAST_OF_EXPECTED * expected), dtype=bool)
 
 
 def available_while_held_kw(

@@ -183,6 +183,28 @@ def verify(
     samples = forecast_samples(issued, past, clear)
     levels = issued[0].quantile_levels
     _write_scores(scores(samples, levels, southern=described.location.latitude < 0), levels, format)
+    if format is Format.TABLE:
+        _say_calibration(described, past, end)
+
+
+def _say_calibration(site: Site, past: History, now: datetime) -> None:
+    """Say what the arrays give against the site file's figures."""
+    from forecasting.calibrated import site_calibration
+    from forecasting.calibration import report
+    from forecasting.forecaster import clear_power
+
+    clear = clear_power(site)
+    if clear is None:
+        return
+    found = report(site_calibration(clear, past, now_utc=now))
+    if found.clear_days == 0:
+        write("Arrays against the site file: no clear, uncurtailed day yet.")
+        return
+    steps = f"; steps found on {', '.join(found.changed_on)}" if found.changed_on else ""
+    write(
+        f"Arrays against the site file: {found.factor:.3f} ({found.factor_low:.3f} .. {found.factor_high:.3f}) from "
+        f"{found.clear_days} clear days; lost since their best {found.soiling_frac:.1%}{steps}"
+    )
 
 
 def _moment(text: str, site: Site) -> datetime:
