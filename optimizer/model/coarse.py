@@ -41,14 +41,29 @@ class Coarse:
         return np.asarray(series[..., self.of_step])
 
 
-def coarse_of(layout: Layout) -> Coarse:
-    """Return the coarse layout; intervals that are coarse already stay as they are."""
+def coarse_of(layout: Layout, *, scenarios: int) -> Coarse:
+    """Return the coarse layout with at most ``scenarios`` scenarios; intervals that are coarse already stay as they are."""
     of_step = _groups(layout)
     hours = np.bincount(of_step, weights=layout.hours).astype(np.float64)
     share = layout.hours / hours[of_step]
     shell = Coarse(layout=layout, of_step=of_step, share=share)
     problem = _merged(layout.problem, of_step, shell, hours)
+    problem = problem.model_copy(update={"scenarios": merged_scenarios(problem.scenarios, hours, scenarios)})
     return Coarse(layout=layout_of(problem), of_step=of_step, share=share)
+
+
+def merged_scenarios(scenarios: tuple[PvScenario, ...], hours: Floats, most: int) -> tuple[PvScenario, ...]:
+    """Return scenarios merged into at most ``most``: neighbours in energy, each as its members' mean."""
+    if len(scenarios) <= most:
+        return scenarios
+    rows = sorted(scenarios, key=lambda each: float(np.dot(each.pv_available_kw, hours)))
+    merged = []
+    for part in np.array_split(np.arange(len(rows)), most):
+        weights = np.array([rows[index].weight for index in part])
+        courses = np.array([rows[index].pv_available_kw for index in part])
+        mean = weights @ courses / weights.sum()
+        merged.append(PvScenario(weight=min(1.0, float(weights.sum())), pv_available_kw=tuple(map(float, mean))))
+    return tuple(merged)
 
 
 def _groups(layout: Layout) -> Index:

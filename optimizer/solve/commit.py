@@ -1,9 +1,10 @@
 """Commitment of gensets: two small energy models propose, the whole model decides.
 
-The two are searched side by side, one thread each. Each proposal is a root-node solution of the energy model (families (1)-(17)) with the relaxation's work given and some freedom
-to change it. One lets work be shed at 1.1 and added at 0.9 times the price of energy, which is right where work is tied to
-its time; the other lets work move and be dropped at its worth, which is right where it is not. What ran in the last plan is
-a third proposal. The whole model, relaxed but for the commitment, says which of them is best.
+The two are searched side by side, one thread each. Each proposal is a root-node solution of the energy model (families (1)
+to (17)) with the relaxation's work given and some freedom to change it. One lets work be shed at 1.1 and added at 0.9 times
+the price of energy, which is right where work is tied to its time; the other lets work move and be dropped at its worth,
+which is right where it is not. What ran in the last plan is a third proposal; where no search ends in time, the relaxation's
+shares rounded up and what the rules would run stand in. The whole model, relaxed but for the commitment, says which is best.
 """
 
 from __future__ import annotations
@@ -17,11 +18,18 @@ from optimizer.model.coarse import Coarse, coarse_of
 from optimizer.model.energy import Flex, Load, build_energy
 from optimizer.model.matrix import Floats, Index
 from optimizer.model.pools import group_kw
+from optimizer.rules.roll import rules_plan
 from optimizer.solve.session import Answer, Deadline, Session
 from optimizer.solve.work import batch_kw, free_gpus, modes_kw
 
 COMMIT_NODES = 1
 """Nodes of the commitment search: its root finds the commitment, more nodes only prove what the bound proves better."""
+COMMIT_SCENARIOS = 3
+"""Scenarios that the search for a commitment sees: more are merged, from the darkest to the sunniest."""
+ALWAYS_TRIED = 3
+"""Proposals that the whole model judges however late it is."""
+ROUND_UP_FROM = 0.2
+"""Share of a genset in the relaxation above which rounding runs it."""
 CUT_BINS = 8
 SUPPORT = 1e-5
 
@@ -32,7 +40,7 @@ def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadlin
     if not columns.on.size:
         return []
     given_kw, freed_kw = batch_kw(model, relaxed.values)
-    coarse = coarse_of(layout)
+    coarse = coarse_of(layout, scenarios=COMMIT_SCENARIOS)
     load = Load(it_kw=coarse.mean(modes_kw(layout, modes) + given_kw), freed_kw=coarse.mean(freed_kw))
     energies = [
         build_energy(coarse.layout, load, _flex(model, coarse, relaxed, modes, given_kw, moves))
@@ -47,18 +55,20 @@ def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadlin
     last = last_commitment(model)
     if last is not None and not any(np.array_equal(last, other) for other in found):
         found.append(last)
-    return found or [np.round(relaxed.values[columns.on] + 0.3)]
+    if not any(proposal is not None for proposal in searched):
+        found[:0] = [rounded(model, relaxed.values[columns.on]), _by_rule(model)]
+    return found
 
 
 def choose(model: Model, session: Session, proposals: list[Floats], deadline: Deadline) -> tuple[Floats, Answer | None]:
     """Return the best proposal and the whole model's answer with it fixed, which the session is left with."""
     best: tuple[float, Floats, Answer] | None = None
-    for on in proposals:
-        if best is not None and deadline.left_s() < 3.0 * best[2].seconds + 0.2:
+    for number, on in enumerate(proposals):
+        if best is not None and number >= ALWAYS_TRIED and deadline.left_s() < 3.0 * best[2].seconds + 0.2:
             break
         session.fix(model.columns.on, on)
         cutoff = best[0] if best is not None else float("inf")
-        seconds = deadline.needed_s() if best is None else deadline.left_s()
+        seconds = deadline.needed_s() if number < ALWAYS_TRIED else deadline.left_s()
         answer = session.solve(seconds=seconds, cutoff=cutoff)
         if answer.found and answer.cost < cutoff:
             best = (answer.cost, on, answer)
@@ -66,6 +76,44 @@ def choose(model: Model, session: Session, proposals: list[Floats], deadline: De
         return proposals[0], None
     session.fix(model.columns.on, best[1])
     return best[1], best[2]
+
+
+def rounded(model: Model, relaxed_on: Floats) -> Floats:
+    """Return a commitment from a relaxation's shares: as many gensets as they add up to, whole slots, run times kept."""
+    layout, upper = model.layout, model.program.upper[model.columns.on]
+    total = relaxed_on.sum(axis=0)
+    for slot in np.unique(layout.slot):
+        same = layout.slot == slot
+        total[same] = total[same].max()
+    count = np.ceil(total - ROUND_UP_FROM)
+    on = (np.arange(len(relaxed_on))[:, None] < count[None, :]).astype(float)
+    for place, genset in enumerate(layout.problem.gensets):
+        row = on[place]
+        if genset.on:
+            row[layout.start_h[:-1] < genset.min_run_h - genset.hours_in_state] = 1.0
+        for step in range(1, layout.steps):
+            if row[step] < row[step - 1]:
+                ran = layout.start_h[step] - layout.start_h[_run_start(row, step - 1)]
+                row[step] = 1.0 if ran < genset.min_run_h else 0.0
+        starts = np.flatnonzero(row[1:] > row[:-1]) + 1
+        for step in map(int, starts):
+            rest = np.flatnonzero(row[:step] > 0.5)
+            if len(rest) and layout.start_h[step] - layout.start_h[rest[-1] + 1] < genset.min_down_h:
+                row[rest[-1] : step] = 1.0
+    return np.asarray(np.minimum(on, upper))
+
+
+def _run_start(row: Floats, step: int) -> int:
+    while step > 0 and row[step - 1] > 0.5:
+        step -= 1
+    return step
+
+
+def _by_rule(model: Model) -> Floats:
+    """Return what the rules would run: a commitment for when the search found none in time."""
+    rows = rules_plan(model.layout.problem).intervals
+    on = np.array([[float(now.on) for now in row.gensets] for row in rows]).T
+    return np.asarray(np.minimum(on, model.program.upper[model.columns.on]))
 
 
 def last_commitment(model: Model) -> Floats | None:
@@ -105,7 +153,7 @@ def _search(model: Model, energy: Model, relaxed: Answer, deadline: Deadline) ->
     session = Session(energy.program)
     session.quick_heuristics()
     rest_s = max(0.3, 2.0 * relaxed.seconds)
-    budget = max(0.05, min(0.3 * deadline.left_s(), deadline.left_s() - rest_s))
+    budget = max(0.3, min(0.25 * deadline.seconds, deadline.left_s() - rest_s))
     target = 0.25 * model.layout.problem.limits.gap_frac * max(1.0, abs(relaxed.cost))
     answer = session.solve(seconds=budget, gap_usd=target, nodes=COMMIT_NODES)
     if not answer.found:

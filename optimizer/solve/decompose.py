@@ -170,13 +170,14 @@ def _decomposed(model: Model, session: Session, deadline: Deadline) -> Draft:
     if not relaxed.found:
         raise NoPlanFoundError(f"the relaxation ended as {relaxed.status} after {relaxed.seconds:.1f} s")
     basis = session.basis()
+    prices = prices_of(model, relaxed.row_duals)
     modes = _first_modes(model, relaxed)
     proposals = propose(model, relaxed, modes, deadline)
     close_partial_slots(model, session)
     on, fixed = choose(model, session, proposals, deadline) if proposals else (np.zeros((0, model.layout.steps)), None)
     if fixed is None:
         fixed = session.solve(seconds=deadline.needed_s())
-    modes, places, values = settle_work(model, session, fixed if fixed.found else relaxed, modes, deadline)
+    modes, places, values = settle_work(model, session, fixed if fixed.found else relaxed, modes, prices, deadline)
     return Draft(
         modes=modes,
         on=on,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from optimizer.model.build import Model
 from optimizer.model.jobs import segments
 from optimizer.model.matrix import Floats, Index
-from optimizer.solve.paths import mode_values
+from optimizer.solve.paths import Prices, choose_modes, mode_values
 from optimizer.solve.session import Answer, Deadline, NoPlanFoundError, Session
 from optimizer.solve.spread import JobRun, choose_places, near_steps, round_near, rung_mix
 from optimizer.solve.work import free_gpus
 
+FLOOR_S = 0.3
 SUPPORT = 1e-5
 """Share of a mode in a relaxation from which on it counts."""
 MODE_NODES = 30
@@ -20,7 +23,7 @@ PARTIAL_ROOM = 1.25
 
 
 def settle_work(
-    model: Model, session: Session, fixed: Answer, modes: list[Index], deadline: Deadline
+    model: Model, session: Session, fixed: Answer, modes: list[Index], prices: Prices, deadline: Deadline
 ) -> tuple[list[Index], dict[int, int], Floats]:
     """Settle modes in doubt, all-or-nothing jobs and one pool a job (step 5)."""
     layout, columns = model.layout, model.columns
@@ -48,23 +51,36 @@ def settle_work(
     session.integers(flags)
     scale = max(1.0, abs(fixed.cost))
     answer = session.solve(
-        seconds=max(0.05, 0.6 * deadline.left_s()),
+        seconds=max(FLOOR_S, 0.6 * deadline.left_s()),
         gap_usd=0.2 * layout.problem.limits.gap_frac * scale,
         nodes=MODE_NODES,
     )
     session.integers(np.zeros_like(flags))
     if not answer.found:
-        for x, share in zip(columns.mode, shares, strict=True):
-            session.fix(x, share)
-        session.fix(open_jobs, np.zeros(len(open_jobs)))
-        answer = session.solve(seconds=deadline.needed_s())
-        if not answer.found:
-            raise NoPlanFoundError("no integer plan within the deadline")
+        answer = _without_search(model, session, prices, deadline)
     modes = [np.argmax(answer.values[x], axis=0).astype(np.int32) for x in columns.mode]
     for x, share in zip(columns.mode, mode_values(layout, modes), strict=True):
         session.fix(x, share)
     session.fix(whole, np.round(answer.values[whole]))
     return modes, choose_places(model, answer.values), answer.values
+
+
+def _without_search(model: Model, session: Session, prices: Prices, deadline: Deadline) -> Answer:
+    """Return a plan when the search found none in time: modes that serve what they can, doubtful jobs left out."""
+    layout, columns = model.layout, model.columns
+    free_gpu = replace(prices, gpu_usd=np.zeros_like(prices.gpu_usd))
+    modes = choose_modes(layout, free_gpu) if layout.menus else []
+    for x, share in zip(columns.mode, mode_values(layout, modes), strict=True):
+        session.fix(x, share)
+    whole = columns.done[columns.done >= 0]
+    session.bounds(whole, np.zeros(len(whole)), np.ones(len(whole)))
+    answer = session.solve(seconds=deadline.needed_s())
+    if answer.found and len(whole):
+        session.fix(whole, np.floor(answer.values[whole] + 1e-6))
+        answer = session.solve(seconds=deadline.needed_s())
+    if not answer.found:
+        raise NoPlanFoundError(f"the plan's work ended as {answer.status}")
+    return answer
 
 
 def close_partial_slots(model: Model, session: Session) -> None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from optimizer.model.build import Model
 from optimizer.model.layout import NEAR_H, Layout
-from optimizer.model.matrix import Floats, Index
+from optimizer.model.matrix import Floats
 from optimizer.workload import Rung, window_h
 
 TINY = 1e-7
@@ -264,7 +264,7 @@ def round_near(model: Model, values: Floats, places: dict[int, int], free: Float
             todo[job] = max(0.0, todo[job] - done)
 
 
-def _work_in(model: Model, values: Floats, index: int, steps: Index) -> float:
+def _work_in(model: Model, values: Floats, index: int, steps: npt.NDArray[np.integer]) -> float:
     """Return the work that a place does in near intervals, whose slots are the intervals themselves."""
     place = model.layout.places[index]
     offsets = model.layout.slot[steps] - place.first_slot
@@ -279,7 +279,14 @@ def _first(layout: Layout, job: int, owed: dict[int, float]) -> tuple[object, ..
 
 
 def _whole(
-    layout: Layout, job: int, index: int, steps: Index, owed: float, todo: float, free: float, run: JobRun
+    layout: Layout,
+    job: int,
+    index: int,
+    steps: npt.NDArray[np.integer],
+    owed: float,
+    todo: float,
+    free: float,
+    run: JobRun,
 ) -> float:
     """Give a job whole GPUs, the same in all of ``steps``, and return the work it does there."""
     record, hours = layout.problem.jobs[job], float(layout.hours[steps].sum())
