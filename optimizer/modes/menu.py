@@ -85,8 +85,9 @@ def menus(
         found, [service.model_p99_s for service in services], [demanded(service).tail for service in services]
     )
     scores = score(rows, rate_cv2)
+    best = _best_of_their_kind(rows, scores)
     kept = [
-        _thin(rows, scores, _front(rows, scores, np.flatnonzero(rows.service == index)), modes_max)
+        _thin(rows, scores, _front(rows, scores, best[rows.service[best] == index]), modes_max)
         for index in range(len(services))
     ]
     flat = np.array([row for each in kept for row in each], dtype=np.int64)
@@ -134,19 +135,23 @@ def _promise_s(rows: Rows, scores: Scores, chosen: Ints, rate_cv2: Bursts) -> Fl
     return np.minimum(bound, budget)
 
 
+def _best_of_their_kind(rows: Rows, scores: Scores) -> Ints:
+    """Return the rows that no other of the same service, idle draw, quality and P99 class dominates."""
+    able = np.flatnonzero(scores.utilisation >= UTILISATION_MIN)
+    kind = [column[able] for column in (rows.service, scores.idle_w, rows.quality, scores.p99_class)]
+    order = np.lexsort((scores.busy_w[able], -scores.rate_rps[able], *kind))
+    first = np.zeros(able.size, dtype=bool)
+    first[:1] = True
+    for column in kind:
+        first[1:] |= np.diff(column[order]) != 0
+    least = np.minimum.accumulate(scores.busy_w[able][order] - 1e9 * np.cumsum(first))
+    fresh = first.copy()
+    fresh[1:] |= least[1:] < least[:-1]
+    return np.asarray(able[order[fresh]])
+
+
 def _front(rows: Rows, scores: Scores, mine: Ints) -> Ints:
-    """Return the non-dominated of ``mine``: first within equal idle draw, quality and P99 class, then across."""
-    mine = mine[scores.utilisation[mine] >= UTILISATION_MIN]
-    if mine.size == 0:
-        return mine
-    keys = np.stack([scores.idle_w[mine], rows.quality[mine], scores.p99_class[mine]], axis=1)
-    _, group = np.unique(keys, axis=0, return_inverse=True)
-    order = np.lexsort((scores.busy_w[mine], -scores.rate_rps[mine], group))
-    offset = -1e12 * group[order]
-    least = np.minimum.accumulate(scores.busy_w[mine][order] + offset)
-    fresh = np.ones(order.size, dtype=bool)
-    fresh[1:] = least[1:] < least[:-1]
-    mine = mine[order[fresh]]
+    """Return those of ``mine``, the best of their kind, that none of another kind dominates."""
     rate, busy, idle = scores.rate_rps[mine], scores.busy_w[mine], scores.idle_w[mine]
     grade, tier = rows.quality[mine], scores.p99_class[mine]
     better = (rate[:, None] >= rate) & (busy[:, None] <= busy) & (idle[:, None] <= idle)
