@@ -6,7 +6,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from controller.records.views import StoredPlan
-from controller.reports.charts.panel import MEDIUM, NARROW
+from controller.reports.after import REPORT_PANELS
+from controller.reports.charts.panel import Panel
 from controller.reports.charts.words import day_clock, energy_text, figure, money, percent
 from controller.reports.figures import PlanView, plan_figures
 from controller.reports.local_times import local_times
@@ -16,7 +17,12 @@ from optimizer.records import Plan
 from sites.schema.site import Site
 
 
-def plan_page(stored: StoredPlan, site: Site, now_utc: datetime | None = None) -> Page:
+def plan_page(
+    stored: StoredPlan,
+    site: Site,
+    now_utc: datetime | None = None,
+    panels: tuple[Panel, ...] = REPORT_PANELS,
+) -> Page:
     """Return the page."""
     zone = ZoneInfo(site.location.time_zone)
     plan = stored.plan
@@ -26,7 +32,7 @@ def plan_page(stored: StoredPlan, site: Site, now_utc: datetime | None = None) -
         forecast=stored.forecast,
         zone=zone,
         now_utc=now_utc,
-        panels=(NARROW, MEDIUM),
+        panels=panels,
     )
     summary = summarise(plan, stored.problem)
     sections = (

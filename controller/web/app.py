@@ -29,6 +29,7 @@ from controller.reports.after import REPORT_PANELS
 from controller.reports.charts.panel import PANELS, Panel
 from controller.reports.charts.patterns import pattern_drawing
 from controller.reports.page import Page, to_html
+from controller.reports.plan_page import plan_page
 from controller.web.api import Api, Problem
 from controller.web.assets import asset_path, assets
 from controller.web.desk import Desk, DeskReader
@@ -41,6 +42,7 @@ from controller.web.jobs_page import job_page, jobs_page
 from controller.web.log_pages import alarms_page, audit_page
 from controller.web.now_section import now_context
 from controller.web.plan_section import FigureCache, plan_context
+from controller.web.review_page import review_page
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "testserver")
 EVENT_EVERY_S = 1.0
@@ -68,6 +70,7 @@ def templates() -> Environment:
 PLACES: tuple[tuple[str, str], ...] = (
     ("/", "Desk"),
     ("/jobs", "Jobs"),
+    ("/review", "Review"),
     ("/history", "History"),
     ("/forecast", "Forecast"),
     ("/fuel", "Fuel"),
@@ -79,6 +82,7 @@ PLACES: tuple[tuple[str, str], ...] = (
 PageOf = Callable[[Reader, Desk], Page]
 PAGES: dict[str, PageOf] = {
     "/jobs": jobs_page,
+    "/review": review_page,
     "/forecast": forecast_page,
     "/fuel": fuel_page,
     "/alarms": alarms_page,
@@ -132,6 +136,17 @@ class Console:
             return job_page(job, reader.job_events(job.name), desk)
 
         return self._paged("/jobs", found)
+
+    def plan_by_id(self, request: Request) -> Response:
+        """Return any stored plan in full."""
+
+        def found(reader: Reader, desk: Desk) -> Page:
+            stored = reader.plan(request.path_params["id"])
+            if stored is None:
+                raise HTTPException(404, "no such plan")
+            return plan_page(stored, desk.site, desk.now.at_utc if desk.now is not None else None, PANELS)
+
+        return self._paged("/review", found)
 
     def _paged(self, here: str, made: PageOf) -> Response:
         desk, reader = self._reader.current(), self._reader.reader()
@@ -240,6 +255,7 @@ def make_app(reader: DeskReader, *, allowed_hosts: tuple[str, ...] = LOCAL_HOSTS
         "/fragments/plan": console.plan_fragment,
         **dict.fromkeys(PAGES, console.listing),
         "/jobs/{name}": console.job,
+        "/plans/{id}": console.plan_by_id,
         "/history": console.history,
         "/history/{day}/report": console.history_report,
         "/fragments/history/{day}": console.history_fragment,

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from controller.records.reading import Reader
 from controller.records.store import STORE_FAULTS, exists
-from controller.records.views import Alarm, Delivery, GuardAction, SiteNow, StoredDecision, StoredPlan
+from controller.records.views import Alarm, Delivery, GuardAction, Override, SiteNow, StoredDecision, StoredPlan
 from sites.ports import Clock
 from sites.schema.site import Site
 
@@ -38,6 +38,8 @@ class Desk:
     guards: tuple[GuardAction, ...] = ()
     """Newest first."""
     deliveries: tuple[Delivery, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    """Orders of people that are in force now."""
 
     @property
     def sensed(self) -> bool:
@@ -110,6 +112,7 @@ class DeskReader:
             alarms=reader.alarms(),
             orders=reader.decisions(start, end, limit=SHOWN_ORDERS),
             guards=reader.guard_actions(start, end, limit=SHOWN_ORDERS),
+            overrides=reader.overrides(now.at_utc),
             deliveries=tuple(each for each in reader.deliveries(limit=10) if each.at_utc > now.at_utc),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from controller.records.views import GuardAction, StoredDecision, StoredPlan
+from controller.records.views import GuardAction, Override, StoredDecision, StoredPlan
 from controller.reports.charts.power import NOTHING_KW
 from controller.reports.charts.words import clock, day_clock, energy_text, figure, money, percent
 from controller.reports.figures import Figure, PlanView, plan_figures
@@ -65,6 +65,8 @@ def plan_context(desk: Desk, drawn: FigureCache) -> dict[str, object]:
             for each in stored.plan.breaches
         ),
         "orders": orders(desk, zone),
+        "overrides": tuple(_override(each, zone) for each in desk.overrides),
+        "standing": standing(desk),
     }
 
 
@@ -142,6 +144,27 @@ def orders(desk: Desk, zone: ZoneInfo) -> tuple[Line, ...]:
     entries: list[tuple[datetime, Line]] = [(each.at_utc, _order(each, zone)) for each in desk.orders]
     entries += [(each.at_utc, _guard(each, zone)) for each in desk.guards]
     return tuple(entry for _, entry in sorted(entries, key=lambda pair: pair[0], reverse=True)[:SHOWN_ORDERS])
+
+
+def standing(desk: Desk) -> str:
+    """Return where the plan shown stands: in force, waiting for a review, rejected, or merely the newest."""
+    if desk.plan is None:
+        return ""
+    head = desk.plan.head
+    if head.review == "pending":
+        return f"Plan that waits for review (mdc review approve {head.id})"
+    if head.review == "rejected":
+        return "Rejected plan"
+    return "Plan in force" if desk.followed else "Newest plan, not in force"
+
+
+def _override(override: Override, zone: ZoneInfo) -> Line:
+    return Line(
+        when="",
+        what=f"{override.subject}: {override.order_text}",
+        why=override.why,
+        aside=f"{override.who}, until {day_clock(override.expires_utc, zone)}",
+    )
 
 
 _SUBJECTS = {"level": "planning ladder", "tiers": "load tiers"}

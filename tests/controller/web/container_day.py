@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from controller.records.entries import AlarmRaised, DecisionEntry, Entry, GuardEntry, NowEntry, PlanEntry
 from controller.records.store import open_engine, upgrade
+from controller.records.views import ReviewState
 from controller.records.writing import write_entry
 from controller.setpoints import ServiceCommand, Setpoints
 from controller.snapshot import (
@@ -403,7 +404,7 @@ def _setpoints(start: datetime, problem: Problem) -> Setpoints:
     )
 
 
-def entries(day: Day, *, alarms: bool = True, valid_h: float = 2.0) -> list[Entry]:
+def entries(day: Day, *, alarms: bool = True, valid_h: float = 2.0, review: ReviewState = "auto") -> list[Entry]:
     """Return the day as entries of the store."""
     at = day.snapshot.at_utc
     plan_id = "a" * 32
@@ -412,7 +413,7 @@ def entries(day: Day, *, alarms: bool = True, valid_h: float = 2.0) -> list[Entr
             id=plan_id,
             made_utc=day.plan.start_utc,
             expires_utc=day.plan.start_utc + timedelta(hours=valid_h),
-            review="auto",
+            review=review,
             forecast=day.forecast,
             problem=day.problem,
             plan=day.plan,
@@ -473,12 +474,12 @@ _ORDERS = (
 )
 
 
-def write_day(url: str, day: Day, *, alarms: bool = True, valid_h: float = 2.0) -> None:
+def write_day(url: str, day: Day, *, alarms: bool = True, valid_h: float = 2.0, review: ReviewState = "auto") -> None:
     """Make the store and write the day into it."""
     upgrade(url)
     engine = open_engine(url, durable=False)
     with Session(engine) as session:
-        for entry in entries(day, alarms=alarms, valid_h=valid_h):
+        for entry in entries(day, alarms=alarms, valid_h=valid_h, review=review):
             write_entry(session, day.site.name, entry)
         session.commit()
     engine.dispose()

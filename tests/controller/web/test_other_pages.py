@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from controller.records.commands import Commands
 from controller.records.reading import Reader
 from controller.records.views import Delivery, StoredPlan, TelemetryPoint
 from controller.web.app import PLACES
@@ -16,6 +18,7 @@ from controller.web.jobs_page import why_not_now
 from forecasting.records import Forecast
 from tests.controller.reports.measured_day import MIDNIGHT
 from tests.controller.web.conftest import Visit
+from tests.controller.web.container_day import container_day, write_day
 from tests.controller.web.test_pages import Outline
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -83,6 +86,34 @@ def test_the_days_before_and_after_are_linked_but_not_the_future(visit: Visit, m
     client = visit(measured_store)
     assert "/history?day=2025-01-17" not in client.get("/history?day=2025-01-16").text
     assert "/history?day=2025-01-16" in client.get("/history?day=2025-01-15").text
+
+
+def test_a_plan_that_waits_is_listed_and_can_be_read(visit: Visit, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'pending.sqlite'}"
+    write_day(url, container_day(), review="pending")
+    words = _page(visit, url, "/review").text
+    assert "Waiting made stands" in words
+    assert "optimal" in words
+    assert "Plan that waits for review (mdc review approve " + "a" * 32 in _page(visit, url, "/").text
+    assert "Value and cost" in _page(visit, url, f"/plans/{'a' * 32}").text
+    assert visit(url).get("/plans/nothing").status_code == 404
+
+
+def test_overrides_are_shown_for_as_long_as_they_act(visit: Visit, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'override.sqlite'}"
+    day = container_day()
+    write_day(url, day)
+    with Commands(url, "container") as commands:
+        commands.override("genset diesel-1", "stop", who="ops", why="noise", hours=2.0, at_utc=day.snapshot.at_utc)
+        earlier = day.snapshot.at_utc - timedelta(hours=9)
+        commands.override("tier crew-cabin", "shed", who="ops", why="empty", hours=1.0, at_utc=earlier)
+    words = _page(visit, url, "/").text
+    assert "Overrides in force genset diesel-1: stop noise ops, until Wed 15 Jan 14:04" in words
+    assert "crew-cabin" not in words
+    audit = _page(visit, url, "/audit").text
+    assert "in force" in audit
+    assert "expired" in audit
+    assert "genset diesel-1 stop for 2 h: noise" in audit
 
 
 def test_alarms_and_commands(visit: Visit, day_store: str) -> None:
