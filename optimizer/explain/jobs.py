@@ -103,17 +103,29 @@ def _left_out(problem: Problem, plan: Plan, job: JobProblem, taken: dict[str, li
     kwh = job.work_gpu_h / (speed * rungs[0].speed) * (rungs[0].power_w - pool.idle_w) * pool.wall_factor / 1000.0
     offsets = problem.grid.offsets_h
     open_steps = [s for s in range(len(problem.hours)) if low_h <= offsets[s] + 1e-9 and offsets[s] < high_h]
-    price = min((plan.intervals[step].price_usd_per_kwh for step in open_steps), default=0.0)
+    price = _cheapest_usd_per_kwh(plan, open_steps, job.work_gpu_h / (job.gpus_max * speed * rungs[0].speed))
     kwh *= cooling_factor(problem, open_steps[0]) if open_steps else 1.0
     extra = kwh * price - job.value_usd
     if extra > 0.0:
-        cost = f"its energy would cost ${kwh * price:.2f} at the cheapest hour's ${price:.3f}/kWh"
+        cost = f"its energy would cost ${kwh * price:.2f} at ${price:.3f}/kWh in the cheapest hours"
         text = f"{cost}; it is worth ${job.value_usd:.2f}"
         return Decision(what=what, reason_code="NOT_WORTH", text=text, cost_of_alternative_usd=extra)
     full = all(problem_pool_full(problem, taken, pool.name, step) for step in open_steps)
     code = "GPUS_FULL" if full else "PLAN"
     text = "all GPUs that fit are taken by work that is worth more" if full else "other work and loads are worth more"
     return Decision(what=what, reason_code=code, text=text)
+
+
+def _cheapest_usd_per_kwh(plan: Plan, steps: list[int], needed_h: float) -> float:
+    """Return the mean price of energy over the cheapest intervals that together last ``needed_h`` hours."""
+    left_h, paid, taken_h = needed_h, 0.0, 0.0
+    for step in sorted(steps, key=lambda step: plan.intervals[step].price_usd_per_kwh):
+        row = plan.intervals[step]
+        hours = min(row.hours, left_h)
+        paid, taken_h, left_h = paid + hours * row.price_usd_per_kwh, taken_h + hours, left_h - hours
+        if left_h <= 0.0:
+            break
+    return paid / taken_h if taken_h > 0.0 else 0.0
 
 
 def problem_pool_full(problem: Problem, taken: dict[str, list[float]], name: str, step: int) -> bool:
