@@ -34,22 +34,26 @@ def svg(figure: Figure) -> str:
 
 
 def pareto(rows: pd.DataFrame, winner: pd.Series) -> str:
-    """Cost against energy not served and against fuel, the non-dominated designs marked."""
+    """Cost against energy not served and against fuel (unused sun where none burns), the unbeaten designs marked."""
     figure = Figure(figsize=WIDE, layout="constrained")
     left, right = figure.subplots(1, 2)
-    near = rows[rows["npc_usd"] <= 2.0 * float(winner["npc_usd"])]
+    here = rows[rows["place"] == winner["place"]]
+    near = here[here["npc_usd"] <= 2.0 * float(winner["npc_usd"])]
     cheap = near[near["loss_frac"] <= max(0.02, 3.0 * float(winner["loss_frac"]))]
     sample = cheap.iloc[:: max(1, len(cheap) // 3000)]
     colour = np.where(sample["allowed"], STORE, "#c9c9c9")
-    for axes, column, label, scale in (
-        (left, "loss_frac", "not served [%]", 100.0),
-        (right, "fuel_l", "fuel [1000 L a year]", 1e-3),
+    unit, money = (1e6, "M$") if float(winner["npc_usd"]) >= 1e6 else (1e3, "1000 $")
+    burns = float(rows["fuel_l"].max()) > 0.0
+    second = ("fuel_l", "fuel [1000 L a year]", 1e-3) if burns else ("curtailed_frac", "sun not used [%]", 100.0)
+    for axes, (column, label, scale) in (
+        (left, ("loss_frac", "not served [%]", 100.0)),
+        (right, second),
     ):
-        axes.scatter(sample["npc_usd"] / 1e6, sample[column] * scale, s=6, c=colour, linewidths=0)
+        axes.scatter(sample["npc_usd"] / unit, sample[column] * scale, s=6, c=colour, linewidths=0)
         front = front_of(cheap, column)
-        axes.plot(front["npc_usd"] / 1e6, front[column] * scale, color=LOAD, lw=1.2, marker="o", ms=2.5)
-        axes.plot(winner["npc_usd"] / 1e6, winner[column] * scale, marker="*", ms=14, color=SUN, mec=LOAD)
-        axes.set_xlabel("net present cost [M$]")
+        axes.plot(front["npc_usd"] / unit, front[column] * scale, color=LOAD, lw=1.2, marker="o", ms=2.5)
+        axes.plot(winner["npc_usd"] / unit, winner[column] * scale, marker="*", ms=14, color=SUN, mec=LOAD)
+        axes.set_xlabel(f"net present cost [{money}]")
         axes.set_ylabel(label)
         axes.spines[["top", "right"]].set_visible(False)
     return svg(figure)

@@ -249,7 +249,7 @@ def ranked(chosen: Chosen) -> tuple[list[str], list[list[str]]]:
     extra = [name for name in chosen.finalists.columns if name.startswith(("nodes:", "gpu:"))]
     rows = []
     for _, row in chosen.finalists.iterrows():
-        labels = ", ".join(str(row[name]) for name in (*shown, *extra))
+        labels = ", ".join(f"tilt {row[name]}" if name == "tilt_deg" else str(row[name]) for name in (*shown, *extra))
         rows.append(
             [
                 sizes_text(row) + (f"; {labels}" if labels else ""),
