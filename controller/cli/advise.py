@@ -62,6 +62,9 @@ def advise(
     from optimizer.modes.advice import Conditions
     from optimizer.modes.advise import advise as ask
 
+    if gpu and site is not None:
+        mend = "give either --gpu or --site: a site has its own GPUs"
+        raise InputError.single(source="advise", field="--gpu", found=", ".join(gpu), mend=mend)
     workload = _workload(archetype, model, rate, p99, input_tokens, output_tokens, units, precision)
     workload = replace(workload, speculative=speculative, sovereign=sovereign or workload.sovereign)
     conditions = Conditions(
@@ -76,7 +79,7 @@ def advise(
     )
     answer = ask(workload, conditions, tuple(gpu or ()), _pools(site))
     if format is Format.JSON:
-        write(json.dumps(as_document(answer, conditions)))
+        write(json.dumps(as_document(answer, conditions), allow_nan=False))
     else:
         write(as_text(answer))
     if answer.best is None:

@@ -15,15 +15,17 @@ from dataclasses import replace
 
 from optimizer.modes.advice import Advice, Answer, Conditions, Verdict, Workload
 from optimizer.modes.candidate import as_pool, candidate
+from optimizer.modes.checks import check
 from optimizer.modes.hurdles import best_alone_s
 from optimizer.modes.ways import power_text
 from sites.catalog.load import load_catalog
 from sites.compute.hardware import LlmSpec, gpu_spec, model_spec
-from sites.errors import InputError
 from sites.schema.workload import Pool
 
 NETWORK_S = 0.1
 """Round trip to an off-site service with its queueing, 99 of 100; 50-200 ms are seen."""
+LEAST_RPS = 1e-4
+"""Rate below which no smaller one is looked for."""
 
 
 def advise(workload: Workload, conditions: Conditions, gpus: Sequence[str] = (), pools: Sequence[Pool] = ()) -> Answer:
@@ -33,10 +35,10 @@ def advise(workload: Workload, conditions: Conditions, gpus: Sequence[str] = (),
     their own count and interconnect.
 
     Raises:
-        InputError: unknown GPU or model, rate or budget not positive, a limit outside every candidate's range.
+        InputError: unknown GPU or model, or a question that makes no sense (``optimizer.modes.checks``).
     """
-    _check(workload, conditions, gpus)
     keys = [gpu_spec(name).key for name in gpus] or list(load_catalog().gpus)
+    check(workload, conditions, [pool.gpu for pool in pools] or keys)
     asked = [as_pool(gpu_spec(key), conditions) for key in keys] if not pools else list(pools)
     found = [candidate(pool, workload, _held(conditions, pool, bool(pools))) for pool in asked]
     if pools:
@@ -45,10 +47,9 @@ def advise(workload: Workload, conditions: Conditions, gpus: Sequence[str] = (),
     unable = [each for each in found if each.way is None]
     ranked = [_placed(each, able[0], conditions, index == 0) for index, each in enumerate(able)]
     nearest = () if able else _nearest(workload, conditions, asked, bool(pools))
-    unit = "tokens" if isinstance(model_spec(workload.model), LlmSpec) else "items"
     return Answer(
         workload=workload,
-        unit="tokens" if unit == "tokens" else "items",
+        unit="tokens" if isinstance(model_spec(workload.model), LlmSpec) else "items",
         advice=(*ranked, *unable),
         off_site=_off_site(workload),
         nearest=nearest,
@@ -112,7 +113,9 @@ def _nearest(workload: Workload, conditions: Conditions, asked: Sequence[Pool], 
         small = replace(workload, precisions=("int4",))
         able = [each for pool in asked if (each := candidate(pool, small, _held(conditions, pool, of_site))).way]
         said += [f"int4 weights, on {each.gpu}" for each in able[:1]]
-    return tuple(said) or ("nothing short of a smaller model: no rate, budget, envelope or precision lets these do it",)
+    return tuple(said) or (
+        "nothing short of a smaller model or shorter texts: no rate, budget or precision lets these do it",
+    )
 
 
 def _less_rate(workload: Workload, conditions: Conditions, asked: Sequence[Pool], of_site: bool) -> list[str]:
@@ -123,41 +126,18 @@ def _less_rate(workload: Workload, conditions: Conditions, asked: Sequence[Pool]
         found = (candidate(pool, less, _held(conditions, pool, of_site)) for pool in asked)
         return next((each.gpu for each in found if each.way is not None), "")
 
-    low, high, where = 1e-4, 1.0, able(1e-4)
+    low = min(LEAST_RPS / workload.rate_rps, 1e-4)
+    high, where = 1.0, able(low)
     if not where:
         return []
     while high / low > 1.1:
         middle = math.sqrt(low * high)
         held = able(middle)
         low, high, where = (middle, high, held) if held else (low, middle, where)
-    return [f"{workload.rate_rps * low:.2g}/s instead of {workload.rate_rps:g}/s, on {where}"]
+    return [f"{workload.rate_rps * low:.3g}/s instead of {workload.rate_rps:g}/s, on {where}"]
 
 
 def inlet(key: str) -> str:
     """Return the inlet range of a GPU, said."""
     gpu = gpu_spec(key)
     return f"inlet air of {gpu.inlet_min_c:g}..{gpu.inlet_max_c:g} C"
-
-
-def _check(workload: Workload, conditions: Conditions, gpus: Sequence[str]) -> None:
-    model_spec(workload.model)
-    for field, value in (("rate", workload.rate_rps), ("p99", workload.p99_s)):
-        if not (math.isfinite(value) and value > 0.0):
-            raise InputError.single(source="advise", field=field, found=value, mend="give a number above 0")
-    if conditions.limit_w is None:
-        return
-    ranges = {name: gpu_spec(name).limits for name in (gpus or load_catalog().gpus)}
-    if not any(each.min_limit_w <= conditions.limit_w <= each.max_limit_w for each in ranges.values()):
-        near = min(ranges, key=lambda name: _distance(conditions.limit_w or 0.0, name))
-        limits = ranges[near]
-        raise InputError.single(
-            source="advise",
-            field="limit",
-            found=conditions.limit_w,
-            mend=f"nearest settable: {near} takes {limits.min_limit_w:g} to {limits.max_limit_w:g} W",
-        )
-
-
-def _distance(limit_w: float, name: str) -> float:
-    limits = gpu_spec(name).limits
-    return max(limits.min_limit_w - limit_w, limit_w - limits.max_limit_w, 0.0)

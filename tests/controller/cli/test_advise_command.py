@@ -69,6 +69,12 @@ def test_nothing_fits_is_exit_3_with_the_nearest(mdc: Mdc) -> None:
     assert answer["nearest_feasible"]
 
 
+def test_a_rate_far_beyond_reach_is_told_with_one_within(mdc: Mdc) -> None:
+    code, out, _ = mdc("advise", "chat-70b", "--rate", "1e9", "--format", "json")
+    assert code == 3
+    assert any("/s instead of 1e+09/s" in each for each in json.loads(out)["nearest_feasible"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -80,6 +86,16 @@ def test_nothing_fits_is_exit_3_with_the_nearest(mdc: Mdc) -> None:
         (("advise", "chat-70b", "--gpu", "l40x"), "nearest are l40s"),
         (("advise", "chat-70b", "--rank", "beauty"), "take one of cost"),
         (("advise", "chat-70b", "--rate", "-1"), "above 0"),
+        (("advise", "chat-70b", "--input-tokens", "-4"), "input_tokens"),
+        (("advise", "chat-70b", "--output-tokens", "nan"), "output_tokens"),
+        (("advise", "--model", "llama-8b", "--rate", "1", "--p99", "5"), "output_tokens"),
+        (("advise", "hft", "--model", "llama-8b"), "output_tokens"),
+        (("advise", "robot-vision", "--units", "0"), "units"),
+        (("advise", "chat-70b", "--envelope-kw", "0"), "envelope"),
+        (("advise", "chat-70b", "--envelope-kw", "nan"), "envelope"),
+        (("advise", "chat-70b", "--ambient-c", "nan"), "ambient"),
+        (("advise", "chat-70b", "--energy-usd-per-kwh", "inf"), "energy price"),
+        (("advise", "chat-70b", "--gpu", "l40s", "--site", "container"), "either"),
         (("catalog", "gpu"), "take one of gpus"),
         (("catalog", "gpus", "h101"), "no such GPU"),
         (("calibrate", "--twin"), "name the GPU"),
