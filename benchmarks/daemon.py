@@ -28,6 +28,8 @@ START_TARGET_S, MEMORY_TARGET_MB = 2.0, 150.0
 SEED = 20260601
 SETTLE_S = 3.0
 """The first run lives at least this long with its plant, so that there is a state to come back to."""
+PROGRESS_S = 30.0
+"""Longest wait for a busy machine to let the daemon get to work."""
 YOUNG_SHARE, YOUNG_S = 0.3, 1.5
 """Share of the kills that come while the daemon starts, and how long that is taken to last."""
 
@@ -97,6 +99,20 @@ def await_line(process: subprocess.Popen[bytes], wanted: str, *, timeout_s: floa
     return False
 
 
+def await_progress(process: subprocess.Popen[bytes], store: Path, *, timeout_s: float) -> bool:
+    """Return whether the site's time moved on by five minutes before the time was up: the daemon does its work."""
+    query = "select julianday(max(at_utc)) * 1440 from telemetry"
+    deadline, first = time.monotonic() + timeout_s, None
+    while time.monotonic() < deadline and process.poll() is None:
+        with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
+            minutes = connection.execute(query).fetchone()[0]
+        first = minutes if first is None else first
+        if minutes is not None and first is not None and minutes >= first + 5:
+            return True
+        _drained_wait(process, 0.2)
+    return False
+
+
 def peak_mb(pid: int) -> float:
     """Return the peak resident memory of a process, MB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -122,6 +138,7 @@ def kill_runs(
             _drained_wait(process, SETTLE_S)
         elif not young:
             await_line(process, FIRST, timeout_s=60.0)
+            await_progress(process, store, timeout_s=PROGRESS_S)
         _drained_wait(process, moments.uniform(0.1, YOUNG_S if young else span_s))
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -164,6 +164,10 @@ def test_backfill_after_a_cut_link_loses_and_doubles_nothing(url: str, tmp_path:
     span = (START, START + timedelta(days=1))
     with Reader(local, SITE.name) as here, Reader(url, SITE.name) as there:
         assert there.telemetry(*span, max_points=9999) == here.telemetry(*span, max_points=9999)
+        means = (here.telemetry(*span, max_points=48), there.telemetry(*span, max_points=48))
+        assert len(means[0]) == len(means[1]) < 48
+        assert [each.soc_frac for each in means[0]] == pytest.approx([each.soc_frac for each in means[1]])
+        assert [each.at_utc for each in means[0]] == [each.at_utc for each in means[1]]
         assert there.decisions(*span) == here.decisions(*span)
         assert there.jobs() == here.jobs()
         assert there.job_events("a") == here.job_events("a")
