@@ -2,11 +2,12 @@
 
 Three sources, each taking over as the past grows:
 
-1. the prior of ``forecasting.skyprior`` by lead and last hour's state, scaled by how high the site's own best
-tenth of hours reaches (soiling, a clear-sky model that is off): what a site has on its first day; 2. the site's
-own distribution of the last 60 days (complete-history persistence), which counts at long leads: weight ``days /
-(days + 15) * (1 - exp(-h / 6 h))``; 3. a trained ``SkyModel``, weight ``days / (days + 10)`` with the days that
-it learned from.
+1. the prior of ``forecasting.skyprior`` by lead and last hour's state, moved rank by rank from its climate's
+   distribution to the site's own (weight ``days / (days + 10)``), which takes dirt, a clear-sky model that is
+   off and a cloudier climate along: what a site has on its first day;
+2. the site's own distribution of the last 60 days (complete-history persistence), which counts at long leads:
+   weight ``days / (days + 30) * (1 - exp(-h / 6 h))``;
+3. a trained learner, weight ``days / (days + 10)`` with the days that it learned from.
 
 Quantiles are averaged at equal level. What is cut at the inverters' limit is cut after this, in power.
 """
@@ -26,7 +27,8 @@ from forecasting.learn.learner import SkyLearner, learned_quantiles
 from forecasting.nwp import NwpRun, nwp_series
 from forecasting.outdoor import known_values
 from forecasting.records import ForecastRung
-from forecasting.skyprior import climate_weights, prior_quantiles
+from forecasting.skyprior import LEVELS as PRIOR_LEVELS
+from forecasting.skyprior import climate_weights, marginal_quantiles, prior_quantiles
 from forecasting.sun import Bools, Floats
 from sites.times import HOUR, TimeGrid
 
@@ -43,7 +45,8 @@ OUTAGE_FADE_H = 24.0
 MOST_OUTAGE = 0.97
 SMALLEST_CLEAR_FRAC = 0.03
 """Samples with less clear-sky power than this share of the AC limit say nothing about the sky."""
-OWN_DAYS = 15.0
+OWN_DAYS = 30.0
+MAP_DAYS = 10.0
 OWN_FADE_H = 6.0
 LEARNED_DAYS = 10.0
 STALE_AFTER_H = 30.0
@@ -191,15 +194,25 @@ def _early(series: SkySeries, lead_h: Floats, levels: Floats) -> Floats:
     recent = last[last > last[-1] - max(1, round(1 / series.step_h))]
     recent_weight = series.clear[recent]
     state = float((series.index[recent] * recent_weight).sum() / recent_weight.sum())
-    top = float(np.quantile(index, 0.9))
-    prior_top = float(prior_quantiles(float("nan"), np.array([60.0]), np.array([0.9]), weights)[0, 0])
-    scale = (top / prior_top * days + 5.0) / (days + 5.0) if days >= 3 else 1.0
-    scale = float(np.clip(scale, 0.6, 1.2))
     waited_h = (len(series.index) - 1 - last[-1]) * series.step_h
-    prior = prior_quantiles(state / scale, lead_h + min(waited_h, 12.0), levels, weights) * scale
+    climate = marginal_quantiles(weights) + np.arange(len(PRIOR_LEVELS)) * 1e-9
+    share = days / (days + MAP_DAYS)
+    mapped = (1 - share) * climate + share * np.quantile(index, PRIOR_LEVELS)
+    prior = prior_quantiles(
+        _moved(np.array([state]), mapped, climate)[0], lead_h + min(waited_h, 12.0), levels, weights
+    )
+    prior = _moved(prior, climate, mapped)
     own = np.quantile(index, levels)[:, None]
-    share = days / (days + OWN_DAYS) * (1 - np.exp(-lead_h / OWN_FADE_H))
-    return np.asarray(share * own + (1 - share) * prior, dtype=float)
+    far = days / (days + OWN_DAYS) * (1 - np.exp(-lead_h / OWN_FADE_H))
+    return np.asarray(far * own + (1 - far) * prior, dtype=float)
+
+
+def _moved(values: Floats, start: Floats, end: Floats) -> Floats:
+    """Return values with the same rank in the distribution ``end`` as they have in ``start``; ends move in proportion."""
+    ratio_low, ratio_high = end[0] / max(start[0], 1e-6), end[-1] / max(start[-1], 1e-6)
+    inside = np.interp(values, start, end)
+    inside = np.where(values < start[0], values * min(ratio_low, 1.0), inside)
+    return np.asarray(np.where(values > start[-1], values * ratio_high, inside), dtype=float)
 
 
 def sky_series(

@@ -34,6 +34,8 @@ class ClimatePrior:
     """Mean index over the year."""
     quantiles: Floats
     """Index by (lead group, state class, level)."""
+    marginal: Floats
+    """Index of the whole year at ``LEVELS``."""
 
 
 @lru_cache(maxsize=1)
@@ -50,9 +52,31 @@ def climate_priors() -> tuple[ClimatePrior, ...]:
         pairs = np.array([float(row["pairs"]) for row in far])
         means = np.array([np.mean([float(row[f"q{level:g}"]) for level in LEVELS]) for row in far])
         priors.append(
-            ClimatePrior(climate=climate, mean_index=float((pairs * means).sum() / pairs.sum()), quantiles=table)
+            ClimatePrior(
+                climate=climate,
+                mean_index=float((pairs * means).sum() / pairs.sum()),
+                quantiles=table,
+                marginal=_mixed(table[-1], pairs),
+            )
         )
     return tuple(priors)
+
+
+def _mixed(quantiles: Floats, weights: Floats) -> Floats:
+    """Return quantiles at ``LEVELS`` of a mixture of distributions given by theirs (one row a part)."""
+    values = np.linspace(0.0, 1.5, 301)
+    cdf = np.array(
+        [np.interp(values, row + np.arange(len(row)) * 1e-9, LEVELS, left=0.0, right=1.0) for row in quantiles]
+    )
+    mixed = (weights[:, None] * cdf).sum(axis=0) / weights.sum()
+    return np.asarray(np.interp(LEVELS, mixed + np.arange(len(mixed)) * 1e-12, values), dtype=float)
+
+
+def marginal_quantiles(weights: Floats) -> Floats:
+    """Return the quantiles at ``LEVELS`` of the index over a whole year, climates weighed by ``weights``."""
+    return np.asarray(
+        np.tensordot(weights, np.stack([prior.marginal for prior in climate_priors()]), axes=1), dtype=float
+    )
 
 
 def climate_weights(mean_index: float, days: float) -> Floats:
@@ -70,7 +94,7 @@ def prior_quantiles(state: float, lead_h: Floats, levels: Floats, weights: Float
     """Return quantiles of the index, one row a level, one column a lead.
 
     Args:
-        state: energy-weighted index of the last hour of daylight; NaN = unknown, then the classes' mean.
+        state: energy-weighted index of the last hour of daylight; NaN = unknown, then the whole year's.
         lead_h: leads from the issue to the middle of each interval.
         levels: ascending levels in (0, 1).
         weights: weight of each climate.
@@ -82,7 +106,7 @@ def prior_quantiles(state: float, lead_h: Floats, levels: Floats, weights: Float
         low = int(place)
         by_group = table[:, low] * (1 - (place - low)) + table[:, low + 1] * (place - low)
     else:
-        by_group = np.repeat(table[-1:].mean(axis=1), len(GROUPS), axis=0)
+        by_group = np.repeat(marginal_quantiles(weights)[None, :], len(GROUPS), axis=0)
     middles = np.array([(group.from_h + group.to_h) / 2 for group in GROUPS])
     position = np.interp(lead_h, middles, np.arange(len(middles)))
     low_group = np.minimum(position.astype(int), len(middles) - 2)
