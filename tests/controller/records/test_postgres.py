@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -13,6 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from controller.records import backfill as backfill_module
 from controller.records.backfill import backfill
 from controller.records.base import Base
 from controller.records.commands import Commands
@@ -124,7 +125,9 @@ def fill(url: str, folder: Path, first: int, count: int) -> None:
     recorder.close()
 
 
-def test_backfill_after_a_cut_link_loses_and_doubles_nothing(url: str, tmp_path: Path) -> None:
+def test_backfill_after_a_cut_link_loses_and_doubles_nothing(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     local = fresh_url(tmp_path)
     fill(local, tmp_path, 0, 1000)
     with Commands(local, SITE.name) as commands:
@@ -139,22 +142,21 @@ def test_backfill_after_a_cut_link_loses_and_doubles_nothing(url: str, tmp_path:
             (database,),
         )
 
-    stop = threading.Event()
-
-    def cut_again_and_again() -> None:
-        while not stop.wait(0.4):
-            cut()
-
     upgrade(url)
-    cutter = threading.Thread(target=cut_again_and_again)
-    cutter.start()
-    try:
-        first = backfill(local, url, SITE.name, wait=waits.append, attempts=500, batch=25)
-    finally:
-        stop.set()
-        cutter.join()
-        server.close()
-    assert first.cuts > 0
+    written, real = [0], backfill_module._Sender._write
+
+    def cutting(self: Any, *batch: Any) -> None:
+        written[0] += 1
+        if written[0] % 7 == 0:
+            cut()
+        real(self, *batch)
+
+    monkeypatch.setattr(backfill_module._Sender, "_write", cutting)
+    first = backfill(local, url, SITE.name, wait=waits.append, batch=25)
+    server.close()
+    monkeypatch.undo()
+    assert first.cuts > 10
+    assert len(waits) == first.cuts
     fill(local, tmp_path, 1000, 300)
     with Commands(local, SITE.name) as commands:
         commands.cancel_job("a", who="me", at_utc=START)
