@@ -28,6 +28,7 @@ class PlanSummary(Record):
     soc_low_utc: Utc
     soc_end_frac: float
     shed_kwh: float
+    asked_requests: float
     unserved_requests: float
     jobs_running: int
     jobs_late: int
@@ -35,6 +36,11 @@ class PlanSummary(Record):
     """Jobs that do not run within the horizon."""
     price_high_usd_per_kwh: float
     price_high_utc: Utc
+
+    @property
+    def unserved_frac(self) -> float:
+        """Share of the requests that is left unserved."""
+        return self.unserved_requests / self.asked_requests if self.asked_requests > 0 else 0.0
 
     @property
     def pv_used_frac(self) -> float | None:
@@ -91,6 +97,11 @@ def summarise(plan: Plan, problem: Problem) -> PlanSummary:
         soc_low_utc=intervals[lowest].start_utc + intervals[lowest].hours * HOUR,
         soc_end_frac=intervals[-1].soc_end_frac,
         shed_kwh=sum(each.shed_kw * each.hours for each in intervals),
+        asked_requests=sum(
+            rate * hours * 3600.0
+            for service in problem.services
+            for rate, hours in zip(service.rate_rps, problem.hours, strict=True)
+        ),
         unserved_requests=sum(service.unserved_requests for service in plan.services),
         jobs_running=sum(job.start_utc is not None for job in plan.jobs),
         jobs_late=sum(job.late for job in plan.jobs),

@@ -16,6 +16,8 @@ from controller.web.lines import Line, Tile
 from optimizer.records import Decision, Plan, Problem, Status
 from sites.reasons import REASONS
 
+WORTH_A_LOOK_FRAC = 0.005
+"""Share of requests left unserved that is marked."""
 PRESENT_STEP = timedelta(minutes=10)
 """Site time after which charts are drawn again with the present moved along; between, the page's script moves it."""
 
@@ -93,12 +95,13 @@ def plan_facts(plan: Plan, problem: Problem, summary: PlanSummary, zone: ZoneInf
     late = f"{summary.jobs_late} late" if summary.jobs_late else "none late"
     waiting = f", {summary.jobs_waiting} wait" if summary.jobs_waiting else ""
     facts.append(Tile(name="Jobs", value=str(summary.jobs_running), note=late + waiting))
+    unserved = f"{percent(summary.unserved_frac, digits=1)} of requests"
     facts.append(
         Tile(
             name="Not served",
             value=energy_text(summary.shed_kwh),
-            note=f"{figure(summary.unserved_requests, digits=0)} requests unserved",
-            css_class="bad" if summary.shed_kwh > NOTHING_KW else "",
+            note=f"of the load; {unserved}",
+            css_class="bad" if summary.shed_kwh > NOTHING_KW or summary.unserved_frac > WORTH_A_LOOK_FRAC else "",
         )
     )
     terms = plan.cost_terms_usd.values()
