@@ -129,6 +129,19 @@ class Reader:
             detail = _averaged(session, inside, start_utc, step_s)
         return (*average(points, start_utc=start_utc, step_s=step_s), *detail)
 
+    def rolled_up(self, start_utc: datetime, end_utc: datetime, *, step_s: int = 3600) -> tuple[TelemetryPoint, ...]:
+        """Return stored means of [start, end), labelled by their intervals' starts; few rows however long the span.
+
+        ``step_s`` is one of :data:`~controller.records.rollups.ROLLUP_STEPS_S`; the newest one may still be missing.
+        """
+        query = select(RollupRow).where(
+            RollupRow.site == self._site,
+            RollupRow.step_s == step_s,
+            RollupRow.at_utc >= start_utc,
+            RollupRow.at_utc < end_utc,
+        )
+        return tuple(_point(row) for row in self._rows(query.order_by(RollupRow.at_utc)))
+
     def _rolled_up(self, session: Session, start_utc: datetime, before_utc: datetime) -> tuple[TelemetryPoint, ...]:
         """Return the stored means of a span whose detail has been dropped."""
         if before_utc <= start_utc:
