@@ -4,7 +4,7 @@ Each draw is a stationary Gaussian process with correlation ``exp(-|dt| / tau)``
 quantile function (linear between levels, tails as far beyond the outer levels as the outer levels lie apart
 from their neighbours, cut at the bounds). Intervals' own quantiles are thereby kept and neighbouring hours are
 as alike as measured ones are (Pinson et al. 2009, doi:10.1002/we.284). All arrays of a site share one sky
-state: within a few hundred metres their 5-minute power indices correlate above 0.95.
+state, which holds for sites smaller than a cloud.
 
 Reduction: draws are sorted by the energy of their first day and their whole energy in turn, cut into groups of
 equal probability, and each group is stood for by the member whose energies are nearest to the group's. What is
