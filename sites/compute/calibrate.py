@@ -31,6 +31,8 @@ SOURCE = "own-measurement"
 COLUMNS = ("limit_w", "throughput", "power_w", "batch", "itl_ms", "prompt_tokens", "ttft_ms")
 BINDS_FRAC = 0.98
 """A limit binds where the draw comes within this share of it."""
+RMSE_MAX = 0.15
+"""Error of the speed beyond which a sweep is no cap curve: the job changed meanwhile, or columns are mixed up."""
 
 
 class Row(NamedTuple):
@@ -59,19 +61,22 @@ def read_rows(path: Path) -> list[Row]:
     """Return the rows of a CSV.
 
     Raises:
-        InputError: no such file, no known column, or a value that is no number; all faults at once.
+        InputError: no such file, no text, no known column, or a value that is no number; all faults at once.
     """
-    if not path.exists():
+    if not path.is_file():
         raise InputError.single(source=str(path), field="", found="no such file", mend="give the path of a CSV")
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        names = reader.fieldnames or []
-        if not set(names) & set(COLUMNS):
-            raise InputError.single(
-                source=path.name, field="header", found=list(names), mend=f"name columns of {', '.join(COLUMNS)}"
-            )
-        faults: list[InputFault] = []
-        rows = [_row(each, line, path.name, faults) for line, each in enumerate(reader, start=2)]
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError.single(source=str(path), field="", found="no text", mend="give a CSV in UTF-8") from None
+    reader = csv.DictReader(text.splitlines())
+    names = reader.fieldnames or []
+    if not set(names) & set(COLUMNS):
+        raise InputError.single(
+            source=path.name, field="header", found=list(names), mend=f"name columns of {', '.join(COLUMNS)}"
+        )
+    faults: list[InputFault] = []
+    rows = [_row(each, line, path.name, faults) for line, each in enumerate(reader, start=2)]
     if faults:
         raise InputError(faults)
     return rows
@@ -81,7 +86,7 @@ def fit_sweep(rows: Sequence[Row], gpu: str, profile: CurveName, source: str = S
     """Return the cap curve of a power sweep on ``gpu``, relative to its highest limit.
 
     Raises:
-        InputError: fewer than three usable rows, or none where the limit binds.
+        InputError: fewer than three usable rows, none where the limit binds, or speeds that no cap curve has.
     """
     spec = gpu_spec(gpu)
     points = sorted(_mean_by_limit(rows).items())
@@ -100,6 +105,13 @@ def fit_sweep(rows: Sequence[Row], gpu: str, profile: CurveName, source: str = S
             mend="measure limits below the natural draw: only those slow the job down",
         )
     fit = fit_cap_curve([u for u, _ in bound], [s for _, s in bound])
+    if fit.rmse > RMSE_MAX:
+        raise InputError.single(
+            source="sweep",
+            field="throughput",
+            found=f"rmse of {fit.rmse:.2f} about the best curve",
+            mend="it does not fall with the limit as it must: sweep a steady job again, from its natural draw down",
+        )
     entry = CapCurveEntry(
         knee_frac=Figure(round(fit.curve.knee_frac, 4), "measured", source),
         exponent=Figure(round(fit.curve.exponent, 4), "measured", source),

@@ -145,6 +145,17 @@ def test_a_sweep_becomes_a_catalogue_folder(mdc: Mdc, tmp_path: Path) -> None:
     assert known.gpu_curves["l40s"]["vision"].exponent.kind == "measured"
 
 
+def test_a_table_that_cannot_be_used_is_exit_2(mdc: Mdc, tmp_path: Path) -> None:
+    binary = tmp_path / "binary.csv"
+    binary.write_bytes(b"\xff\xfe\x00")
+    falling = tmp_path / "falling.csv"
+    falling.write_text("limit_w,throughput,power_w\n200,20,200\n250,15,250\n300,10,300\n", encoding="utf-8")
+    for path, said in ((binary, "no text"), (tmp_path, "no such file"), (falling, "does not fall with the limit")):
+        code, out, err = mdc("calibrate", str(path), "--gpu", "l40s", "--profile", "vision")
+        assert (code, out) == (2, "")
+        assert said in err
+
+
 def test_the_twin_says_that_no_gpu_was_touched(mdc: Mdc) -> None:
     code, out, err = mdc("calibrate", "--twin", "--gpu", "h100-pcie", "--format", "json")
     assert code == 0
