@@ -6,6 +6,7 @@ Genset starts are explained by an LP estimate; with ``exact`` each gets the cost
 from __future__ import annotations
 
 from optimizer.explain.decisions import decisions_of, runs_of
+from optimizer.explain.give_up import give_up
 from optimizer.explain.intervals import with_limits
 from optimizer.explain.what_if import genset_off
 from optimizer.readback import plan_of
@@ -27,7 +28,9 @@ def plan(problem: Problem, *, policy: str = "planner", exact: bool = False) -> P
     solved = solve(problem)
     found = plan_of(problem, solved, policy=policy)
     limited = found.model_copy(update={"intervals": with_limits(problem, found.intervals, found.services, found.jobs)})
-    explained = limited.model_copy(update={"decisions": decisions_of(problem, limited, solved)})
+    again = (lambda other: plan(other, policy=policy)) if exact else None
+    decisions = (*give_up(problem, limited, again), *decisions_of(problem, limited, solved))
+    explained = limited.model_copy(update={"decisions": decisions})
     return _exact_starts(problem, explained) if exact else explained
 
 

@@ -226,6 +226,18 @@ def test_scenarios_make_the_commitment_careful_and_stay_under_their_bound() -> N
     assert [str(fault) for fault in check(problem, made)] == []
 
 
+def test_the_smallest_set_to_give_up_is_named() -> None:
+    dark = small.small_site(pv_available_kw=(0.0,) * 14, jobs=(), gensets=())
+    battery = dark.battery.model_copy(update={"soc_frac": 0.35})
+    critical = dark.services[0].model_copy(update={"critical": True})
+    made = plan(dark.model_copy(update={"battery": battery, "services": (critical,)}), exact=True)
+    assert made.status is Status.INFEASIBLE_AS_POSED
+    told = next(one for one in made.decisions if one.what == "smallest set to give up")
+    assert told.exact
+    assert "hosts and cooling" in told.text
+    assert plan(small.small_site()).decisions[0].what != "smallest set to give up"
+
+
 def test_hard_reserve_is_held_where_it_can_be() -> None:
     problem = small.small_site(reserve=ReserveProblem(load_frac=0.3, hard=True))
     made = plan(problem)
