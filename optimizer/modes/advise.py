@@ -113,13 +113,16 @@ def _nearest(workload: Workload, conditions: Conditions, asked: Sequence[Pool], 
         small = replace(workload, precisions=("int4",))
         able = [each for pool in asked if (each := candidate(pool, small, _held(conditions, pool, of_site))).way]
         said += [f"int4 weights, on {each.gpu}" for each in able[:1]]
+    if not said and conditions.envelope_w is not None:
+        more = _less_rate(workload, replace(loose, gpus_max=conditions.gpus_max), asked, of_site)
+        said += [f"{each}, without the envelope and in air of 25 C" for each in more]
     return tuple(said) or (
         "nothing short of a smaller model or shorter texts: no rate, budget or precision lets these do it",
     )
 
 
 def _less_rate(workload: Workload, conditions: Conditions, asked: Sequence[Pool], of_site: bool) -> list[str]:
-    """Return the largest rate that a candidate holds, to a tenth of it, and which one; nothing if none does."""
+    """Return the largest rate that a candidate holds, to 3 % of it, and which one; nothing if none does."""
 
     def able(factor: float) -> str:
         less = replace(workload, rate_rps=workload.rate_rps * factor)
@@ -130,7 +133,7 @@ def _less_rate(workload: Workload, conditions: Conditions, asked: Sequence[Pool]
     high, where = 1.0, able(low)
     if not where:
         return []
-    while high / low > 1.1:
+    while high / low > 1.03:
         middle = math.sqrt(low * high)
         held = able(middle)
         low, high, where = (middle, high, held) if held else (low, middle, where)

@@ -94,7 +94,8 @@ def _too_much(
     most = float(scores.rate_rps[within].max()) if within.any() else 0.0
     per_gpu = float((scores.rate_rps / gpus).max())
     need = math.ceil(workload.rate_rps / max(per_gpu, 1e-12))
-    text = f"{conditions.gpus_max} GPUs hold at most {most:.3g}/s; {workload.rate_rps:g}/s need about {need}"
+    hold = "1 GPU holds" if conditions.gpus_max == 1 else f"{conditions.gpus_max} GPUs hold"
+    text = f"{hold} at most {most:.3g}/s; {workload.rate_rps:g}/s need about {need}"
     return Hurdle(Verdict.RATE_TOO_HIGH, text)
 
 

@@ -73,6 +73,9 @@ def test_a_rate_far_beyond_reach_is_told_with_one_within(mdc: Mdc) -> None:
     code, out, _ = mdc("advise", "chat-70b", "--rate", "1e9", "--format", "json")
     assert code == 3
     assert any("/s instead of 1e+09/s" in each for each in json.loads(out)["nearest_feasible"])
+    code, out, _ = mdc("advise", "chat-70b", "--rate", "1e9", "--envelope-kw", "0.1", "--format", "json")
+    assert code == 3
+    assert "without the envelope" in json.loads(out)["nearest_feasible"][0]
 
 
 @pytest.mark.parametrize(
