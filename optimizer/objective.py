@@ -153,6 +153,7 @@ def _energy(problem: Problem, intervals: Sequence[Interval]) -> dict[str, float]
             * battery.reserve_breach_usd_per_kwh
             for row in intervals
         )
+        terms["full_charge"] = full_missing_kwh(problem, intervals) * battery.full_missing_usd_per_kwh
         left_kwh = intervals[-1].soc_end_frac * battery.capacity_kwh
         terms["battery_end_value"] = -left_kwh * battery.end_value_usd_per_kwh
     return terms
@@ -230,6 +231,21 @@ def delivered_l(problem: Problem) -> list[float]:
         if later:
             arriving[later[0]] += delivery.litres
     return arriving
+
+
+FULL_SHARE = 0.99
+"""A charge counts as full from this share of the upper limit on."""
+
+
+def full_missing_kwh(problem: Problem, intervals: Sequence[Interval]) -> float:
+    """Return what the fullest moment before a full charge is due misses, kWh; 0 where none is due."""
+    battery = problem.battery
+    if battery is None or battery.full_by_h is None or battery.full_by_h > sum(problem.hours):
+        return 0.0
+    ends_h = accumulate(problem.hours)
+    reached = [row.soc_end_frac for row, end in zip(intervals, ends_h, strict=True) if end <= battery.full_by_h + 1e-9]
+    fullest = max(reached, default=intervals[0].soc_end_frac)
+    return max(0.0, FULL_SHARE * battery.soc_max_frac - fullest) * battery.capacity_kwh
 
 
 def shed_usd(problem: Problem, step: int, shed_kw: float) -> float:

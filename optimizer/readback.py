@@ -9,7 +9,7 @@ from optimizer.model.build import Model
 from optimizer.model.matrix import Floats
 from optimizer.objective import Worth, worth
 from optimizer.records import GensetInterval, Interval, JobPlan, Level, Plan, Problem, ServicePlan, Status
-from optimizer.reserve import batch_reserve_kw, battery_reserve_kw, genset_headroom_kw
+from optimizer.reserve import batch_reserve_kw, battery_reserve_kw, genset_headroom_kw, spare_reserve_kw
 from optimizer.solve.decompose import Solved, tightened_usd
 from optimizer.workload import cooling_base_kw, spreads, unserved_rps
 
@@ -118,6 +118,7 @@ def _intervals(problem: Problem, solved: Solved, energy: Model, values: Floats, 
         ready = (
             battery_reserve_kw(problem, row.battery_kw, row.soc_end_frac)
             + genset_headroom_kw(problem, row, tuple(hours_on))
+            + spare_reserve_kw(problem, row)
             + batch_reserve_kw(problem, step, 1000.0 * float(solved.load.freed_kw[step]))
         )
         rows.append(row.model_copy(update={"reserve_kw": ready}))

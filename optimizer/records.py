@@ -61,6 +61,10 @@ class BatteryProblem(Record):
     """Worth of a kWh left in the cells at the end of the horizon."""
     reserve_breach_usd_per_kwh: float = Field(default=1.0, ge=0)
     """Price of a kWh below ``soc_reserve_frac``, per hour."""
+    full_by_h: float | None = Field(default=None, ge=0)
+    """Hours until a full charge is due for balancing the cells; none = not within reach of this plan."""
+    full_missing_usd_per_kwh: float = Field(default=0.5, ge=0)
+    """Price of each kWh that the full charge misses."""
 
 
 class GensetProblem(Record):
@@ -130,6 +134,10 @@ class ReserveProblem(Record):
     """Price of missing reserve; infinite is not allowed, hard reserve is ``hard``."""
     hard: bool = False
     """Whether a plan without the reserve counts as infeasible as posed."""
+    ups_kw: float = Field(default=0.0, ge=0)
+    """Power that the UPS carries until a spare genset has taken the load."""
+    ups_h: float = Field(default=0.0, ge=0)
+    """How long it does; gensets that are off count as reserve where they carry load within this time."""
 
 
 class ProfileLevels(Record):

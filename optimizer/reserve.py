@@ -42,6 +42,24 @@ def genset_headroom_kw(problem: Problem, row: Interval, hours_on: tuple[float, .
     return total
 
 
+def spare_start(problem: Problem, place: int) -> bool:
+    """Return whether a genset can take load within the UPS time from standstill."""
+    genset = problem.gensets[place]
+    return genset.available and not genset.forbidden and genset.warmup_h <= problem.reserve.ups_h
+
+
+def spare_reserve_kw(problem: Problem, row: Interval) -> float:
+    """Return what spare genset starts add (2b)."""
+    if problem.reserve.ups_kw <= 0.0:
+        return 0.0
+    ready = sum(
+        genset.max_kw
+        for place, genset in enumerate(problem.gensets)
+        if spare_start(problem, place) and not row.gensets[place].on
+    )
+    return min(problem.reserve.ups_kw, ready)
+
+
 def batch_reserve_kw(problem: Problem, step: int, watts: float) -> float:
     """Return the bus power that giving up ``watts`` of batch draw at the wall frees, kW, cooling included."""
     return watts / 1000.0 * cooling_factor(problem, step)

@@ -5,6 +5,7 @@
     (5)  ch <= C (a_i - b_i s),  dis <= D (a_i + b_i s)        taper lines, at both ends of an interval; cold lowers C
     (6)  E_min - lift <= E <= E_max,  lift <= what it starts under its limit, and standby
     (7)  E >= E_reserve - low                                  soft, priced by kWh and hour
+    (7b) E[full] >= FULL_SHARE E_max - missing                 full charge for balancing, when one is due; priced by kWh
 
 A start under ``E_min`` is accepted: ``lift`` is how far the energy lies under it, and can only shrink but for standby. Where
 the linear limits still allow more than the plant does (at ``E_min`` with standby, or both ways at once), the plan is solved
@@ -21,6 +22,7 @@ from optimizer.equipment import taper_pieces
 from optimizer.model.columns import Columns
 from optimizer.model.layout import HARD_USD_PER_KWH, Layout
 from optimizer.model.matrix import Floats, Matrix
+from optimizer.objective import FULL_SHARE
 from optimizer.records import BatteryProblem
 
 LIFT_USD_PER_KWH_H = 1e-5
@@ -48,11 +50,23 @@ def add_battery(matrix: Matrix, layout: Layout, columns: Columns) -> None:
     )
     _add_energy(matrix, layout, columns, battery)
     _add_limits(matrix, layout, columns, battery, charge_kw)
+    _add_full_charge(matrix, layout, columns, battery)
     if battery.soc_reserve_frac > 0.0 and battery.reserve_breach_usd_per_kwh > 0.0:
         low = matrix.columns(shape, cost=battery.reserve_breach_usd_per_kwh * weighted_h)
         row = matrix.rows(shape, lower=battery.soc_reserve_frac * battery.capacity_kwh)
         matrix.put(row, columns.energy[:, 1:], 1.0)
         matrix.put(row, low, 1.0)
+
+
+def _add_full_charge(matrix: Matrix, layout: Layout, columns: Columns, battery: BatteryProblem) -> None:
+    """Add (7b)."""
+    if layout.full_step is None or battery.full_missing_usd_per_kwh <= 0.0:
+        return
+    cost = battery.full_missing_usd_per_kwh * layout.weights
+    missing = matrix.columns((layout.scenarios,), cost=cost)
+    row = matrix.rows((layout.scenarios,), lower=FULL_SHARE * battery.soc_max_frac * battery.capacity_kwh)
+    matrix.put(row, columns.energy[:, layout.full_step + 1], 1.0)
+    matrix.put(row, missing, 1.0)
 
 
 def _add_energy(matrix: Matrix, layout: Layout, columns: Columns, battery: BatteryProblem) -> None:

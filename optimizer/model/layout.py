@@ -70,6 +70,8 @@ class Layout:
     groups: tuple[Group, ...]
     places: tuple[Place, ...]
     menus: tuple[tuple[ServingMode, ...], ...]
+    full_step: int | None
+    """Interval at whose end a full charge of the battery is asked for."""
     split: bool
     """Whether work is counted apart at the lowest level's speed and beyond it."""
 
@@ -113,8 +115,24 @@ def layout_of(problem: Problem, *, near_h: float = NEAR_H) -> Layout:
         groups=groups,
         places=places,
         menus=tuple(menu(service) for service in problem.services),
+        full_step=full_step(problem, hours, start_h, pv_kw, base),
         split=len(problem.jobs) <= SPLIT_JOBS,
     )
+
+
+def full_step(problem: Problem, hours: Floats, start_h: Floats, pv_kw: Floats, base_kw: Floats) -> int | None:
+    """Return the interval at whose end the battery is to be full: the end of the sunniest stretch before it is due."""
+    battery = problem.battery
+    if battery is None or battery.full_by_h is None or battery.full_by_h > start_h[-1]:
+        return None
+    surplus = (pv_kw.mean(axis=0) - base_kw) * hours
+    due = max(1, int(np.searchsorted(start_h[1:], battery.full_by_h + 1e-9, side="right")))
+    best, best_kwh, run_kwh = due - 1, 0.0, 0.0
+    for step in range(due):
+        run_kwh = max(0.0, run_kwh + float(surplus[step]))
+        if run_kwh > best_kwh:
+            best, best_kwh = step, run_kwh
+    return best
 
 
 def slots_of(hours: Floats, start_h: Floats, near_h: float) -> Index:

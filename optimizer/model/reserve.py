@@ -1,7 +1,8 @@
 """Operating reserve, from battery, running gensets and IT load that can be capped or paused at once.
 
     (16)  r <= D - dis + ch,  r <= eta_d (E[t+1] - E_min) / hold
-    (17)  r + sum_g (P_max (on - warm) - P) + c batch_sheddable + short >= load_frac load + pv_frac pv
+    (17)  r + sum_g (P_max (on - warm) - P) + spare + c batch_sheddable + short >= load_frac load + pv_frac pv
+          spare <= ups_kw,  spare <= sum over gensets that start within the UPS time of P_max (1 - on)
           with load = base + c (batch + modes) - shed - dark
 
 A hard reserve has the prohibitive price: missing it answers ``infeasible_as_posed``.
@@ -16,6 +17,7 @@ from optimizer.model.gensets import warm_before, warm_terms
 from optimizer.model.layout import Layout
 from optimizer.model.matrix import Matrix
 from optimizer.objective import reserve_usd_per_kwh
+from optimizer.reserve import spare_start
 
 
 def add_reserve(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> None:
@@ -34,11 +36,27 @@ def add_reserve(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) ->
     if columns.shed.size:
         matrix.put(rows.reserve[:, None, :], columns.shed, asked.load_frac)
     _add_battery(matrix, layout, columns, rows)
+    _add_spare(matrix, layout, columns, rows)
     for place, genset in enumerate(layout.problem.gensets):
         matrix.put(rows.reserve, columns.on[place][None, :], genset.max_kw * (1.0 - warm_before(layout, genset)))
         matrix.put(rows.reserve, columns.genset[:, place], -1.0)
         for since, step, share in warm_terms(layout, genset):
             matrix.put(rows.reserve[:, step], columns.start[place, since], -genset.max_kw * share)
+
+
+def _add_spare(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> None:
+    problem = layout.problem
+    places = [place for place in range(len(problem.gensets)) if spare_start(problem, place)]
+    if not places or problem.reserve.ups_kw <= 0.0:
+        return
+    shape = (layout.scenarios, layout.steps)
+    spare = matrix.columns(shape, upper=problem.reserve.ups_kw)
+    matrix.put(rows.reserve, spare, 1.0)
+    kw = np.array([problem.gensets[place].max_kw for place in places])
+    ready = matrix.rows(shape, upper=float(kw.sum()))
+    matrix.put(ready, spare, 1.0)
+    for place, rating in zip(places, kw, strict=True):
+        matrix.put(ready, columns.on[place][None, :], rating)
 
 
 def _add_battery(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> None:

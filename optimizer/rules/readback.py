@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from optimizer.breaches import breaches_of, status_of
 from optimizer.objective import worth
 from optimizer.records import Decision, Interval, JobPlan, Level, Plan, Problem, ServicePlan
-from optimizer.reserve import batch_reserve_kw, battery_reserve_kw, genset_headroom_kw, sheddable_w
+from optimizer.reserve import (
+    batch_reserve_kw,
+    battery_reserve_kw,
+    genset_headroom_kw,
+    sheddable_w,
+    spare_reserve_kw,
+)
 from optimizer.rules.work import JobState
 from optimizer.workload import menu, rung_at, spreads, unserved_rps
 
@@ -61,6 +67,7 @@ def _with_reserve(problem: Problem, rows: Sequence[Interval], states: Sequence[J
         ready = (
             battery_reserve_kw(problem, row.battery_kw, row.soc_end_frac)
             + genset_headroom_kw(problem, row, tuple(hours_on))
+            + spare_reserve_kw(problem, row)
             + batch_reserve_kw(problem, step, watts)
         )
         done.append(row.model_copy(update={"reserve_kw": ready}))

@@ -226,6 +226,30 @@ def test_scenarios_make_the_commitment_careful_and_stay_under_their_bound() -> N
     assert [str(fault) for fault in check(problem, made)] == []
 
 
+def test_a_full_charge_is_reached_when_it_is_due() -> None:
+    problem = small.small_site(pv_available_kw=(9.0,) * 14, jobs=())
+    free = plan(
+        problem.model_copy(update={"battery": problem.battery.model_copy(update={"end_value_usd_per_kwh": 0.0})})
+    )
+    due = problem.battery.model_copy(update={"end_value_usd_per_kwh": 0.0, "full_by_h": 8.0, "soc_frac": 0.3})
+    made = plan(problem.model_copy(update={"battery": due}))
+    assert max(row.soc_end_frac for row in made.intervals[:8]) >= 0.99 - 1e-6
+    assert "full_charge" not in made.cost_terms_usd
+    assert free.level is Level.OPTIMAL
+
+
+def test_spare_gensets_count_as_reserve_within_the_ups_time() -> None:
+    asked = ReserveProblem(load_frac=3.0, hard=True)
+    problem = small.small_site(reserve=asked, jobs=(), battery=None, pv_available_kw=(6.0,) * 14)
+    without = plan(problem)
+    assert any(breach.what == "operating reserve" for breach in without.breaches) or any(
+        row.gensets[0].on for row in without.intervals
+    )
+    bridged = plan(problem.model_copy(update={"reserve": asked.model_copy(update={"ups_kw": 8.0, "ups_h": 0.25})}))
+    assert bridged.status is Status.FEASIBLE
+    assert not any(row.gensets[0].on for row in bridged.intervals)
+
+
 def test_the_smallest_set_to_give_up_is_named() -> None:
     dark = small.small_site(pv_available_kw=(0.0,) * 14, jobs=(), gensets=())
     battery = dark.battery.model_copy(update={"soc_frac": 0.35})
