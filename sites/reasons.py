@@ -30,6 +30,7 @@ REASONS: Final[dict[str, str]] = {
     "BATTERY_OPEN": "the battery has disconnected itself",
     "BATTERY_COLD": "cells are too cold to charge",
     "INVERTER_OVERLOAD": "the battery inverter is above its rating",
+    "LOAD_STEP": "load is added no faster than the sources can follow",
     "SHORTAGE": "power fails to meet the load",
     "GENSET_PROTECT": "the genset is protected: minimum run, cool-down or lock-out",
     "GENSET_FAILED": "the genset did not start",

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from controller.guards.gensets_called import call_gensets
 from controller.guards.records import GuardInput, Narrowed, Reason
+from controller.guards.shortage import bridged_kw
 
 MARGIN_KW, MARGIN_FRAC = 5.0, 0.15
 AFTER_S = 60.0
@@ -24,7 +25,7 @@ def guard_balance(given: GuardInput) -> Narrowed:
     battery_kw = snapshot.battery.power_kw if snapshot.battery else None
     flows = [snapshot.pv_kw, battery_kw, *(each.power_kw for each in snapshot.gensets)]
     read = [flow for flow in flows if flow is not None]
-    if snapshot.load_kw is None or len(read) < len(flows):
+    if snapshot.load_kw is None or len(read) < len(flows) or bridged_kw(snapshot, memory) > 0:
         return Narrowed(given.setpoints, replace(memory, unbalanced_s=0.0))
     left_kw = sum(read) - snapshot.load_kw
     allowed_kw = MARGIN_KW + MARGIN_FRAC * max(abs(each) for each in (*read, snapshot.load_kw))

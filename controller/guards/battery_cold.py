@@ -28,7 +28,7 @@ def guard_battery_cold(given: GuardInput) -> Narrowed:
     if battery is None or reading is None or reading.temperature_c is None:
         return Narrowed(given.setpoints, given.memory)
     share = cold_share(battery, reading.temperature_c)
-    if share >= 1.0:
+    if share >= 0.999:
         return Narrowed(given.setpoints, given.memory)
     charge_kw = share * battery.charge_kw
     asked = given.setpoints.battery_limit_kw or (battery.charge_kw, battery.discharge_kw)

@@ -20,6 +20,7 @@ from controller.guards.genset_protect import guard_genset_protect
 from controller.guards.genset_test import guard_test_run
 from controller.guards.inlet import guard_inlet
 from controller.guards.limits import guard_limits
+from controller.guards.load_step import guard_load_step
 from controller.guards.records import NO_JOBS, GuardInput, GuardMemory, GuardResult, Narrowed, Reason
 from controller.guards.reverse_power import guard_reverse_power
 from controller.guards.shortage import guard_shortage
@@ -46,6 +47,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "battery_open": guard_battery_open,
     "shortage": guard_shortage,
     "soc_low": guard_soc_low,
+    "load_step": guard_load_step,
     "inlet": guard_inlet,
     "battery_cold": guard_battery_cold,
     "reverse_power": guard_reverse_power,

@@ -69,6 +69,8 @@ class GuardMemory:
     """Whether a genset runs to bring the battery back above its reserve."""
     soc_low: int = 0
     """0, or how far the load is cut for a nearly empty battery: 1 batch and soft tiers, 2 all but critical."""
+    ups_soc_frac: float | None = None
+    """Charge of the UPS in the last cycle."""
     overload_used_frac: float = 0.0
     """Share of the inverter's overload budget that is used."""
     cut_step: int = 0
@@ -77,6 +79,8 @@ class GuardMemory:
     """How long there has been no shortage."""
     short_run: bool = False
     """Whether gensets run because of a shortage."""
+    admit_wait_s: float = 0.0
+    """How long work has been held back because of the load step."""
     inlet_hot: int = 0
     inlet_cold: bool = False
     gensets: Mapping[str, GensetMemory] = field(default_factory=dict)

@@ -1,8 +1,8 @@
 """Shortage and inverter overload: what the bus cannot carry goes off in order, and gensets are called.
 
-A shortage is load that goes unserved, or a battery inverter above its rating with its overload curve running
-out. The budget of the curve is a share used: a time ``t`` at ``r`` times the rating uses ``t / seconds(r)``,
-and recovers in ten minutes.
+A shortage is load that goes unserved, load that the UPS bridges, or a battery inverter above its rating with its
+overload curve running out. The budget of the curve is a share used: a time ``t`` at ``r`` times the rating uses
+``t / seconds(r)``, and recovers in ten minutes.
 
 Inverter and UPS answer in milliseconds by themselves. Within one cycle this guard calls gensets, puts jobs at
 the lowest limit and pauses them, then sheds soft tiers and soft services, in the order of ``load_cut.py``,
@@ -23,6 +23,9 @@ from sites.schema.energy import Bus
 
 UNSERVED_KW = 0.2
 """Less than this is measurement noise."""
+UPS_FALL_FRAC = 1e-4
+"""Fall of the UPS's charge from one cycle to the next that is more than its standby losses."""
+BRIDGED_KW = 2.0
 QUIET_S = 300.0
 RECOVERY_S = 600.0
 ACT_FRAC = 0.5
@@ -54,10 +57,11 @@ def guard_shortage(given: GuardInput) -> Narrowed:
     power_kw = _battery_kw(snapshot)
     used = overload_used(bus, memory.overload_used_frac, power_kw, given.dt_s)
     over_kw = max(power_kw - bus.inverter_kw, 0.0) if used >= ACT_FRAC or power_kw > _beyond_kw(bus) else 0.0
-    short_kw = max(snapshot.unserved_kw if snapshot.unserved_kw > UNSERVED_KW else 0.0, over_kw)
+    unserved_kw = snapshot.unserved_kw if snapshot.unserved_kw > UNSERVED_KW else 0.0
+    short_kw = max(unserved_kw + bridged_kw(snapshot, memory), over_kw)
     order = cut_order(given.setpoints, given.site, given.jobs)
     savings_kw = [cut.saves_kw for cut in order]
-    memory = replace(memory, overload_used_frac=used)
+    memory = replace(memory, overload_used_frac=used, ups_soc_frac=snapshot.ups_soc_frac)
     memory = _cut_further(memory, savings_kw, short_kw) if short_kw > 0 else _let_back(memory, given.dt_s)
     if not memory.short_run:
         return Narrowed(given.setpoints, memory)
@@ -70,6 +74,16 @@ def guard_shortage(given: GuardInput) -> Narrowed:
     names = ", ".join(f"{cut.kind} {cut.name}" for cut in cuts) or "nothing yet"
     text = f"{short_kw:.1f} kW missing: gensets called, lowest limits, switched off: {names}"
     return Narrowed(setpoints, memory, (Reason("shortage", code, "load", text),))
+
+
+def bridged_kw(snapshot: Snapshot, memory: GuardMemory) -> float:
+    """Return the load [kW] that the UPS carries: what no meter of a source accounts for while its charge falls."""
+    before, now = memory.ups_soc_frac, snapshot.ups_soc_frac
+    if before is None or now is None or before - now < UPS_FALL_FRAC or snapshot.load_kw is None:
+        return 0.0
+    sources = (snapshot.pv_kw, _battery_kw(snapshot), *(each.power_kw for each in snapshot.gensets))
+    missing_kw = snapshot.load_kw - sum(each for each in sources if each is not None)
+    return missing_kw if missing_kw > BRIDGED_KW else 0.0
 
 
 def _battery_kw(snapshot: Snapshot) -> float:

@@ -32,6 +32,8 @@ from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
 from optimizer.records import JobProblem, Level
 from optimizer.rules.roll import rules_plan
+from sites.compute.hardware import gpu_spec
+from sites.plant import genset as gen
 from sites.ports import ManualClock
 from tests.controller.daemon.prepared import SITE, START, job, prepared, twin
 
@@ -133,7 +135,7 @@ def bench() -> Bench:
 
 
 def told(result: Any) -> list[str]:
-    return [each.name for each in result.written.services]
+    return [each.name for each in result.written.services if each.mode.gpus]
 
 
 def test_planned_orders_are_committed_before_they_are_acted_on(bench: Bench) -> None:
@@ -269,3 +271,40 @@ def test_what_a_person_should_know_becomes_an_alarm_once(bench: Bench) -> None:
     raised = [each for each in bench.story.posted if isinstance(each, AlarmRaised)]
     assert [(each.code, each.severity) for each in raised] == [("INLET_HOT", "warning")]
     assert sum(isinstance(each, NowEntry) for each in bench.story.posted) == 3
+
+
+def test_loss_of_the_genset_at_full_load_is_answered_in_the_next_cycle(bench: Bench) -> None:
+    """With the battery at its hard limit, the only source goes: pauses and lowest limits are written within one cycle."""
+    story = bench.story
+    plant = story.twin.state.plant
+    battery = plant.battery._replace(soc_frac=SITE.battery.soc_min_frac)  # type: ignore[union-attr]
+    full = plant.gensets[0]._replace(state=gen.RUNNING, phase_s=100.0, power_kw=60.0)
+    story.twin.state = replace(
+        story.twin.state,
+        at_utc=START + timedelta(hours=12),
+        plant=plant._replace(battery=battery, gensets=(full, full)),
+    )
+    story.inbox = Inbox(
+        jobs=tuple(LiveJob(name=n, state="queued", done_frac=0.0, who="me", job=job(n)) for n in ("a", "b", "c"))
+    )
+    story.overlay = {"battery": story.twin.read().battery.model_copy(update={"soc_frac": 0.5, "power_kw": 5.0})}  # type: ignore[union-attr]
+    bench.ladder.take(bench.plan(*(job(n) for n in ("a", "b", "c"))))
+    before = [bench.run(step_s=1.0) for _ in range(3)][-1]
+    assert before.written.jobs
+    plant = story.twin.state.plant
+    story.twin.state = replace(
+        story.twin.state, plant=plant._replace(gensets=tuple(gen.trip(each) for each in plant.gensets))
+    )
+    story.twin.step(1.0)
+    assert story.twin.read().ups_soc_frac < 1.0  # type: ignore[operator]
+    story.overlay = {"battery": None}
+    answer = bench.run(step_s=1.0)
+    floor = gpu_spec("h100-pcie").limits.min_limit_w
+    assert len(answer.written.jobs) < len(before.written.jobs)
+    assert all(each.limit_w <= floor for each in answer.written.jobs)
+    assert "SHORTAGE" in {reason.reason_code for reason in answer.guarded.reasons}
+    for _ in range(8):
+        answer = bench.run(step_s=1.0)
+    assert answer.written.jobs == ()
+    assert {"crew-cabin", "storage-servers"} <= set(answer.written.shed_tiers)
+    assert "voice-agent" in told(answer)

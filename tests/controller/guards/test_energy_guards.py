@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.guards.battery_cold import cold_share
+from controller.guards.records import GuardMemory
 from controller.guards.shortage import overload_seconds, overload_used
 from controller.snapshot import GensetPhase
 from sites.compute.hardware import gpu_spec
@@ -15,6 +16,7 @@ from tests.controller.guards.ticks import (
     genset,
     job_names,
     play,
+    reading_job,
     runs,
     setpoints,
     site_with,
@@ -161,3 +163,25 @@ def test_what_was_cut_comes_back_one_at_a_time() -> None:
     assert kept[0] == 2
     assert kept[1] == 1
     assert kept[2:] == [1, 2, 2, 3, 3]
+
+
+def test_work_is_admitted_within_the_gensets_load_step() -> None:
+    carrying = {"contactor_closed": False, "power_kw": 0.0, "unserved_kw": 0.0}
+    machines = (genset("diesel-1", GensetPhase.RUNNING, power_kw=54.0), genset("diesel-2", GensetPhase.OFF))
+    started: list[str] = []
+    memory = GuardMemory()
+    counts = []
+    for second in range(0, 100, 10):
+        jobs = tuple(reading_job(name, "running") for name in started)
+        (result,) = play([snapshot(float(second), gensets=machines, jobs=jobs, **carrying)], memory=memory)
+        memory, started = result.memory, job_names(result)
+        counts.append(len(started))
+    # 6 kW are free, a job draws 2.5 kW: two at once, the third after half a minute without room
+    assert counts[0] == 2
+    assert counts[-1] == 3
+    assert counts == sorted(counts)
+
+
+def test_a_battery_with_room_takes_all_work_at_once() -> None:
+    assert len(play([snapshot(power_kw=50.0)])[0].setpoints.jobs) == 3
+    assert len(play([snapshot(power_kw=396.0)])[0].setpoints.jobs) == 1
