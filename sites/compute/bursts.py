@@ -2,7 +2,8 @@
 
 Streams of independent users keep their index of dispersion when they are added up, so the squared coefficient of
 variation ``v`` of the rate falls as the rate grows: ``v = D / lambda``. On the Azure LLM inference trace 2023,
-conversation (5.5 requests a second), the index over 10 s is 4.0: D = 0.31 1/s.
+conversation (5.5 requests a second), the index over 10 s is 4.0: D = 0.31 1/s. What all users do at once, a morning or a
+sale, does not thin out like that; it belongs into the demand itself.
 """
 
 from __future__ import annotations
