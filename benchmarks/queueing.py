@@ -194,7 +194,8 @@ def main() -> None:
     print(
         f"{len(shares)} queues: windows kept {min(shares):.1%} at worst, {sum(shares) / len(shares):.1%} in the mean "
         f"(target >= 95 %); {min(tight):.0%} of the largest rate at worst, {sum(tight) / len(tight):.0%} in the mean "
-        f"(target >= 67 %); at the rate of Poisson arrivals {sum(plain) / len(plain):.0%} in the mean; {len(lines) - len(shares)} queues too small for a P99 in ten minutes"
+        f"(target >= 67 %); at the rate of Poisson arrivals {sum(plain) / len(plain):.0%} in the mean; "
+        f"{len(lines) - len(shares)} queues too small for a P99 in ten minutes"
     )
 
 
