@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from controller.records.views import StoredPlan
 from controller.reports.after import REPORT_PANELS
 from controller.reports.charts.panel import Panel
-from controller.reports.charts.words import day_clock, energy_text, figure, money, percent
+from controller.reports.charts.words import amount_text, day_clock, energy_text, figure, money, percent
 from controller.reports.figures import PlanView, plan_figures
 from controller.reports.local_times import local_times
 from controller.reports.page import Fact, Grid, Page, Row, Section
@@ -87,7 +87,7 @@ def _decisions(plan: Plan, zone: ZoneInfo) -> Section:
 
 
 def _breaches(plan: Plan) -> Section:
-    rows = tuple(Row(cells=(each.what, f"{figure(each.amount)} {each.unit}", each.text)) for each in plan.breaches)
+    rows = tuple(Row(cells=(each.what, amount_text(each.amount, each.unit), each.text)) for each in plan.breaches)
     return Section(title="Given up", tables=(Grid(heads=("what", "how much", "why"), rows=rows),) if rows else ())
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from controller.records.views import GuardAction, Override, StoredDecision, StoredPlan
 from controller.reports.charts.power import NOTHING_KW
-from controller.reports.charts.words import clock, day_clock, energy_text, figure, money, percent
+from controller.reports.charts.words import amount_text, clock, day_clock, energy_text, figure, money, percent
 from controller.reports.figures import Figure, PlanView, plan_figures
 from controller.reports.local_times import local_times
 from controller.reports.summary import PlanSummary, summarise
@@ -62,7 +62,7 @@ def plan_context(desk: Desk, drawn: FigureCache) -> dict[str, object]:
                 when="",
                 what=local_times(each.what, zone, stored.plan.start_utc),
                 why=each.text,
-                aside=f"{figure(each.amount)} {each.unit}",
+                aside=amount_text(each.amount, each.unit),
             )
             for each in stored.plan.breaches
         ),

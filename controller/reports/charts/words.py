@@ -49,6 +49,12 @@ def _small(thousands: float | None, unit: str) -> str:
     return figure(thousands, f"k{unit}")
 
 
+def amount_text(amount: float, unit: str) -> str:
+    """Return an amount with its unit in words, e.g. ``1 job``, ``3 jobs``, ``1.5 h late``."""
+    words = figure(amount)
+    return f"{words} {unit.removesuffix('s') if words == '1' else unit}"
+
+
 def gpu_count(gpus: float) -> str:
     """Return ``1 GPU`` or ``16 GPUs``."""
     words = figure(gpus)

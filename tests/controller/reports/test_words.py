@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.reports.charts.words import (
+    amount_text,
     day_clock,
     duration,
     figure,
@@ -80,6 +81,13 @@ def test_rates(per_second: float | None, words: str) -> None:
 )
 def test_small_sites_speak_of_watts(kw: float | None, words: str) -> None:
     assert power_text(kw) == words
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "words"), [(1.0, "jobs", "1 job"), (3.0, "jobs", "3 jobs"), (1.5, "h late", "1.5 h late")]
+)
+def test_amounts(amount: float, unit: str, words: str) -> None:
+    assert amount_text(amount, unit) == words
 
 
 def test_times_are_those_of_the_site() -> None:
