@@ -23,6 +23,7 @@ from controller.daemon.preparing import prepare
 from controller.posing import Previous, pose
 from controller.records.reading import Reader
 from forecasting.forecaster import forecast
+from forecasting.keeper import LearnerKeeper
 from optimizer.policies import policy
 from sites.errors import InputError
 from sites.load import find_site, load_site
@@ -42,6 +43,7 @@ class Worker:
     def __init__(self, site: Site, *, store: str, folder: Path | None, out: TextIO) -> None:
         self._site, self._store, self._folder, self._out = site, store, folder, out
         self._world: World | None = None
+        self._learning = LearnerKeeper(site)
 
     def answer(self, line: str) -> None:
         """Answer one request; whatever goes wrong becomes a ``Failed`` answer."""
@@ -65,11 +67,13 @@ class Worker:
             begin = now - timedelta(days=DAYS)
             telemetry = reader.telemetry(begin, now, max_points=HISTORY_POINTS)
             rates = reader.service_rates(begin, now)
+        past = history(now, telemetry, rates, self._world)
         outlook = forecast(
             self._site,
-            history(now, telemetry, rates, self._world),
+            past,
             issued_utc=now,
             grid=planning_grid(now, horizon_h=self._site.planning.horizon_h),
+            learner=self._learning.at(past, now),
         )
         work = capability(self._site)
         previous = None
