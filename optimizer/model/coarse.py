@@ -53,12 +53,15 @@ def coarse_of(layout: Layout, *, scenarios: int) -> Coarse:
 
 
 def merged_scenarios(scenarios: tuple[PvScenario, ...], hours: Floats, most: int) -> tuple[PvScenario, ...]:
-    """Return scenarios merged into at most ``most``: neighbours in energy, each as its members' mean."""
+    """Return scenarios merged into at most ``most``: the darkest stay alone, the sunnier ones are merged with neighbours."""
     if len(scenarios) <= most:
         return scenarios
     rows = sorted(scenarios, key=lambda each: float(np.dot(each.pv_available_kw, hours)))
     merged = []
-    for part in np.array_split(np.arange(len(rows)), most):
+    alone = most // 2
+    parts = [np.array([index]) for index in range(alone)]
+    parts += np.array_split(np.arange(alone, len(rows)), most - alone)
+    for part in parts:
         weights = np.array([rows[index].weight for index in part])
         courses = np.array([rows[index].pv_available_kw for index in part])
         mean = weights @ courses / weights.sum()

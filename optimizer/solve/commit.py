@@ -3,8 +3,8 @@
 The two are searched side by side, one thread each. Each proposal is a root-node solution of the energy model (families (1)
 to (17)) with the relaxation's work given and some freedom to change it. One lets work be shed at 1.1 and added at 0.9 times
 the price of energy, which is right where work is tied to its time; the other lets work move and be dropped at its worth,
-which is right where it is not. What ran in the last plan is a third proposal; where no search ends in time, the relaxation's
-shares rounded up and what the rules would run stand in. The whole model, relaxed but for the commitment, says which is best.
+which is right where it is not. What ran in the last plan is a third proposal, the relaxation's shares rounded two more; where
+no search ends in time, what the rules would run stands in. The whole model, relaxed but for the commitment, says which is best.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from optimizer.solve.work import batch_kw, free_gpus, modes_kw
 
 COMMIT_NODES = 1
 """Nodes of the commitment search: its root finds the commitment, more nodes only prove what the bound proves better."""
-COMMIT_SCENARIOS = 3
+COMMIT_SCENARIOS = 4
 """Scenarios that the search for a commitment sees: more are merged, from the darkest to the sunniest."""
-ALWAYS_TRIED = 3
+ALWAYS_TRIED = 4
 """Proposals that the whole model judges however late it is."""
-ROUND_UP_FROM = 0.2
-"""Share of a genset in the relaxation above which rounding runs it."""
+ROUND_UP_FROM = (0.2, 0.5)
+"""Shares of a genset in the relaxation above which rounding runs it."""
 CUT_BINS = 8
 SUPPORT = 1e-5
 
@@ -55,8 +55,12 @@ def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadlin
     last = last_commitment(model)
     if last is not None and not any(np.array_equal(last, other) for other in found):
         found.append(last)
+    others = [rounded(model, relaxed.values[columns.on], share) for share in ROUND_UP_FROM]
     if not any(proposal is not None for proposal in searched):
-        found[:0] = [rounded(model, relaxed.values[columns.on]), _by_rule(model)]
+        others.append(_by_rule(model))
+    for proposal in others:
+        if not any(np.array_equal(proposal, other) for other in found):
+            found.append(proposal)
     return found
 
 
@@ -78,14 +82,14 @@ def choose(model: Model, session: Session, proposals: list[Floats], deadline: De
     return best[1], best[2]
 
 
-def rounded(model: Model, relaxed_on: Floats) -> Floats:
+def rounded(model: Model, relaxed_on: Floats, share: float) -> Floats:
     """Return a commitment from a relaxation's shares: as many gensets as they add up to, whole slots, run times kept."""
     layout, upper = model.layout, model.program.upper[model.columns.on]
     total = relaxed_on.sum(axis=0)
     for slot in np.unique(layout.slot):
         same = layout.slot == slot
         total[same] = total[same].max()
-    count = np.ceil(total - ROUND_UP_FROM)
+    count = np.ceil(total - share)
     on = (np.arange(len(relaxed_on))[:, None] < count[None, :]).astype(float)
     for place, genset in enumerate(layout.problem.gensets):
         row = on[place]

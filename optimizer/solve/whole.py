@@ -1,13 +1,18 @@
 """The whole model as one mixed-integer program, through OR-Tools MathOpt and HiGHS.
 
 For problems with few integers this is exact and quick, and it is the yardstick of the decomposition. MathOpt's own error
-path hides its message, so failures come back as an answer that found nothing.
+path hides its message, so failures come back as an answer that found nothing. The HiGHS inside OR-Tools 9.15 has a printf in
+its search that no option silences; standard output belongs to results, so it is led to standard error meanwhile.
 """
 
 from __future__ import annotations
 
 import datetime
+import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from ortools.math_opt import model_pb2
@@ -45,9 +50,10 @@ def solve_whole(
         hints.append(mathopt.SolutionHint(variable_values=dict(zip(variables, hint.tolist(), strict=True))))
     empty = np.zeros(0)
     try:
-        result = mathopt.solve(
-            model, solver, params=params, model_params=mathopt.ModelSolveParameters(solution_hints=hints)
-        )
+        with _stray_prints_to_stderr():
+            result = mathopt.solve(
+                model, solver, params=params, model_params=mathopt.ModelSolveParameters(solution_hints=hints)
+            )
     except (RuntimeError, ValueError, AttributeError):
         return _nothing(float("-inf"), time.perf_counter() - start)
     spent = time.perf_counter() - start
@@ -65,6 +71,19 @@ def solve_whole(
         bound=bound,
         seconds=spent,
     )
+
+
+@contextmanager
+def _stray_prints_to_stderr() -> Iterator[None]:
+    """Lead file descriptor 1 to descriptor 2 for a while."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
 def _nothing(bound: float, seconds: float) -> Answer:
