@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -44,6 +45,9 @@ def test_every_page_stands_in_every_state(
         page = _page(visit, store, path)
         assert page.inline == []
         assert len(page.ids) == len(set(page.ids))
+        assert page.nameless == []
+        assert page.levels[0] == 1
+        assert all(later - sooner <= 1 for sooner, later in pairwise(page.levels))
 
 
 def test_jobs_are_listed_with_their_end(visit: Visit, measured_store: str) -> None:

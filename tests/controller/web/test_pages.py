@@ -36,6 +36,8 @@ class Outline(HTMLParser):
         self.words: list[str] = []
         self.ids: list[str] = []
         self.inline: list[str] = []
+        self.levels: list[int] = []
+        self.nameless: list[str] = []
         self.feed(page)
         assert self.open == []
 
@@ -46,6 +48,10 @@ class Outline(HTMLParser):
         self.inline += [name for name in names if name == "style" or name.startswith("on")]
         if tag == "script" and "src" not in names:
             self.inline.append("script")
+        if re.fullmatch("h[1-6]", tag):
+            self.levels.append(int(tag[1]))
+        if (tag == "img" and "alt" not in names) or (tag == "svg" and not {"aria-label", "aria-hidden"} & set(names)):
+            self.nameless.append(tag)
         if tag not in self.VOID:
             self.open.append(tag)
 
