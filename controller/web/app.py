@@ -97,29 +97,35 @@ class Console:
         self._reader = reader
         self._templates = templates()
         self._drawn = FigureCache()
+        self._rendered: dict[str, tuple[Desk, str]] = {}
         self._days = DayCache()
         self.api = Api(reader, self._days)
 
     def page(self, request: Request) -> Response:
         """Return the desk, or what is still being prepared."""
-        desk = self._reader.current()
-        return self._html(
-            "desk.html", {**self._frame(desk, "/"), **now_context(desk), **plan_context(desk, self._drawn)}
-        )
+        return self._shared("desk.html", lambda desk: {**now_context(desk), **plan_context(desk, self._drawn)})
 
     def head_fragment(self, request: Request) -> Response:
         """Return the head: clock, speed, rung of the ladder."""
-        return self._html("head.html", self._frame(self._reader.current(), "/"))
+        return self._shared("head.html", lambda desk: {})
 
     def now_fragment(self, request: Request) -> Response:
         """Return the present."""
-        desk = self._reader.current()
-        return self._html("now.html", {**self._frame(desk, "/"), **now_context(desk)})
+        return self._shared("now.html", now_context)
 
     def plan_fragment(self, request: Request) -> Response:
         """Return the hours to come."""
+        return self._shared("plan.html", lambda desk: plan_context(desk, self._drawn))
+
+    def _shared(self, name: str, context: Callable[[Desk], dict[str, object]]) -> Response:
+        """Return a page that is the same for everybody who looks at the same desk: it is rendered once a reading."""
         desk = self._reader.current()
-        return self._html("plan.html", {**self._frame(desk, "/"), **plan_context(desk, self._drawn)})
+        kept = self._rendered.get(name)
+        if kept is None or kept[0] is not desk:
+            words = self._templates.get_template(name).render({**self._frame(desk, "/"), **context(desk)})
+            kept = (desk, words)
+            self._rendered[name] = kept
+        return HTMLResponse(kept[1])
 
     def listing(self, request: Request) -> Response:
         """Return one of :data:`PAGES`."""

@@ -4,10 +4,13 @@
   const tip = document.getElementById("tip");
   const lost = document.getElementById("lost");
   const busy = new Set();
+  const PAUSE_MS = 1900;
+  const filled = new WeakMap();
 
   /* A live part is fetched again when its version has changed. */
   async function refresh(part, version) {
     if (busy.has(part) || part.dataset.version === version || document.hidden) return;
+    if (performance.now() - (filled.get(part) ?? -PAUSE_MS) < PAUSE_MS) return;
     if (await fill(part, `/fragments/${part.dataset.live}`)) part.dataset.version = version;
   }
 
@@ -21,6 +24,7 @@
       part.innerHTML = words;
       prepare(part);
       giveFocusBack(part, place);
+      filled.set(part, performance.now());
       return true;
     } catch {
       return false; /* the stream's own error handler tells the reader */

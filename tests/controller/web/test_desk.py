@@ -6,10 +6,12 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from starlette.requests import Request
 
 from controller.records.reading import Reader
 from controller.records.store import STORE_FAULTS
 from controller.reports.local_times import local_times
+from controller.web.app import Console
 from controller.web.desk import FRESH_S, DeskReader
 from controller.web.plan_section import PRESENT_STEP, FigureCache
 from sites.load import load_site
@@ -30,6 +32,21 @@ def test_many_viewers_cost_one_reading(day_store: str, monkeypatch: pytest.Monke
     assert len(calls) == 1
     clock.advance(FRESH_S + 0.1)
     reader.current()
+    assert len(calls) == 2
+    reader.close()
+
+
+def test_many_viewers_cost_one_rendering(day_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock(START)
+    reader = DeskReader(day_store, SITE, clock)
+    console = Console(reader)
+    calls = []
+    monkeypatch.setattr("controller.web.app.now_context", lambda desk: calls.append(desk) or {"now": None})
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
+    bodies = {bytes(console.now_fragment(request).body) for _ in range(50)}
+    assert len(calls) == len(bodies) == 1
+    clock.advance(2 * FRESH_S)
+    console.now_fragment(request)
     assert len(calls) == 2
     reader.close()
 
