@@ -155,6 +155,7 @@ def run_block(
 ) -> None:
     """Run one block of ``LANES`` designs through the step table, shape (steps, STEP_ROWS); ``mem`` is changed."""
     cycles = rule.strategy == CYCLE_CHARGING
+    as_long = params.ready_h == step_h
     part_steps = params.part_steps > 0.0
     first_share = _start_share(engine, step_h * 3600.0)
     trip_chance = step_h / params.mttf_h
@@ -223,7 +224,10 @@ def run_block(
             in_state_h = mem[IN_STATE_H + lane]
             down_h = mem[DOWN_H + lane]
             safe_net_kw = net_kw + params.reserve_load_frac * load_kw + params.reserve_pv_frac * pv_kw
-            ready_kw = min(_discharge_limit_kw(battery, state, params.ready_h), params.inverter_per_kwh) * kwh
+            if as_long:
+                ready_kw = discharge_kw
+            else:
+                ready_kw = min(_discharge_limit_kw(battery, state, params.ready_h), params.inverter_per_kwh) * kwh
             wanted = _genset_wanted(rule, running, state.soc_frac, safe_net_kw, ready_kw)
             drain_kw = max(0.0, min(net_kw, discharge_kw))
             kept_frac = max(0.0, safe_net_kw) * params.ready_h / battery.discharge_eff_frac * per_kwh
