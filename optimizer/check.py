@@ -18,8 +18,10 @@ from optimizer.workload import (
     cooling_base_kw,
     cooling_factor,
     extra_mode_w,
+    gpus_per_node,
     idle_kw,
     menu,
+    node_kw,
     pools_of,
     rung_at,
     window_h,
@@ -146,6 +148,12 @@ def _tank(problem: Problem, plan: Plan) -> Iterator[Fault]:
 def _it_power(problem: Problem, plan: Plan) -> Iterator[Fault]:
     pools = {pool.name: pool for pool in problem.pools}
     total = [sum(idle_kw(pool) for pool in problem.pools)] * len(problem.hours)
+    for nodes in plan.pools:
+        pool = pools[nodes.name]
+        before = pool.nodes if pool.nodes_on is None else pool.nodes_on
+        for step, on in enumerate(nodes.nodes_on):
+            total[step] += max(0, on - before) * pool.boot_kwh / problem.hours[step] - (pool.nodes - on) * node_kw(pool)
+            before = on
     for service, chosen in zip(problem.services, plan.services, strict=True):
         modes = {mode.name: mode for mode in menu(service)}
         for step, name in enumerate(chosen.modes):
@@ -176,9 +184,12 @@ def _gpus(problem: Problem, plan: Plan) -> Iterator[Fault]:
         if work.pool:
             for step, gpus in enumerate(work.gpus_by_interval):
                 taken[work.pool][step] += gpus
+    nodes_on = {nodes.name: nodes.nodes_on for nodes in plan.pools}
     for pool in problem.pools:
-        for row, gpus in zip(plan.intervals, taken[pool.name], strict=True):
-            yield from _over(f"{pool.name} {_where(row)}", "more GPUs than there are", gpus - pool.gpus, gpus, GPUS)
+        on = nodes_on.get(pool.name, ())
+        powered = [count * gpus_per_node(pool) for count in on] if on else [pool.gpus] * len(problem.hours)
+        for row, gpus, most in zip(plan.intervals, taken[pool.name], powered, strict=True):
+            yield from _over(f"{pool.name} {_where(row)}", "more GPUs than are powered", gpus - most, gpus, GPUS)
 
 
 def _jobs(problem: Problem, plan: Plan) -> Iterator[Fault]:

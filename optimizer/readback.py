@@ -8,9 +8,10 @@ from optimizer.breaches import breaches_of, status_of
 from optimizer.model.build import Model
 from optimizer.model.matrix import Floats
 from optimizer.objective import Worth, worth
-from optimizer.records import GensetInterval, Interval, JobPlan, Level, Plan, Problem, ServicePlan, Status
+from optimizer.records import GensetInterval, Interval, JobPlan, Level, Plan, PoolPlan, Problem, ServicePlan, Status
 from optimizer.reserve import batch_reserve_kw, battery_reserve_kw, genset_headroom_kw, spare_reserve_kw
 from optimizer.solve.decompose import Solved, tightened_usd
+from optimizer.solve.flows import nodes_of
 from optimizer.workload import cooling_base_kw, spreads, unserved_rps
 
 GAP_FLOOR_USD = 1.0
@@ -47,6 +48,7 @@ def plan_of(problem: Problem, solved: Solved, *, policy: str) -> Plan:
         intervals=intervals,
         services=services,
         jobs=jobs,
+        pools=_pools(solved),
         breaches=breaches,
     )
 
@@ -129,6 +131,13 @@ def _intervals(problem: Problem, solved: Solved, energy: Model, values: Floats, 
 def _tidy(value: float) -> float:
     """Return a non-negative float; what a solver leaves within its tolerance of zero is zero."""
     return float(value) if value > 1e-9 else 0.0
+
+
+def _pools(solved: Solved) -> tuple[PoolPlan, ...]:
+    return tuple(
+        PoolPlan(name=pool.name, nodes_on=tuple(int(pool.nodes - count) for count in off))
+        for _, off, _, pool in nodes_of(solved.layout, solved.modes, solved.runs)
+    )
 
 
 def _service(problem: Problem, solved: Solved, place: int) -> ServicePlan:

@@ -160,6 +160,16 @@ class PoolProblem(Record):
     wall_factor: float = Field(default=1.0, ge=1)
     """Watts at the wall for a watt at the GPU: power supplies and fans."""
     levels: tuple[ProfileLevels, ...] = ()
+    nodes: int = Field(default=0, ge=0)
+    """Nodes that the GPUs sit in; 0 = nodes are not planned."""
+    can_power_off: bool = False
+    """Whether nodes may be powered off."""
+    nodes_on: int | None = Field(default=None, ge=0)
+    """Nodes powered now; none = all."""
+    boot_h: float = Field(default=0.0, ge=0)
+    """Time from power-on until a node takes work."""
+    boot_kwh: float = Field(default=0.0, ge=0)
+    """Energy of a boot beyond the draw of an idle node."""
 
 
 class ServiceProblem(Record):
@@ -408,6 +418,13 @@ class JobPlan(Record):
     limit_w_by_interval: tuple[float, ...] = ()
 
 
+class PoolPlan(Record):
+    """Nodes of one pool that are powered in each interval."""
+
+    name: str
+    nodes_on: tuple[int, ...]
+
+
 class Decision(Record):
     """One decision and why it was taken."""
 
@@ -453,6 +470,8 @@ class Plan(Record):
     intervals: tuple[Interval, ...]
     services: tuple[ServicePlan, ...] = ()
     jobs: tuple[JobPlan, ...] = ()
+    pools: tuple[PoolPlan, ...] = ()
+    """Pools whose nodes are powered off at times; all nodes of other pools stay on."""
     decisions: tuple[Decision, ...] = ()
     breaches: tuple[Breach, ...] = ()
 

@@ -111,6 +111,21 @@ def idle_kw(pool: PoolProblem) -> float:
     return pool.host_kw + pool.wall_factor * pool.idle_w * pool.gpus / 1000.0
 
 
+def may_power_off(pool: PoolProblem) -> bool:
+    """Return whether a plan may power nodes of a pool off."""
+    return pool.can_power_off and pool.nodes > 0 and pool.gpus > 0.0
+
+
+def gpus_per_node(pool: PoolProblem) -> float:
+    """Return the GPUs of one node."""
+    return pool.gpus / pool.nodes
+
+
+def node_kw(pool: PoolProblem) -> float:
+    """Return what one node without work draws at the wall: its host and its idle GPUs."""
+    return idle_kw(pool) / pool.nodes
+
+
 def unserved_rps(mode: ServingMode, rate_rps: float, spread_log: float = 0.0) -> float:
     """Return the request rate that a mode is expected to turn away, 1/s.
 

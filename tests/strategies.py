@@ -115,6 +115,10 @@ def pools(draw: st.DrawFn, number: int) -> PoolProblem:
         host_kw=draw(floats(0, 3)),
         wall_factor=draw(floats(1.0, 1.1)),
         levels=levels,
+        nodes=draw(st.sampled_from([0, 1, 2])),
+        can_power_off=draw(st.booleans()),
+        boot_h=draw(st.sampled_from([0.0, 0.1, 0.5])),
+        boot_kwh=draw(floats(0, 0.3)),
     )
 
 

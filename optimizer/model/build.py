@@ -8,7 +8,7 @@ load shed, reserve.
                + lateness + missing reserve + SoC and tank under their reserves - battery end value - value of work
 
     balance (1)-(2), battery (3)-(7), gensets (8)-(13), tank (14)-(15), reserve (16)-(17), services (18)-(19),
-    pools (20)-(22), jobs (23)-(25), change of plan (27); the energy side alone adds (26).
+    pools (20)-(22), jobs (23)-(25), change of plan (27), nodes (28)-(30); the energy side alone adds (26).
     Each family's module holds its equations.
 
 Physics is hard. Demands that may prove impossible (critical load, hosts, a hard reserve, a minimum load) have a slack at a
@@ -27,6 +27,7 @@ from optimizer.model.gensets import add_gensets
 from optimizer.model.jobs import add_jobs
 from optimizer.model.layout import Layout
 from optimizer.model.matrix import Matrix, Program
+from optimizer.model.nodes import add_nodes
 from optimizer.model.pools import add_pools
 from optimizer.model.reserve import add_reserve
 from optimizer.model.services import add_services
@@ -54,6 +55,7 @@ def build(layout: Layout) -> Model:
     add_reserve(matrix, layout, columns, rows)
     add_services(matrix, layout, columns)
     add_pools(matrix, layout, columns, rows)
+    add_nodes(matrix, layout, columns, rows)
     add_jobs(matrix, layout, columns, rows)
     add_change(matrix, layout, columns)
     return Model(layout=layout, program=matrix.finish(), columns=columns, rows=rows)

@@ -57,6 +57,10 @@ class Columns:
     mode: list[Index] = field(default_factory=list)
     """Share of a mode, one modes x T block a service."""
     switch: list[Index] = field(default_factory=list)
+    off: dict[int, Index] = field(default_factory=dict)
+    """Nodes powered off, by pool number, T."""
+    boots: dict[int, Index] = field(default_factory=dict)
+    """Nodes powered on in an interval, by pool number, T."""
     work: list[Index] = field(default_factory=list)
     """Work of each place in each slot of its window [GPU-h at full speed], one segments x slots block a place."""
     done: Index = field(default_factory=_none)

@@ -20,7 +20,7 @@ from optimizer.model.matrix import Floats, Index
 from optimizer.model.pools import group_kw
 from optimizer.rules.roll import rules_plan
 from optimizer.solve.session import Answer, Deadline, Session
-from optimizer.solve.work import batch_kw, free_gpus, modes_kw
+from optimizer.solve.work import batch_kw, free_gpus, modes_kw, nodes_kw
 
 COMMIT_NODES = 1
 """Nodes of the commitment search: its root finds the commitment, more nodes only prove what the bound proves better."""
@@ -40,6 +40,7 @@ def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadlin
     if not columns.on.size:
         return []
     given_kw, freed_kw = batch_kw(model, relaxed.values)
+    given_kw = given_kw + nodes_kw(model, relaxed.values)
     coarse = coarse_of(layout, scenarios=COMMIT_SCENARIOS)
     load = Load(it_kw=coarse.mean(modes_kw(layout, modes) + given_kw), freed_kw=coarse.mean(freed_kw))
     energies = [

@@ -8,11 +8,14 @@ from optimizer.model.build import Model
 from optimizer.model.energy import Load, build_energy
 from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Index
+from optimizer.model.nodes import whole_nodes
 from optimizer.model.pools import group_kw, group_sheddable_kw
+from optimizer.records import PoolProblem
 from optimizer.solve.obey import obey_plant
 from optimizer.solve.session import Answer, Deadline, NoPlanFoundError, Session
 from optimizer.solve.spread import JobRun, rung_mix
-from optimizer.solve.work import modes_kw
+from optimizer.solve.work import gpus_used, modes_kw
+from optimizer.workload import may_power_off, node_kw
 
 DROP_ROUNDS = 4
 SHORT_KW = 1e-3
@@ -65,7 +68,21 @@ def load_of(model: Model, modes: list[Index], runs: dict[int, JobRun]) -> Load:
             mix = run.gpus[step] * rung_mix(group.rungs, float(run.limit_w[step]))
             batch_kw[step] += power @ mix
             freed_kw[step] += freed @ mix
+    for _, off, boots, pool in nodes_of(layout, modes, runs):
+        it_kw = it_kw - off * node_kw(pool) + boots * pool.boot_kwh / layout.hours
     return Load(it_kw=it_kw + batch_kw, freed_kw=freed_kw, batch_kw=batch_kw)
+
+
+def nodes_of(
+    layout: Layout, modes: list[Index], runs: dict[int, JobRun]
+) -> list[tuple[int, Floats, Floats, PoolProblem]]:
+    """Return pool number, whole nodes off, boots and the pool, for each pool whose nodes may be powered off."""
+    used = gpus_used(layout, modes, runs)
+    return [
+        (place, *whole_nodes(layout, pool, used[place]), pool)
+        for place, pool in enumerate(layout.problem.pools)
+        if may_power_off(pool)
+    ]
 
 
 def energy_of(layout: Layout, load: Load, on: Floats, deadline: Deadline) -> tuple[Model, Answer]:

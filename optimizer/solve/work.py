@@ -9,6 +9,8 @@ from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Index
 from optimizer.model.pools import group_kw, group_sheddable_kw
 from optimizer.model.services import mode_kw
+from optimizer.solve.spread import JobRun
+from optimizer.workload import node_kw
 
 
 def modes_kw(layout: Layout, modes: list[Index]) -> Floats:
@@ -38,3 +40,23 @@ def batch_kw(model: Model, values: Floats) -> tuple[Floats, Floats]:
         power += group_kw(layout, group) @ n
         freed += group_sheddable_kw(layout, group) @ n
     return power, freed
+
+
+def nodes_kw(model: Model, values: Floats) -> Floats:
+    """Return what powered-off nodes take from IT power in a solution, boots added, by interval; at most 0 but for boots."""
+    layout = model.layout
+    total = np.zeros(layout.steps)
+    for place, off in model.columns.off.items():
+        pool = layout.problem.pools[place]
+        total -= node_kw(pool) * values[off]
+        total += pool.boot_kwh / layout.hours * values[model.columns.boots[place]]
+    return total
+
+
+def gpus_used(layout: Layout, modes: list[Index], runs: dict[int, JobRun]) -> Floats:
+    """Return the GPUs that a plan uses, pools x T."""
+    total = np.array([[pool.gpus] * layout.steps for pool in layout.problem.pools]).reshape(-1, layout.steps)
+    used: Floats = total - free_gpus(layout, modes)
+    for run in runs.values():
+        used[layout.groups[layout.places[run.place].group].pool] += run.gpus
+    return used

@@ -250,6 +250,20 @@ def test_spare_gensets_count_as_reserve_within_the_ups_time() -> None:
     assert not any(row.gensets[0].on for row in bridged.intervals)
 
 
+def test_idle_nodes_are_powered_off_and_booted_in_time() -> None:
+    problem = small.small_site(pv_available_kw=(0.0,) * 14)
+    pool = problem.pools[0].model_copy(
+        update={"nodes": 4, "can_power_off": True, "boot_h": 0.5, "boot_kwh": 0.02, "host_kw": 1.0}
+    )
+    on = plan(problem.model_copy(update={"pools": (pool.model_copy(update={"can_power_off": False}),)}))
+    posed = problem.model_copy(update={"pools": (pool,)})
+    made = plan(posed)
+    assert [str(fault) for fault in check(posed, made)] == []
+    assert made.net_value_usd > on.net_value_usd + 0.1
+    assert min(made.pools[0].nodes_on) < 4
+    assert on.pools == ()
+
+
 def test_the_smallest_set_to_give_up_is_named() -> None:
     dark = small.small_site(pv_available_kw=(0.0,) * 14, jobs=(), gensets=())
     battery = dark.battery.model_copy(update={"soc_frac": 0.35})
