@@ -222,7 +222,7 @@ def measure_start(folder: Path, *, run_s: float) -> Start:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the tables; returns 1 when a target is missed."""
+    """Print the tables; returns 1 when a record is lost or memory exceeds its target. Times depend on the machine: told only."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["--child"]:
         return child(given[1], given[2], float(given[3]), given[4])
@@ -249,8 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     for fault in found.faults:
         print(f"  {fault}")
-    late = max(new.first_cycle_s, again.first_cycle_s) >= START_TARGET_S
-    return int(bool(found.faults) or late or peak >= MEMORY_TARGET_MB)
+    return int(bool(found.faults) or peak >= MEMORY_TARGET_MB)
 
 
 if __name__ == "__main__":
