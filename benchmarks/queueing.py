@@ -185,7 +185,7 @@ def main() -> None:
     lines = [
         judge(trace, slots, 2.0, 2.0 * budget, burst, quick)
         for slots in slot_counts
-        for budget in (4.0, 8.0, 20.0)
+        for budget in (3.5, 8.0, 20.0)
         for burst in (0.5, 1.0, 2.0)
     ]
     shares = [line.kept_frac for line in lines if not math.isnan(line.kept_frac)]

@@ -22,7 +22,6 @@ from sites.compute.hardware import GpuSpec, ItemSpec, LlmSpec, gpu_spec, model_s
 from sites.compute.items import item_point, item_slots_max
 from sites.compute.levels import limit_steps_w
 from sites.compute.point import Point, group_link, llm_point, llm_slots_max
-from sites.compute.queueing import ALONE_SHARE
 from sites.schema.workload import Pool, Service
 
 TOKENS_SCV = 0.6
@@ -88,9 +87,9 @@ def service_scv(point: Point, tokens_scv: float = TOKENS_SCV) -> float:
 
 
 def service_quantile_s(point: Point, demand: Demanded) -> float:
-    """Return the time [s] that a request without any wait may take, lognormal: ``ALONE_SHARE`` of the tail exceeds it."""
+    """Return the service time [s] exceeded in the tail, lognormal, without any wait."""
     sigma2 = math.log1p(service_scv(point, demand.tokens_scv))
-    return point.service_s * math.exp(_z(demand.tail * ALONE_SHARE) * math.sqrt(sigma2) - 0.5 * sigma2)
+    return point.service_s * math.exp(_z(demand.tail) * math.sqrt(sigma2) - 0.5 * sigma2)
 
 
 @lru_cache(maxsize=4096)

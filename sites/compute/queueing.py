@@ -16,8 +16,8 @@ a strong swing. A budget of minutes rides out what a budget of seconds can not, 
 budget. On the Azure conversation trace v falls from 0.053 (10 s) to 0.023 (10 min); z = 1.8 keeps the promise in its
 replay (``python -m benchmarks.queueing``).
 
-Answers that are late by their length alone, ``P(S > t)``, come in every window, and by luck more in one than in the next.
-They may be half of those that may be late (5): then a window of 600 requests keeps its P99 in 95 of 100.
+Where the budget leaves little above the service time, answers late by their length alone, ``P(S > t)``, may fill the
+tail in every window. The lognormal is on the safe side there: its P99 is 3.2 times the mean where the trace has 2.5.
 
 Erlang's C by the expansion of Janssen, van Leeuwaarden and Zwart (2008), Operations Research 56(6): within 4 % from
 two servers on, too high rather than too low; one server is exact. All functions take floats or arrays alike.
@@ -44,8 +44,6 @@ SWING_SHARE = (0.93, 0.83, 0.79, 0.75, 0.57, 0.40)
 """``v(w) / RATE_CV2`` on the same trace, for the windows above."""
 SWING_Z = 1.8
 """``z`` of (4)."""
-ALONE_SHARE = 0.5
-"""Share of the late answers that may be late by their service alone (5)."""
 UTILISATION_MAX = 0.95
 """No queue is planned fuller than this, swings included."""
 _LEVELS = np.array((0.0, 0.4, 0.7, 0.9, 0.96, 0.985, 0.993, 0.998))
@@ -185,7 +183,7 @@ def sustained_rate_rps(
         peak = middle * _swing(share, v)
         keeps = (_tail(work, c, s, service_scv, peak, v, arrival_scv) <= tail) & (peak <= UTILISATION_MAX)
         low, high = np.where(keeps, middle, low), np.where(keeps, high, middle)
-    return np.asarray(np.where(work.over <= ALONE_SHARE * np.asarray(tail), low * full_rps, 0.0))
+    return np.asarray(low * full_rps)
 
 
 def swing_factor(budget_s: Number, rate_cv2: Number = RATE_CV2) -> Floats:

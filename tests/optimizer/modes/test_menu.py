@@ -10,7 +10,7 @@ from optimizer.modes.menu import menu, menus
 from optimizer.modes.options import demanded
 from sites.compute.bursts import rate_cv2_at
 from sites.compute.hardware import gpu_spec
-from sites.compute.queueing import ALONE_SHARE, response_tail, swing_factor
+from sites.compute.queueing import response_tail, swing_factor
 from sites.compute.records import ServingMode
 from sites.errors import InputError
 from sites.schema.workload import Demand, Pool, Request, Service, Stage
@@ -108,8 +108,6 @@ def test_the_promise_covers_a_swing_of_the_rate_as_strong_as_a_stream_of_that_ra
         load = mode.rate_rps * mode.service_s / mode.slots * float(swing_factor(asked.p99_s, v))
         late = float(response_tail(mode.slots, mode.service_s, mode.service_scv, load, asked.p99_s, v))
         assert late <= demanded(asked).tail + 1e-9
-        alone = float(response_tail(mode.slots, mode.service_s, mode.service_scv, 1e-6, asked.p99_s, 0.0))
-        assert alone <= ALONE_SHARE * demanded(asked).tail + 1e-9
 
 
 @settings(max_examples=20, deadline=None)
