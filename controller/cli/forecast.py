@@ -263,6 +263,8 @@ def _simulated_past(site: Site, named: str, issued: datetime) -> History:
 
 def _stored_past(site: Site, store: str, now: datetime, *, days: float = PAST_DAYS) -> History:
     """Return the history that the store holds up to ``now``."""
+    from math import ceil
+
     from controller.daemon.past import history
     from controller.records.reading import Reader
 
@@ -270,7 +272,7 @@ def _stored_past(site: Site, store: str, now: datetime, *, days: float = PAST_DA
     with Reader(store, site.name) as reader:
         telemetry = reader.telemetry(begin, now, max_points=50_000)
         rates = reader.service_rates(begin, now)
-    return history(now, telemetry, rates, None)
+    return history(now, telemetry, rates, None, days=ceil(days))
 
 
 def _show(outlook: Forecast, site: Site) -> None:

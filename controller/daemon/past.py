@@ -18,15 +18,21 @@ from sites.world import World
 
 STEP_S = 900
 DAYS = 14
-CURTAILED_KW, CURTAILED_FRAC = 1.0, 0.03
+CURTAILED_FRAC, CURTAILED_OF_TOP_FRAC = 0.03, 0.02
+"""Metered below available by more than both shares, of what is available and of the most that was: held back."""
 
 
 def history(
-    now: datetime, telemetry: Sequence[TelemetryPoint], services: Sequence[ServicePoint], world: World | None
+    now: datetime,
+    telemetry: Sequence[TelemetryPoint],
+    services: Sequence[ServicePoint],
+    world: World | None,
+    *,
+    days: int = DAYS,
 ) -> History:
-    """Return the last ``DAYS`` days before ``now``; a simulated ``world`` stands in for what was never stored."""
+    """Return the last ``days`` days before ``now``; a simulated ``world`` stands in for what was never stored."""
     last = datetime.fromtimestamp(now.timestamp() // STEP_S * STEP_S, tz=UTC)
-    count = DAYS * 86400 // STEP_S
+    count = days * 86400 // STEP_S
     start = last - timedelta(seconds=count * STEP_S)
 
     def place(moment: datetime) -> int:
@@ -35,9 +41,10 @@ def history(
     pv = _means(count, [(place(each.at_utc), each.pv_kw) for each in telemetry])
     outdoor = _means(count, [(place(each.at_utc), each.outdoor_c) for each in telemetry])
     curtailed = [False] * count
+    top_kw = max((each.pv_available_kw or 0.0 for each in telemetry), default=0.0)
     for point in telemetry:
         index = place(point.at_utc)
-        if 0 <= index < count and _curtailed(point):
+        if 0 <= index < count and _curtailed(point, top_kw):
             curtailed[index] = True
     rates = {
         name: _means(count, [(place(each.at_utc), each.rate_rps) for each in services if each.service == name])
@@ -56,10 +63,11 @@ def history(
     )
 
 
-def _curtailed(point: TelemetryPoint) -> bool:
+def _curtailed(point: TelemetryPoint, top_kw: float) -> bool:
     if point.pv_kw is None or point.pv_available_kw is None:
         return False
-    return point.pv_kw < point.pv_available_kw - max(CURTAILED_KW, CURTAILED_FRAC * point.pv_available_kw)
+    missing_kw = point.pv_available_kw - point.pv_kw
+    return missing_kw > max(CURTAILED_OF_TOP_FRAC * top_kw, CURTAILED_FRAC * point.pv_available_kw)
 
 
 def _means(count: int, samples: Sequence[tuple[int, float | None]]) -> list[float]:
