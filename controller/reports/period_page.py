@@ -218,7 +218,12 @@ def _events(report: PeriodReport, zone: ZoneInfo) -> Section:
         for alarm in report.alarms
     ]
     entries += [
-        (each.at_utc, "guard", f"{each.guard} {'steps in' if each.began else 'lets go'}: {each.subject}", each.text)
+        (
+            each.at_utc,
+            "guard",
+            f"{each.guard.replace('_', ' ')} {'steps in' if each.began else 'lets go'}: {each.subject}",
+            each.text,
+        )
         for each in report.guards
     ]
     entries += [

@@ -16,6 +16,8 @@ from controller.web.lines import Line, Tile
 from optimizer.records import Decision, Plan, Problem, Status
 from sites.reasons import REASONS
 
+TELLING_GAP_FRAC = 0.1
+"""A larger gap is told in money: a share of a value near zero says nothing."""
 WORTH_A_LOOK_FRAC = 0.005
 """Share of requests left unserved that is marked."""
 PRESENT_STEP = timedelta(minutes=10)
@@ -120,8 +122,10 @@ def plan_facts(plan: Plan, problem: Problem, summary: PlanSummary, zone: ZoneInf
 def solve_words(plan: Plan) -> str:
     """Return how the plan came about: policy, gap, time."""
     parts = [plan.policy]
-    if plan.gap_frac is not None:
-        parts.append(f"within {percent(max(plan.gap_frac, 0.001), digits=1)} of the best possible")
+    if plan.gap_frac is not None and plan.bound_usd is not None:
+        below_usd = max(plan.bound_usd - plan.net_value_usd, 0.0)
+        share = f"within {percent(max(plan.gap_frac, 0.001), digits=1)} of" if plan.gap_frac <= TELLING_GAP_FRAC else ""
+        parts.append(f"{share or f'at most {money(below_usd)} below'} the best possible")
     parts.append(f"solved in {figure(plan.solve_seconds, 's')}")
     if plan.status is Status.INFEASIBLE_AS_POSED:
         parts.append(REASONS["INFEASIBLE_AS_POSED"])
@@ -186,7 +190,7 @@ def _order(order: StoredDecision, zone: ZoneInfo) -> Line:
 def _guard(action: GuardAction, zone: ZoneInfo) -> Line:
     return Line(
         when=clock(action.at_utc, zone),
-        what=f"{action.guard} {'steps in' if action.began else 'lets go'}: {action.subject}",
+        what=f"{action.guard.replace('_', ' ')} {'steps in' if action.began else 'lets go'}: {action.subject}",
         why=action.text or REASONS.get(action.reason_code, action.reason_code),
         aside="guard",
         css_class="by-guard",

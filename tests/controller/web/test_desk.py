@@ -13,10 +13,10 @@ from controller.records.store import STORE_FAULTS
 from controller.reports.local_times import local_times
 from controller.web.app import Console
 from controller.web.desk import FRESH_S, DeskReader
-from controller.web.plan_section import PRESENT_STEP, FigureCache
+from controller.web.plan_section import PRESENT_STEP, FigureCache, solve_words
 from sites.load import load_site
 from sites.ports import ManualClock
-from tests.controller.web.container_day import START
+from tests.controller.web.container_day import START, container_day
 
 SITE = load_site("container")
 
@@ -34,6 +34,20 @@ def test_many_viewers_cost_one_reading(day_store: str, monkeypatch: pytest.Monke
     reader.current()
     assert len(calls) == 2
     reader.close()
+
+
+@pytest.mark.parametrize(
+    ("gap", "bound", "words"),
+    [
+        (0.004, 100.4, "within 0.4\u202f% of the best possible"),
+        (-1e-6, 99.9, "within 0.1\u202f% of the best possible"),
+        (21.7, 187.0, "at most $87.00 below the best possible"),
+        (None, None, "solved in"),
+    ],
+)
+def test_how_good_a_plan_is(gap: float | None, bound: float | None, words: str) -> None:
+    plan = container_day().plan.model_copy(update={"gap_frac": gap, "bound_usd": bound, "net_value_usd": 100.0})
+    assert words in solve_words(plan)
 
 
 def test_many_viewers_cost_one_rendering(day_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
