@@ -55,6 +55,8 @@ class PlannerCheck:
     """The windows and what they add up to."""
 
     windows: tuple[Window, ...]
+    replan_h: float
+    """Hours between plans."""
 
     def total(self, who: str, name: str) -> float:
         """Return a figure summed over the year by weight; ``who`` is ``kernel`` or ``planner``."""
@@ -90,7 +92,8 @@ class PlannerCheck:
             ],
             "rows": [*rows, sums],
             "note": "The kernel's rules beside the real planner in closed loop on the perturbed plant (less battery, "
-            "hungrier computers, random demand and jobs), for windows that stand for the year by their weight.",
+            "hungrier computers, random demand and jobs), for windows that stand for the year by their weight; "
+            f"a new plan every {self.replan_h:g} h.",
         }
 
 
@@ -161,4 +164,4 @@ def check_with_planner(
         kernel = {name: float(detail.course[name][part].sum()) for name in ("fuel_l", "load_kwh", "unserved_kwh")}
         planner = {name: float(getattr(result, name)) for name in (*kernel, "work_value_usd")}
         found.append(Window(day=day, weight=weight, kernel=kernel, planner=planner))
-    return PlannerCheck(windows=tuple(found))
+    return PlannerCheck(windows=tuple(found), replan_h=replan_h)

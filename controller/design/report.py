@@ -171,7 +171,7 @@ def _lost(context: Context, detail: Detail) -> dict[str, float]:
     totals = detail.judged.totals
     per_kwh = group.loads.gpu_h_per_kwh
     causes = {
-        "shed in a shortage": float(totals["batch_shed_kwh"][0]) * per_kwh,
+        "put off in a shortage": float(totals["batch_shed_kwh"][0]) * per_kwh,
         "too hot to run": float(totals["heat_lost_kwh"][0]) * per_kwh,
         "late beyond its patience": float(detail.row["late_frac"] * detail.row["work_kwh"]) * per_kwh,
     }
