@@ -59,14 +59,21 @@ def sweep(
                 case _:
                     assert_never(outcome)
     finally:
-        restored = gpu.set_limit_w(before_w) if rows else LimitApplied(enforced_w=before_w)
-    if isinstance(restored, LimitRefused):
-        raise GpuPowerError(f"{gpu.name()} was left at {gpu.enforced_limit_w():g} W: {restored.reason}")
+        _put_back(gpu, before_w)
     if not rows:
         raise GpuPowerError(f"{gpu.name()} took no limit: {skipped[0] if skipped else 'none was asked for'}")
     return SweepRun(
         rows=tuple(rows), limit_before_w=before_w, limit_after_w=gpu.enforced_limit_w(), skipped=tuple(skipped)
     )
+
+
+def _put_back(gpu: GpuPower, before_w: float) -> None:
+    """Set the limit that was there, whatever happened since; no write where it still stands."""
+    if gpu.enforced_limit_w() == before_w:
+        return
+    restored = gpu.set_limit_w(before_w)
+    if isinstance(restored, LimitRefused):
+        raise GpuPowerError(f"{gpu.name()} was left at {gpu.enforced_limit_w():g} W: {restored.reason}")
 
 
 def _measured(gpu: GpuPower, meter: Callable[[], float], limit_w: float, clock: Clock, sample_s: float) -> Row:

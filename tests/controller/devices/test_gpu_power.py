@@ -138,5 +138,13 @@ def test_a_meter_that_fails_leaves_the_limit_as_it_was(make: Callable[..., GpuPo
     assert gpu.enforced_limit_w() == 350.0
 
 
+def test_a_meter_that_fails_at_once_leaves_the_limit_as_it_was() -> None:
+    gpu = TwinGpu("l40s", natural_w=340.0, curve=CURVE)
+    gpu.set_limit_w(320.0)
+    with pytest.raises(ZeroDivisionError):
+        sweep(gpu, _broken, [150.0, 250.0], clock=ManualClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    assert gpu.enforced_limit_w() == 320.0
+
+
 def _broken() -> float:
     raise ZeroDivisionError
