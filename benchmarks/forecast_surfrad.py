@@ -85,6 +85,9 @@ def run(*, quick: bool) -> list[Row]:
     rows: list[Row] = []
     for lead in LEADS:
         rows += _lead(places, lead, months)
+    if quick:
+        # three months are too few to hold against targets that are means over nine
+        return [row._replace(met=None) for row in rows]
     return rows
 
 
