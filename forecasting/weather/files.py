@@ -15,7 +15,7 @@ CSV        stated by the caller             -
 =========  ==============================  =========================================================
 
 PVGIS' instant is rounded to five minutes, and read as the middle of its hour. An NSRDB leap year without 29
-February has the 28th repeated.
+February has the 28th repeated; BSRN files hold no wind and get 1 m/s.
 """
 
 from __future__ import annotations

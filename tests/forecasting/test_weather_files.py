@@ -129,3 +129,48 @@ def test_start_is_utc() -> None:
     assert weather.frame.index[0].to_pydatetime().tzinfo is not None
     assert weather.frame.index[0].to_pydatetime().astimezone(UTC).hour == 9
     assert datetime(1997, 1, 1, 9, tzinfo=UTC) == weather.frame.index[0]
+
+
+def test_epw_label_is_undone_once(tmp_path: Path) -> None:
+    """EPW's hour 1 is the hour from midnight; a typical year has months of several years."""
+    head = "LOCATION,Town,ST,USA,TMY3,0,36.1,-79.95,-5.0,273.0\n" + "\n".join(["DESIGN CONDITIONS"] * 7) + "\n"
+    rows = []
+    for moment in pd.date_range("2001-01-01", periods=8760, freq="1h"):
+        cells = ["0"] * 35
+        cells[:5] = [str(1990 + moment.month), str(moment.month), str(moment.day), str(moment.hour + 1), "60"]
+        cells[6], cells[13], cells[14], cells[15], cells[21] = "10.0", str(moment.hour), "5", "6", "2.5"
+        rows.append(",".join(cells))
+    path = tmp_path / "town.epw"
+    path.write_text(head + "\n".join(rows) + "\n")
+    weather = WeatherFile(path=str(path), kind="epw").read()
+    assert weather.typical
+    assert (weather.utc_offset_h, weather.altitude_m) == (-5.0, 273.0)
+    assert weather.frame.index[0].hour == 5
+    # the file's hour number less one is the local hour that it starts with
+    assert weather.frame["ghi_w_m2"].iloc[:24].tolist() == [float(hour) for hour in range(24)]
+    assert weather.frame["wind_m_s"].iloc[0] == 2.5
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_surfrad_day(tmp_path: Path, gap: bool) -> None:
+    rows = []
+    for minute in range(120):
+        cells = ["2018", "160", "6", "9", str(minute // 60), str(minute % 60), "0.0", "40.0"]
+        values = [500.0 + minute, 0.0, 700.0, 90.0, *[0.0] * 11, 21.0, 50.0, 3.0, 180.0, 990.0]
+        if gap and minute == 30:
+            values[0] = -9999.9
+        for value in values:
+            cells += [f"{value:.1f}", "0"]
+        rows.append(" ".join(cells))
+    path = tmp_path / "bon18160.dat"
+    path.write_text(" Bondville\n   40.05  -88.37  213 m version 1\n" + "\n".join(rows) + "\n")
+    file = WeatherFile(path=str(path), kind="surfrad")
+    if gap:
+        with pytest.raises(InputError, match=r"ghi_w_m2, row 33"):
+            file.read()
+        return
+    weather = file.read()
+    assert weather.step_s == 60
+    assert weather.frame["ghi_w_m2"].iloc[:2].tolist() == [500.0, 501.0]
+    assert weather.frame["temp_air_c"].iloc[0] == 21.0
+    assert weather.altitude_m == 213.0
