@@ -21,6 +21,8 @@ from controller.setpoints import JobCommand
 from controller.snapshot import GensetPhase
 
 LONGEST_WAIT_S = 30.0
+UNREAD_FRAC = 0.5
+"""Share of its rating that an inverter whose power is not read is taken to give."""
 
 
 def guard_load_step(given: GuardInput) -> Narrowed:
@@ -52,7 +54,7 @@ def _room_kw(given: GuardInput) -> float:
     """Return the load [kW] that may be added in this cycle."""
     battery, site = given.snapshot.battery, given.site
     if site.battery is not None and battery is not None and battery.contactor_closed:
-        given_kw = battery.power_kw if battery.power_kw is not None else site.bus.inverter_kw
+        given_kw = battery.power_kw if battery.power_kw is not None else UNREAD_FRAC * site.bus.inverter_kw
         return max(site.bus.inverter_kw - max(given_kw, 0.0), 0.0)
     room_kw = 0.0
     for genset in site.gensets:

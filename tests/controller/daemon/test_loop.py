@@ -35,10 +35,19 @@ def options(folder: Path, *, start: bool = True, speed: float = 3600.0) -> LoopO
     )
 
 
-def run(folder: Path, cycles: int, **more: object) -> list[str]:
-    """Run a loop for some cycles and return what it said."""
+def run(folder: Path, cycles: int) -> list[str]:
+    """Run a loop until it has its plant, then for some cycles; return what it said."""
     said: list[str] = []
-    Loop(options(folder), host=SystemClock(), say=said.append).run(cycles=cycles, signals=False)
+    loop = Loop(options(folder), host=SystemClock(), say=said.append)
+    try:
+        for _ in range(120):
+            if loop._twin is not None:
+                break
+            loop._turn()
+        for _ in range(cycles):
+            loop._turn()
+    finally:
+        loop.close()
     return said
 
 
@@ -76,7 +85,7 @@ def test_without_a_planner_rules_decide_and_the_fault_is_named(
     tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MDC_STUB", fault)
-    run(tmp_path, 12)
+    run(tmp_path, 20)
     with Reader(f"sqlite:///{tmp_path / 'mdc.sqlite'}", SITE.name) as reader:
         now = reader.now()
         assert now is not None
