@@ -226,28 +226,35 @@ class Loop:
         self._stop.wait(self._clock.pause_s())
 
     def _held(self) -> bool:
-        """Return whether a fast clock waits: for its plant, or for a plan that is being made."""
-        return self._options.speed != 1.0 and (self._twin is None or self._desk.planning)
+        """Return whether a fast clock waits: for its plant, or for a plan that is wanted or being made."""
+        return self._options.speed != 1.0 and (self._twin is None or self._desk.owing)
 
     def _wait_held(self) -> None:
         deadline_s = self._host.monotonic_s() + HOLD_S
         while self._held() and self._host.monotonic_s() < deadline_s and not self._stop.wait(WATCH_S):
-            self._answers(self._clock.now_utc())
+            if self._answers(self._clock.now_utc()):
+                return
 
-    def _answers(self, now: datetime) -> None:
-        """Take what the worker has answered."""
-        for event in self._planner.poll():
+    def _answers(self, now: datetime) -> bool:
+        """Take what the worker has answered; returns whether something has come that may want a further request."""
+        events = self._planner.poll()
+        for event in events:
             match event:
                 case Progress(text=text):
                     self._say(text)
                 case Prepared():
                     self._take_world(event)
-                case Planned() | Failed():
+                case Planned():
                     self._desk.take(event, now)
-                case WorkerLost():
+                case Failed(text=text):
+                    self._say(f"planning failed: {text}")
+                    self._desk.take(event, now)
+                case WorkerLost(text=text):
+                    self._say(f"planning worker lost: {text}")
                     self._prepared = False
                     self._desk.take(event, now)
         self._desk.settle(now)
+        return any(not isinstance(event, Progress) for event in events)
 
     def _take_world(self, prepared: Prepared) -> None:
         self._prepared = True

@@ -51,6 +51,12 @@ class PlanningDesk:
         """Time between plans."""
         return timedelta(minutes=self._site.planning.interval_minutes)
 
+    @property
+    def owing(self) -> bool:
+        """Whether a plan is wanted or being made, and there is no failure that has to be waited out."""
+        failing = self._clock.monotonic_s() < self._not_before_s
+        return self.planning or (self._due and not failing)
+
     def want(self) -> None:
         """Take note that the interval is over."""
         self._due = True
