@@ -134,7 +134,7 @@ class Loop:
         self._manager = ServiceManager()
         self._stop = threading.Event()
         self._cycled = self._announced = False
-        self._prepared = False
+        self._prepared = self._has_past = False
         """Whether the worker has the site's past: asked for anew whenever the worker is."""
 
     def _make_clock(self, resumed: Resumed) -> SiteClock:
@@ -248,16 +248,17 @@ class Loop:
                     self._desk.take(event, now)
                 case Failed(text=text):
                     self._say(f"planning failed: {text}")
+                    self._prepared = self._has_past
                     self._desk.take(event, now)
                 case WorkerLost(text=text):
                     self._say(f"planning worker lost: {text}")
-                    self._prepared = False
+                    self._prepared = self._has_past = False
                     self._desk.take(event, now)
         self._desk.settle(now)
         return any(not isinstance(event, Progress) for event in events)
 
     def _take_world(self, prepared: Prepared) -> None:
-        self._prepared = True
+        self._prepared = self._has_past = True
         self._work = Work(pools=prepared.pools, menus=prepared.menus)
         self._book.stream(prepared.jobs)
         if prepared.world is None:
