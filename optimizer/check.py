@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from optimizer.equipment import battery_params, battery_state, warm_share
+from optimizer.equipment import battery_params, battery_state, start_soc_frac, warm_share
 from optimizer.objective import tank_levels_l, worth
 from optimizer.records import Interval, JobPlan, Level, Plan, Problem, Status
 from optimizer.workload import (
@@ -92,11 +92,7 @@ def _battery(problem: Problem, plan: Plan) -> Iterator[Fault]:
         for row in plan.intervals:
             yield from _over(_where(row), "battery power without a battery", abs(row.battery_kw))
         return
-    soc = (
-        battery.soc_frac
-        if plan.level in (Level.RULES, Level.SAFE_STATE)
-        else min(battery.soc_frac, battery.soc_max_frac)
-    )
+    soc = battery.soc_frac if plan.level in (Level.RULES, Level.SAFE_STATE) else start_soc_frac(battery)
     inverter = problem.inverter_kw if problem.inverter_kw is not None else float("inf")
     for step, row in enumerate(plan.intervals):
         params, state = battery_params(battery, step), battery_state(soc)
@@ -108,7 +104,9 @@ def _battery(problem: Problem, plan: Plan) -> Iterator[Fault]:
             _where(row), "battery discharges too fast", row.battery_kw - min(limits.discharge_kw, inverter), 100
         )
         after = plant.soc_after_frac(params, state, row.battery_kw, row.hours)
-        yield from _over(_where(row), "SoC differs from the plant's", abs(after - row.soc_end_frac), 1.0, SOC_FRAC)
+        spare = max(0.0, battery.soc_frac - battery.soc_max_frac) if step == 0 else 0.0
+        off = abs(after - row.soc_end_frac) - spare
+        yield from _over(_where(row), "SoC differs from the plant's", off, 1.0, SOC_FRAC)
         soc = row.soc_end_frac
 
 
@@ -149,10 +147,12 @@ def _it_power(problem: Problem, plan: Plan) -> Iterator[Fault]:
     pools = {pool.name: pool for pool in problem.pools}
     total = [sum(idle_kw(pool) for pool in problem.pools)] * len(problem.hours)
     for nodes in plan.pools:
-        pool = pools[nodes.name]
-        before = pool.nodes if pool.nodes_on is None else pool.nodes_on
+        owner = pools[nodes.name]
+        before = owner.nodes if owner.nodes_on is None else owner.nodes_on
         for step, on in enumerate(nodes.nodes_on):
-            total[step] += max(0, on - before) * pool.boot_kwh / problem.hours[step] - (pool.nodes - on) * node_kw(pool)
+            total[step] += max(0, on - before) * owner.boot_kwh / problem.hours[step] - (owner.nodes - on) * node_kw(
+                owner
+            )
             before = on
     for service, chosen in zip(problem.services, plan.services, strict=True):
         modes = {mode.name: mode for mode in menu(service)}

@@ -54,6 +54,15 @@ def _cuts(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float],
     return (lines[0] if lines else flat), (lines[1] if len(lines) > 1 else flat)
 
 
+def start_soc_frac(battery: BatteryProblem) -> float:
+    """Return the SoC a plan starts with: what was measured, within 0 and where the charge taper ends.
+
+    A hair above the upper limit is kept: energy that is there is not forgotten.
+    """
+    ends = [-offset / slope for offset, slope in taper_pieces(battery.charge_taper) if slope < -1e-12]
+    return min(max(battery.soc_frac, 0.0), max(battery.soc_max_frac, min([*ends, 1.0])))
+
+
 def taper_share(points: tuple[tuple[float, float], ...], soc_frac: float) -> float:
     """Return the share of a limit left at a SoC: linear between points, flat outside."""
     if soc_frac <= points[0][0]:

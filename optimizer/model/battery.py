@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from optimizer.equipment import taper_pieces
+from optimizer.equipment import start_soc_frac, taper_pieces
 from optimizer.model.columns import Columns
 from optimizer.model.layout import HARD_USD_PER_KWH, Layout
 from optimizer.model.matrix import Floats, Matrix
@@ -30,12 +30,18 @@ FREE_USD_PER_KWH = 10.0 * HARD_USD_PER_KWH
 
 
 def start_kwh(battery: BatteryProblem) -> float:
-    """Return the energy a plan starts with: what was measured, but no more than the upper limit and no less than 0."""
-    return min(max(battery.soc_frac, 0.0), battery.soc_max_frac) * battery.capacity_kwh
+    """Return the energy a plan starts with."""
+    return start_soc_frac(battery) * battery.capacity_kwh
 
 
-def add_battery(matrix: Matrix, layout: Layout, columns: Columns) -> None:
-    """Add (3) to (7) for every scenario; nothing without a battery."""
+def add_battery(
+    matrix: Matrix, layout: Layout, columns: Columns, *, free_usd_per_kwh: float = FREE_USD_PER_KWH
+) -> None:
+    """Add (3) to (7) for every scenario; nothing without a battery.
+
+    ``free_usd_per_kwh`` keeps a plan from sparing standby energy that the cells can give; a bound must not pay it. Cells
+    that cannot run empty within the horizon have no such energy.
+    """
     battery = layout.problem.battery
     if battery is None or battery.capacity_kwh <= 0.0:
         return
@@ -48,7 +54,7 @@ def add_battery(matrix: Matrix, layout: Layout, columns: Columns) -> None:
     columns.discharge = matrix.columns(
         shape, upper=min(battery.discharge_kw, inverter), cost=battery.wear_usd_per_kwh * weighted_h
     )
-    _add_energy(matrix, layout, columns, battery)
+    _add_energy(matrix, layout, columns, battery, free_usd_per_kwh)
     _add_limits(matrix, layout, columns, battery, charge_kw)
     _add_full_charge(matrix, layout, columns, battery)
     if battery.soc_reserve_frac > 0.0 and battery.reserve_breach_usd_per_kwh > 0.0:
@@ -69,14 +75,16 @@ def _add_full_charge(matrix: Matrix, layout: Layout, columns: Columns, battery: 
     matrix.put(row, missing, 1.0)
 
 
-def _add_energy(matrix: Matrix, layout: Layout, columns: Columns, battery: BatteryProblem) -> None:
+def _add_energy(
+    matrix: Matrix, layout: Layout, columns: Columns, battery: BatteryProblem, free_usd_per_kwh: float
+) -> None:
     shape, dt = (layout.scenarios, layout.steps), layout.hours
     first = start_kwh(battery)
     least = battery.soc_min_frac * battery.capacity_kwh
     drift = battery.standby_kw * layout.start_h
     under = max(0.0, least - first) + drift
     lower = np.maximum(0.0, np.minimum(least, first) - drift)
-    upper = np.full(layout.steps + 1, battery.soc_max_frac * battery.capacity_kwh)
+    upper = np.full(layout.steps + 1, max(first, battery.soc_max_frac * battery.capacity_kwh))
     lower[0] = upper[0] = first
     cost = np.zeros((layout.scenarios, layout.steps + 1))
     cost[:, -1] = -battery.end_value_usd_per_kwh * layout.weights
@@ -86,8 +94,8 @@ def _add_energy(matrix: Matrix, layout: Layout, columns: Columns, battery: Batte
     matrix.put(row, columns.energy[:, :-1], -1.0)
     matrix.put(row, columns.charge, -battery.charge_efficiency_frac * dt)
     matrix.put(row, columns.discharge, dt / battery.discharge_efficiency_frac)
-    if battery.standby_kw > 0.0:
-        free_usd = FREE_USD_PER_KWH * layout.weights[:, None]
+    if battery.standby_kw > 0.0 and lower[1:].min() <= 1e-9:
+        free_usd = free_usd_per_kwh * layout.weights[:, None]
         columns.free = matrix.columns(shape, upper=battery.standby_kw * dt, cost=free_usd)
         matrix.put(row, columns.free, -1.0)
     if under[-1] > 0.0:

@@ -48,7 +48,7 @@ def build(layout: Layout) -> Model:
     """Return the whole model of a problem."""
     matrix, columns, rows = Matrix(), Columns(), Rows()
     add_balance(matrix, layout, columns, rows)
-    add_battery(matrix, layout, columns)
+    add_battery(matrix, layout, columns, free_usd_per_kwh=0.0)
     add_gensets(matrix, layout, columns)
     add_supply_terms(matrix, columns, rows)
     add_tank(matrix, layout, columns)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from optimizer.model.build import Model
@@ -86,7 +88,10 @@ def nodes_of(
 
 
 def energy_of(layout: Layout, load: Load, on: Floats, deadline: Deadline) -> tuple[Model, Answer]:
-    """Return the energy model for exactly the plan's work, solved with the commitment fixed (step 7)."""
+    """Return the energy model for exactly the plan's work, solved with the commitment fixed (step 7).
+
+    Energy above the battery's upper limit is left out where it makes the course impossible.
+    """
     energy = build_energy(layout, load)
     session = Session(energy.program)
     session.integers(np.zeros(len(energy.program.cost), dtype=bool))
@@ -96,6 +101,11 @@ def energy_of(layout: Layout, load: Load, on: Floats, deadline: Deadline) -> tup
     if not answer.found and energy.columns.on.size:
         answer = _recommit(energy, session, deadline)
     answer = obey_plant(energy, session, answer, deadline)
+    battery = layout.problem.battery
+    if not answer.found and battery is not None and battery.soc_frac > battery.soc_max_frac:
+        within = battery.model_copy(update={"soc_frac": battery.soc_max_frac})
+        problem = layout.problem.model_copy(update={"battery": within})
+        return energy_of(replace(layout, problem=problem), load, on, deadline)
     if not answer.found:
         raise NoPlanFoundError(f"the energy side of the plan ended as {answer.status}")
     return energy, answer

@@ -54,9 +54,21 @@ def _mend(energy: Model, session: Session, answer: Answer, battery: BatteryProbl
         ):
             if power[scenario, step] > limit_kw + TOLERANCE_KW:
                 session.bounds(column[scenario, step : step + 1], np.zeros(1), np.array([limit_kw]))
+                if column is columns.charge:
+                    _hold_top(energy, session, battery, int(scenario), int(step), float(stored[scenario, step]))
                 _hold_lift(energy, session, battery, int(scenario), int(step), float(stored[scenario, step]))
                 mended = True
     return _mend_standby(energy, session, answer, battery) or mended
+
+
+def _hold_top(
+    energy: Model, session: Session, battery: BatteryProblem, scenario: int, step: int, stored_kwh: float
+) -> None:
+    """Let an interval that charges end at the upper limit, though the battery started above it."""
+    most_kwh = battery.soc_max_frac * battery.capacity_kwh
+    column = energy.columns.energy[scenario, step + 1 : step + 2]
+    if stored_kwh <= most_kwh + SLACK_KWH and energy.program.upper[column[0]] > most_kwh:
+        session.bounds(column, energy.program.lower[column], np.array([most_kwh]))
 
 
 def _hold_lift(
