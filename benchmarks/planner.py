@@ -21,6 +21,7 @@ from optimizer.model.build import build
 from optimizer.model.layout import layout_of
 from optimizer.planner import plan
 from optimizer.records import Problem, SolveLimits
+from optimizer.solve.session import NoPlanFoundError
 from optimizer.solve.whole import solve_whole
 from sites.times import TimeGrid, uniform_grid
 
@@ -76,7 +77,10 @@ def _solve(problem: Problem, gap: float, seconds: float) -> tuple[float, float, 
     limits = SolveLimits(seconds=seconds, gap_frac=gap)
     posed = problem.model_copy(update={"limits": limits})
     start = time.perf_counter()
-    made = plan(posed)
+    try:
+        made = plan(posed)
+    except NoPlanFoundError:
+        return time.perf_counter() - start, float("inf"), 1
     spent = time.perf_counter() - start
     return spent, made.gap_frac if made.gap_frac is not None else float("inf"), len(check(posed, made))
 
