@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -88,7 +87,6 @@ def test_search_finds_the_grids_winner(ready: Ready, rows: pd.DataFrame, tmp_pat
     assert all(part.budget == 15 for part in parts_of(ready[2], method="search", simulations=15))
 
 
-@pytest.mark.skipif("CI" in os.environ, reason="starts a scheduler with its own processes")
 def test_a_cluster_gives_the_same_bits(ready: Ready, rows: pd.DataFrame, tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
