@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -105,8 +105,8 @@ def prepare_study(
     Raises:
         InputError: the weather cannot be used.
     """
-    begin = start_utc - timedelta(days=HISTORY_DAYS)
-    end = start_utc + timedelta(days=days + drain_days)
+    begin = whole_step(start_utc - timedelta(days=HISTORY_DAYS))
+    end = whole_step(start_utc + timedelta(days=days + drain_days)) + timedelta(seconds=WORLD_STEP_S)
     period = prepare_period(site, start_utc=begin, end_utc=end, step_s=WORLD_STEP_S, folder=folder, weather=weather)
     zone = site.location.time_zone
     world = World(
@@ -128,6 +128,11 @@ def prepare_study(
         jobs=tuple(sorted(released, key=lambda job: (job.release_utc, job.name))),
         work=capability(site),
     )
+
+
+def whole_step(moment: datetime) -> datetime:
+    """Return the start of the world's interval that holds a moment."""
+    return datetime.fromtimestamp(moment.timestamp() // WORLD_STEP_S * WORLD_STEP_S, tz=UTC)
 
 
 def stream_jobs(site: Site, start_utc: datetime, end_utc: datetime, seed: int) -> tuple[JobProblem, ...]:

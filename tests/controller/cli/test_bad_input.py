@@ -135,3 +135,10 @@ def test_a_bad_command_line_is_exit_2_and_no_failure(mdc: Mdc, arguments: tuple[
     assert code == 2
     assert said in err
     assert "failed" not in err
+
+
+@pytest.mark.parametrize("moment", ["2025-01-14T06:03", "2024-02-29T23:59"])
+def test_a_plan_can_begin_at_any_minute(mdc: Mdc, moment: str) -> None:
+    code, out, err = mdc("plan", "jetson-box", "--at", moment, "--policy", "rules", "--format", "json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["site"] == "jetson-box"
