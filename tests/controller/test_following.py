@@ -26,7 +26,12 @@ def problem(soc_frac: float = 0.15) -> Problem:
             LoadTier(name="cabin", kw=(5.0,) * 3, shed_usd_per_kwh=1.0),
         ),
         battery=BatteryProblem(
-            capacity_kwh=100.0, soc_frac=soc_frac, soc_min_frac=0.1, soc_reserve_frac=0.2, charge_kw=50.0, discharge_kw=50.0
+            capacity_kwh=100.0,
+            soc_frac=soc_frac,
+            soc_min_frac=0.1,
+            soc_reserve_frac=0.2,
+            charge_kw=50.0,
+            discharge_kw=50.0,
         ),
         gensets=(GensetProblem(name="g1", max_kw=40.0, min_kw=12.0, fuel_points=((0.0, 1.0), (40.0, 11.0))),),
         jobs=(
