@@ -38,7 +38,7 @@ def capability(site: Site) -> Capability:
         InputError: a GPU or model that the catalogue does not know.
     """
     return Capability(
-        pools=tuple(pool_problem(site, pool) for pool in site.pools),
+        pools=tuple(pool_problem(pool) for pool in site.pools),
         menus={service.name: service_menu(service, site.pools) for service in site.services},
     )
 
@@ -67,18 +67,13 @@ def service_menu(service: Service, pools: tuple[Pool, ...]) -> tuple[ServingMode
     return tuple(sorted(chosen.values(), key=lambda mode: (mode.rate_rps, mode.name)))
 
 
-def pool_problem(site: Site, pool: Pool) -> PoolProblem:
-    """Return a pool with the levels of every power profile that the site's batch work uses."""
-    used = {stream.profile for stream in site.batch if any(share.pool == pool.name for share in stream.pools)}
+def pool_problem(pool: Pool) -> PoolProblem:
+    """Return a pool with its levels for every power profile: jobs of any kind may be submitted."""
     return PoolProblem(
         name=pool.name,
         gpus=pool.gpus,
         idle_w=gpu_spec(pool.gpu).limits.idle_w,
         host_kw=pool.nodes * pool.host_w / 1000.0,
         wall_factor=pool.wall_factor,
-        levels=tuple(
-            ProfileLevels(profile=profile, levels=cap_levels(pool.gpu, profile))
-            for profile in PROFILES
-            if profile in used
-        ),
+        levels=tuple(ProfileLevels(profile=profile, levels=cap_levels(pool.gpu, profile)) for profile in PROFILES),
     )
