@@ -37,7 +37,7 @@ def main() -> None:
             policies=POLICIES,
             start_utc=start,
             days=1.0 if arguments.quick else 7.0,
-            drain_days=0.5 if arguments.quick else 3.0,
+            drain_days=3.0,
             solve_seconds=arguments.solve_seconds,
         )
         print(f"\n{name}")
