@@ -154,7 +154,7 @@ def test_a_read_after_restart_goes_on_where_it_was() -> None:
     made.submit(job())
     made.write(orders(command()))
     made.step(900.0)
-    again = SimulatedSite(SITE, WORK.pools, made._world, start_utc=START, perturb=False, state=made.state)
+    again = SimulatedSite(SITE, WORK.pools, made.world, start_utc=START, perturb=False, state=made.state)
     assert again.read().jobs == made.read().jobs
     assert again.read().battery == made.read().battery.model_copy(  # type: ignore[union-attr]
         update={"power_kw": None}
