@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from controller.cli import (
+    access,
     advise,
     calibrate,
     catalog,
@@ -46,6 +47,7 @@ app.command("simulate")(simulate.simulate)
 app.add_typer(forecast.app, name="forecast")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(review.app, name="review")
+app.add_typer(access.app, name="access")
 app.command("status")(status.status)
 app.add_typer(report.app, name="report")
 app.command("advise")(advise.advise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import os
 from typing import Annotated
@@ -22,7 +23,10 @@ def run(
     speed: Annotated[
         float, typer.Option(min=1, max=3600, help="How many times faster than life; the clock waits for each plan.")
     ] = 1.0,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the console on 127.0.0.1; 0 = none.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the console; 0 = none.")] = 8080,
+    listen: Annotated[
+        str, typer.Option(help="Address of the console; beyond this machine only when somebody holds a token.")
+    ] = "127.0.0.1",
     store: StoreOption = None,
     start: Annotated[
         str | None, typer.Option(help="Site time to begin at with --speed and a new store; local without offset.")
@@ -34,6 +38,7 @@ def run(
     Example: [bold]mdc run container --speed 120[/bold]
     """
     from controller.daemon.loop import Loop, LoopOptions
+    from controller.web.listening import check_listening
     from sites.load import find_site, load_site
     from sites.ports import SystemClock
     from sites.times import parse_time
@@ -41,13 +46,23 @@ def run(
     logging.basicConfig(format=LOG_FORMAT, level=os.environ.get("MDC_LOG", "WARNING"))
     described = load_site(site)
     begin = parse_time(start, described.location.time_zone, source="--start", field="") if start else None
+    url = store or described.store.url
+    if port:
+        check_listening(listen, url, described.name, SystemClock())
     options = LoopOptions(
         site=described,
         site_file=str(find_site(site)),
-        url=store or described.store.url,
+        url=url,
         speed=speed,
         start_utc=begin,
         port=port or None,
+        listen=listen,
+        invite=_demonstrator() if described.devices.driver == "simulated" else "",
         worker_memory_mb=worker_memory_mb,
     )
     Loop(options, host=SystemClock(), say=say).run()
+
+
+def _demonstrator() -> str:
+    """Return who a link is printed for; nobody under a service manager, whose journal would keep it."""
+    return "" if "NOTIFY_SOCKET" in os.environ else getpass.getuser()

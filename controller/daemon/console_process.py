@@ -19,8 +19,8 @@ STEADY_S = 60.0
 class ConsoleProcess:
     """Keeps ``python -m controller.web`` running."""
 
-    def __init__(self, arguments: Sequence[str], *, port: int, clock: Clock) -> None:
-        self._command = tied("controller.web", [*arguments, "--port", str(port)])
+    def __init__(self, arguments: Sequence[str], *, host: str, port: int, clock: Clock) -> None:
+        self._command = tied("controller.web", [*arguments, "--host", host, "--port", str(port)])
         self.address = f"http://127.0.0.1:{port}"
         self._port = port
         self._clock = clock

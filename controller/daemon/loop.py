@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import FrameType
 
+from controller.access.roles import SHELL, Role
 from controller.cycle import Cycle, Cycled
 from controller.daemon.clock_watch import ClockWatch
 from controller.daemon.clocks import FastClock, LiveClock, SiteClock
@@ -34,12 +35,14 @@ from controller.daemon.timetable import Timetable
 from controller.daemon.twin import NoDevices, catch_up, make_twin, move, twin_entry, world_ends_soon
 from controller.devices.port import SiteDevices
 from controller.devices.simulated import SimulatedSite
+from controller.records.access import Access
 from controller.records.entries import WorldEntry
 from controller.records.reading import Reader
 from controller.records.recorder import Recorder
 from controller.records.resume import Resumed
 from controller.records.site_lock import SiteLock, state_folder
-from controller.records.store import upgrade
+from controller.records.store import STORE_FAULTS, upgrade
+from sites.errors import InputError
 from sites.ports import Clock
 from sites.schema.site import Site
 
@@ -51,6 +54,8 @@ WATCH_S = 0.02
 HOUSEKEEPING_S = 3600.0
 BEHIND = 2000
 """Entries that wait for the store before an alarm is raised."""
+
+REFUSALS: tuple[type[Exception], ...] = (*STORE_FAULTS, InputError)
 
 Wrap = Callable[[SiteDevices], SiteDevices]
 
@@ -67,7 +72,11 @@ class LoopOptions:
     start_utc: datetime | None = None
     """Site time to begin at when the store is new; the host's time if absent."""
     port: int | None = 8080
-    """Port of the console on 127.0.0.1; none = no console."""
+    """Port of the console; none = no console."""
+    listen: str = "127.0.0.1"
+    """Address the console listens on; beyond this machine only when somebody holds a token."""
+    invite: str = ""
+    """Name of a person for whom a link that signs in as operator is said when the console is up; empty = none."""
     worker_memory_mb: int = 6144
     worker_module: str = "controller.daemon.worker"
 
@@ -125,7 +134,7 @@ class Loop:
         self._desk = PlanningDesk(site, self._planner, self._ladder, self._recorder, self._alarms, host)
         self._console: ConsoleProcess | None = None
         if options.port is not None:
-            self._console = ConsoleProcess(arguments, port=options.port, clock=host)
+            self._console = ConsoleProcess(arguments, host=options.listen, port=options.port, clock=host)
         self._timetable = Timetable(
             {"plan": site.planning.interval_minutes * 60.0, "housekeeping": HOUSEKEEPING_S},
             start_utc=begin,
@@ -292,6 +301,18 @@ class Loop:
         if not self._announced and self._work is not None and self._console.answers():
             self._announced = True
             self._say(f"console: {self._console.address}")
+            if self._options.invite:
+                self._invite(self._console.address)
+
+    def _invite(self, address: str) -> None:
+        try:
+            with Access(self._options.url, self._options.site.name) as access:
+                who, now = self._options.invite, self._host.now_utc()
+                key = access.link(who, Role.OPERATOR, by=who, by_role=SHELL, now=now)
+        except REFUSALS as error:
+            self._say(f"no link to command there could be made ({type(error).__name__}): mdc access link NAME")
+            return
+        self._say(f"to command there, sign in once within the hour: {address}/enter?key={key}")
 
     def _watch_records(self, now: datetime) -> None:
         health = self._recorder.health

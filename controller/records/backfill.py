@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from controller.records import measured_tables, people_tables, planning_tables
+from controller.records.access_tables import PRIVATE
 from controller.records.base import Base, new_id
 from controller.records.measured_tables import BackfillRow, NumberingRow
 from controller.records.store import open_engine, upgrade
@@ -29,8 +30,8 @@ LOG = logging.getLogger(__name__)
 TABLES = (planning_tables, measured_tables, people_tables)
 """Imported so that the metadata knows every table."""
 BATCH = 2000
-LOCAL_ONLY = frozenset({"backfill", "numbering", "twins", "worlds"})
-CHANGING = frozenset({"jobs", "plans", "decisions", "alarms", "overrides", "site_now"})
+LOCAL_ONLY = frozenset({"backfill", "numbering", "twins", "worlds"}) | PRIVATE
+CHANGING = frozenset({"jobs", "plans", "decisions", "alarms", "overrides", "site_now", "day_accounts"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from types import TracebackType
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from controller.access.roles import SHELL
 from controller.records.base import new_id
 from controller.records.measured_tables import AlarmRow, DeliveryRow
 from controller.records.people_tables import AuditRow, JobRow, OverrideRow, ReviewRow
@@ -30,9 +31,10 @@ class Commands:
         InputError: on opening, the address cannot be used; from every command, when it cannot be carried out.
     """
 
-    def __init__(self, url: str, site: str) -> None:
+    def __init__(self, url: str, site: str, *, role: str = SHELL) -> None:
+        """``role`` is what entitles whoever gives the commands; the audit trail keeps it."""
         self._engine = open_engine(url, durable=True)
-        self._site = site
+        self._site, self._role = site, role
 
     def __enter__(self) -> Commands:
         return self
@@ -225,6 +227,13 @@ class Commands:
     ) -> None:
         session.add(
             AuditRow(
-                id=new_id(), site=self._site, at_utc=at_utc, who=who, action=action, outcome=outcome, detail=detail
+                id=new_id(),
+                site=self._site,
+                at_utc=at_utc,
+                who=who,
+                role=self._role,
+                action=action,
+                outcome=outcome,
+                detail=detail,
             )
         )

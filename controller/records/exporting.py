@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from controller.records import measured_tables, people_tables, planning_tables
+from controller.records.access_tables import PRIVATE
 from controller.records.base import Base
 from controller.records.store import open_engine
 from sites.errors import InputError
@@ -20,8 +21,8 @@ BATCH = 1000
 
 
 def table_names() -> tuple[str, ...]:
-    """Return the names of all tables, those that others point to first."""
-    return tuple(table.name for table in Base.metadata.sorted_tables)
+    """Return the names of the tables that may leave the machine, those that others point to first."""
+    return tuple(table.name for table in Base.metadata.sorted_tables if table.name not in PRIVATE)
 
 
 def export_lines(url: str, tables: tuple[str, ...] = ()) -> Iterator[str]:
@@ -39,7 +40,7 @@ def export_lines(url: str, tables: tuple[str, ...] = ()) -> Iterator[str]:
     try:
         with Session(engine) as session:
             for table in Base.metadata.sorted_tables:
-                if tables and table.name not in tables:
+                if table.name not in (tables or table_names()):
                     continue
                 rows = session.execute(select(table).execution_options(yield_per=BATCH))
                 for row in rows.mappings():

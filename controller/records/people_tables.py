@@ -84,6 +84,8 @@ class AuditRow(Base):
     site: Mapped[Key]
     at_utc: Mapped[datetime]
     who: Mapped[str]
+    role: Mapped[str] = mapped_column(String(40), server_default="")
+    """What entitled them: a role of the console, or ``shell`` for somebody on the machine itself."""
     action: Mapped[Key]
     outcome: Mapped[Code]
     detail: Mapped[str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from controller.access.roles import Role
 from controller.setpoints import Setpoints
 from controller.snapshot import Snapshot
 from forecasting.records import Forecast
@@ -203,6 +204,24 @@ class AuditEntry(Record):
 
     at_utc: Utc
     who: str
+    role: str
+    """What entitled them: viewer, operator, admin, or shell; empty in old records."""
     action: str
     outcome: str
     detail: str
+
+
+class AccessToken(Record):
+    """A token that was given out, without the token itself."""
+
+    id: str
+    name: str
+    role: Role
+    once: bool
+    """Opens one session and is then used up."""
+    made_utc: Utc
+    made_by: str
+    expires_utc: Utc | None
+    used_utc: Utc | None
+    """When somebody last signed in with it."""
+    revoked_utc: Utc | None

@@ -1,4 +1,7 @@
-"""``python -m controller.web --store URL --site FILE [--port P] [--host H]``: the console as a process of its own."""
+"""``python -m controller.web --store URL --site FILE [--port P] [--host H]``: the console as a process of its own.
+
+It listens on this machine alone unless told otherwise, and beyond it only once somebody holds a token.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import uvicorn
 
 from controller.web.app import LOCAL_HOSTS, make_app
 from controller.web.desk import DeskReader
+from controller.web.gate import Gate
+from controller.web.listening import LOOPBACK, check_listening
 from sites.errors import InputError
 from sites.load import load_site
 from sites.ports import SystemClock
@@ -26,12 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; anything but 127.0.0.1 is open to others"
     )
+    parser.add_argument("--tls-cert", help="certificate (PEM), with --tls-key: the console speaks HTTPS")
+    parser.add_argument("--tls-key", help="private key of the certificate (PEM)")
     given = parser.parse_args(arguments)
+    local = given.host in LOOPBACK
     try:
         site = load_site(given.site)
+        check_listening(given.host, given.store, site.name, SystemClock())
         reader = DeskReader(given.store, site, SystemClock())
-        hosts = LOCAL_HOSTS if given.host in ("127.0.0.1", "localhost", "::1") else ("*",)
-        app = make_app(reader, allowed_hosts=hosts)
+        gate = Gate(given.store, site.name, SystemClock(), local=local)
+        app = make_app(reader, gate, allowed_hosts=LOCAL_HOSTS if local else ("*",))
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -42,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log_level="warning",
         access_log=False,
         server_header=False,
+        ssl_certfile=given.tls_cert,
+        ssl_keyfile=given.tls_key,
         timeout_graceful_shutdown=1,
     )
     return 0

@@ -30,11 +30,13 @@ from controller.reports.charts.panel import PANELS, Panel
 from controller.reports.charts.patterns import pattern_drawing
 from controller.reports.page import Page, to_html
 from controller.reports.plan_page import plan_page
+from controller.web.access import AccessControl
 from controller.web.api import Api, Problem
 from controller.web.assets import asset_path, assets
 from controller.web.desk import Desk, DeskReader
 from controller.web.forecast_page import forecast_page
 from controller.web.fuel_page import fuel_page
+from controller.web.gate import Gate
 from controller.web.head_section import header, preparing
 from controller.web.headers import SecurityHeaders
 from controller.web.history_page import DayCache, day_links, wanted_day
@@ -43,6 +45,7 @@ from controller.web.log_pages import alarms_page, audit_page
 from controller.web.now_section import now_context
 from controller.web.plan_section import FigureCache, plan_context
 from controller.web.review_page import review_page
+from controller.web.sign_in import SignIn
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "testserver")
 EVENT_EVERY_S = 1.0
@@ -244,16 +247,20 @@ async def problem(request: Request, error: Exception) -> Response:
     """Return an error as problem+json for machines (RFC 9457), as a short page for people."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else "the console failed; its log says why"
+    headers = error.headers if isinstance(error, HTTPException) else None
     if request.url.path.startswith("/v1/"):
         body = Problem(type="about:blank", title=detail, status=status, instance=request.url.path)
-        return Response(body.model_dump_json(), status_code=status, media_type="application/problem+json")
+        return Response(
+            body.model_dump_json(), status_code=status, headers=headers, media_type="application/problem+json"
+        )
     page = templates().get_template("problem.html").render(status=status, detail=detail)
-    return HTMLResponse(page, status_code=status)
+    return HTMLResponse(page, status_code=status, headers=headers)
 
 
-def make_app(reader: DeskReader, *, allowed_hosts: tuple[str, ...] = LOCAL_HOSTS) -> Starlette:
-    """Return the console over ``reader``; requests for other host names than ``allowed_hosts`` are refused."""
+def make_app(reader: DeskReader, gate: Gate, *, allowed_hosts: tuple[str, ...] = LOCAL_HOSTS) -> Starlette:
+    """Return the console over ``reader`` behind ``gate``; requests for other hosts than ``allowed_hosts`` are refused."""
     console = Console(reader)
+    door = SignIn(gate, lambda name, context: templates().get_template(name).render(context))
     routes: dict[str, View] = {
         "/": console.page,
         "/fragments/head": console.head_fragment,
@@ -267,21 +274,34 @@ def make_app(reader: DeskReader, *, allowed_hosts: tuple[str, ...] = LOCAL_HOSTS
         "/fragments/history/{day}": console.history_fragment,
         **{route.path: console.api.view(route) for route in console.api.routes},
         "/v1/openapi.json": console.api.describe,
+        "/v1/me": door.me,
+        "/login": door.page,
+        "/enter": door.link,
         "/healthz": console.health,
         "/static/{name}": console.asset,
+    }
+    commands: dict[str, View] = {
+        "/login": door.enter,
+        "/logout": door.leave,
     }
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         reader.close()
+        gate.close()
 
     return Starlette(
-        routes=[*(Route(path, view) for path, view in routes.items()), Route("/v1/events", console.events)],
+        routes=[
+            *(Route(path, view, methods=["POST"]) for path, view in commands.items()),
+            *(Route(path, view, methods=["GET"]) for path, view in routes.items()),
+            Route("/v1/events", console.events),
+        ],
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts)),
             Middleware(GZipMiddleware, minimum_size=500, compresslevel=5),
+            Middleware(AccessControl, gate=gate, refuse=problem),
         ],
         exception_handlers={HTTPException: problem, Exception: problem},
         lifespan=lifespan,

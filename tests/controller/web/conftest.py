@@ -12,6 +12,7 @@ from controller.records.reading import Reader
 from controller.records.views import StoredPlan
 from controller.web.app import make_app
 from controller.web.desk import DeskReader
+from controller.web.gate import Gate
 from sites.load import load_site
 from sites.ports import SystemClock
 from tests.controller.reports.measured_day import store_with_measured_day
@@ -48,7 +49,9 @@ def visit() -> Iterator[Visit]:
     def open_console(url: str) -> TestClient:
         reader = DeskReader(url, load_site("container"), SystemClock())
         readers.append(reader)
-        return TestClient(make_app(reader))
+        gate = Gate(url, "container", SystemClock(), local=True)
+        readers.append(gate)
+        return TestClient(make_app(reader, gate))
 
     yield open_console
     for reader in readers:

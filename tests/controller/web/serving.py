@@ -11,6 +11,7 @@ import uvicorn
 
 from controller.web.app import make_app
 from controller.web.desk import DeskReader
+from controller.web.gate import Gate
 from sites.load import load_site
 from sites.ports import SystemClock
 
@@ -21,7 +22,8 @@ def serving(store: str, *, site: str = "container") -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = make_app(DeskReader(store, load_site(site), SystemClock()))
+    described, clock = load_site(site), SystemClock()
+    app = make_app(DeskReader(store, described, clock), Gate(store, described.name, clock, local=True))
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -42,10 +42,6 @@ def test_a_page_that_is_not_there_leads_back(visit: Visit, day_store: str) -> No
     assert 'href="/"' in answer.text
 
 
-def test_nothing_can_be_written(visit: Visit, day_store: str) -> None:
-    assert visit(day_store).post("/v1/plan", json={}).status_code == 405
-
-
 def test_health_speaks_for_the_console_not_for_the_site(visit: Visit, empty_store: str, day_store: str) -> None:
     assert visit(empty_store).get("/healthz").json() == {
         "status": "ok", "store_ready": False, "store_readable": True, "newest_cycle_utc": None,

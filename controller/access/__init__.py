@@ -1,0 +1,1 @@
+"""Who may do what: roles, tokens, and the rules of asking. Pure; the store keeps digests in ``controller.records``."""
