@@ -10,6 +10,8 @@ from itertools import accumulate
 from statistics import NormalDist
 from zoneinfo import ZoneInfo
 
+from controller.overrides.applying import with_orders
+from controller.overrides.orders import Standing
 from controller.snapshot import GensetPhase, GensetReading, Snapshot
 from forecasting.records import DemandForecast, Forecast
 from optimizer.records import (
@@ -66,6 +68,7 @@ def pose(
     limits: SolveLimits | None = None,
     deliveries: Sequence[FuelDelivery] = (),
     params: PlantParams | None = None,
+    orders: Sequence[Standing] = (),
 ) -> Problem:
     """Return the problem of planning ``site`` from ``snapshot`` over the forecast's intervals.
 
@@ -80,10 +83,11 @@ def pose(
         limits: when the solve may stop; from the site file if absent.
         deliveries: diesel that is on its way.
         params: the plant's figures; the site's data sheets if absent.
+        orders: what people ordered above the plan.
     """
     plant = params or plant_params(site)
     grid = TimeGrid(start_utc=forecast.start_utc, hours=forecast.hours)
-    return Problem(
+    problem = Problem(
         site=site.name,
         start_utc=forecast.start_utc,
         hours=forecast.hours,
@@ -113,6 +117,7 @@ def pose(
         last_plan=_last_plan(previous, grid, site.prices.plan_change_usd),
         limits=limits or SolveLimits(seconds=site.planning.solve_seconds),
     )
+    return with_orders(problem, orders)
 
 
 def _tiers(site: Site, count: int) -> tuple[LoadTier, ...]:

@@ -63,6 +63,12 @@ def start_soc_frac(battery: BatteryProblem) -> float:
     return min(max(battery.soc_frac, 0.0), max(battery.soc_max_frac, min([*ends, 1.0])))
 
 
+def floor_frac(battery: BatteryProblem, step: int) -> float:
+    """Return the soft lower limit of the state of charge at the end of an interval: reserve, or what a person asks for."""
+    asked = battery.soc_floor_frac[step] if battery.soc_floor_frac else 0.0
+    return max(battery.soc_reserve_frac, asked)
+
+
 def taper_share(points: tuple[tuple[float, float], ...], soc_frac: float) -> float:
     """Return the share of a limit left at a SoC: linear between points, flat outside."""
     if soc_frac <= points[0][0]:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from optimizer.equipment import fuel_l_per_h, warm_share
+from optimizer.equipment import floor_frac, fuel_l_per_h, warm_share
 from optimizer.records import GensetInterval, Interval, JobPlan, Problem, ServicePlan
 from optimizer.workload import all_or_nothing, menu, pools_of, rung_at, spreads, unserved_rps
 
@@ -147,11 +147,11 @@ def _energy(problem: Problem, intervals: Sequence[Interval]) -> dict[str, float]
         discharged = sum(max(row.battery_kw, 0.0) * row.hours for row in intervals)
         terms["battery_wear"] = discharged * battery.wear_usd_per_kwh
         terms["soc_reserve"] = sum(
-            max(0.0, battery.soc_reserve_frac - row.soc_end_frac)
+            max(0.0, floor_frac(battery, step) - row.soc_end_frac)
             * battery.capacity_kwh
             * row.hours
             * battery.reserve_breach_usd_per_kwh
-            for row in intervals
+            for step, row in enumerate(intervals)
         )
         terms["full_charge"] = full_missing_kwh(problem, intervals) * battery.full_missing_usd_per_kwh
         left_kwh = intervals[-1].soc_end_frac * battery.capacity_kwh

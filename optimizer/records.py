@@ -61,6 +61,8 @@ class BatteryProblem(Record):
     """Worth of a kWh left in the cells at the end of the horizon."""
     reserve_breach_usd_per_kwh: float = Field(default=1.0, ge=0)
     """Price of a kWh below ``soc_reserve_frac``, per hour."""
+    soc_floor_frac: tuple[float, ...] = ()
+    """What a person wants kept at the end of each interval, soft and priced as the reserve; empty = nothing beyond it."""
     full_by_h: float | None = Field(default=None, ge=0)
     """Hours until a full charge is due for balancing the cells; none = not within reach of this plan."""
     full_missing_usd_per_kwh: float = Field(default=0.5, ge=0)
@@ -325,6 +327,7 @@ class Problem(Record):
         ]
         if self.battery is not None:
             optional.append(("battery.charge_limit_frac", self.battery.charge_limit_frac))
+            optional.append(("battery.soc_floor_frac", self.battery.soc_floor_frac))
         yield from ((field, row) for field, row in optional if row)
         yield from ((f"scenarios[{i}].pv_available_kw", s.pv_available_kw) for i, s in enumerate(self.scenarios))
         yield from ((f"tiers.{tier.name}.kw", tier.kw) for tier in self.tiers)

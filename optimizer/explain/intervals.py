@@ -7,7 +7,7 @@ battery at its power limit, all GPUs taken.
 
 from __future__ import annotations
 
-from optimizer.equipment import battery_params, battery_state
+from optimizer.equipment import battery_params, battery_state, floor_frac
 from optimizer.objective import reserve_required_kw
 from optimizer.records import Interval, JobPlan, Problem, ServicePlan
 from optimizer.workload import menu
@@ -76,7 +76,8 @@ def bound_by(problem: Problem, step: int, row: Interval, soc_frac: float, gpus_f
             return "BATTERY_RATE"
         if row.battery_kw < -SMALL_KW and -row.battery_kw >= near * limits.charge_kw:
             return "BATTERY_RATE"
-        if battery.soc_reserve_frac > 0.0 and abs(row.soc_end_frac - battery.soc_reserve_frac) <= SMALL_SOC:
+        floor = floor_frac(battery, step)
+        if floor > 0.0 and abs(row.soc_end_frac - floor) <= SMALL_SOC:
             return "SOC_RESERVE"
     if curtailed:
         return "SUN_SURPLUS"

@@ -4,7 +4,7 @@
     (4)  ch / C + dis / D <= 1                                 one way at a time; no binary was ever needed
     (5)  ch <= C (a_i - b_i s),  dis <= D (a_i + b_i s)        taper lines, at both ends of an interval; cold lowers C
     (6)  E_min - lift <= E <= E_max,  lift <= what it starts under its limit, and standby
-    (7)  E >= E_reserve - low                                  soft, priced by kWh and hour
+    (7)  E >= max(E_reserve, E_floor[t]) - low                 soft, priced by kWh and hour; the floor is a person's order
     (7b) E[full] >= FULL_SHARE E_max - missing                 full charge for balancing, when one is due; priced by kWh
 
 A start under ``E_min`` is accepted: ``lift`` is how far the energy lies under it, and can only shrink but for standby. Where
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from optimizer.equipment import start_soc_frac, taper_pieces
+from optimizer.equipment import floor_frac, start_soc_frac, taper_pieces
 from optimizer.model.columns import Columns
 from optimizer.model.layout import HARD_USD_PER_KWH, Layout
 from optimizer.model.matrix import Floats, Matrix
@@ -57,9 +57,10 @@ def add_battery(
     _add_energy(matrix, layout, columns, battery, free_usd_per_kwh)
     _add_limits(matrix, layout, columns, battery, charge_kw)
     _add_full_charge(matrix, layout, columns, battery)
-    if battery.soc_reserve_frac > 0.0 and battery.reserve_breach_usd_per_kwh > 0.0:
+    floor = np.array([floor_frac(battery, step) for step in range(layout.steps)])
+    if floor.max() > 0.0 and battery.reserve_breach_usd_per_kwh > 0.0:
         low = matrix.columns(shape, cost=battery.reserve_breach_usd_per_kwh * weighted_h)
-        row = matrix.rows(shape, lower=battery.soc_reserve_frac * battery.capacity_kwh)
+        row = matrix.rows(shape, lower=np.broadcast_to(floor * battery.capacity_kwh, shape))
         matrix.put(row, columns.energy[:, 1:], 1.0)
         matrix.put(row, low, 1.0)
 

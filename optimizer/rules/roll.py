@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from optimizer.equipment import floor_frac
 from optimizer.objective import delivered_l
 from optimizer.records import (
     Breach,
@@ -241,7 +242,7 @@ def _costless_kw(roll: Roll, step: int, base_kw: float) -> float:
     surplus_kw = problem.pv_available_kw[step] - base_kw
     if battery is None:
         return max(0.0, surplus_kw)
-    comfort = max(battery.soc_reserve_frac, battery.soc_min_frac) + COMFORT_FRAC
+    comfort = max(floor_frac(battery, step), battery.soc_min_frac) + COMFORT_FRAC
     above_kwh = max(0.0, roll.supply.soc_frac - comfort) * battery.capacity_kwh
     _, discharge_kw = battery_limits_kw(problem, roll.supply, step)
     return max(0.0, surplus_kw + min(discharge_kw, above_kwh / problem.hours[step]))
