@@ -1,4 +1,4 @@
-"""``mdc report``: a plan before, a day or a week after, as one file that opens anywhere and prints well."""
+"""``mdc report``: a plan before; a day, a week or a month after, as one file that opens anywhere and prints well."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from controller.records.reading import Reader
-    from controller.reports.page import Page
+    from controller.reports.gather import PeriodReport
     from controller.reports.period import Span
     from sites.schema.site import Site
 
-    SpanOf = Callable[[date, ZoneInfo], Span]
+    Gather = Callable[[Reader, str, Site, Span], PeriodReport]
 
-app = typer.Typer(help="Write a report about a plan, a day or a week.", no_args_is_help=True)
+app = typer.Typer(help="Write a report about a plan, a day, a week or a month.", no_args_is_help=True)
 OutOption = Annotated[
-    Path, typer.Option("--out", help="File to write: .html; .txt for at most 2 kB of text; .csv or .json for the data.")
+    Path,
+    typer.Option(
+        "--out",
+        help="File to write: .html, .pdf; .txt for at most 2 kB of text; .csv, .parquet, .ndjson or .json for the data.",
+    ),
 ]
 DateOption = Annotated[
     str | None, typer.Option("--date", help="Local day, e.g. 2026-01-15; the last whole one if absent.")
 ]
-SUFFIXES = (".html", ".txt", ".csv", ".json")
 
 
 @app.command()
@@ -40,9 +43,10 @@ def day(out: OutOption, date: DateOption = None, site: SiteOption = "container",
 
     Example: [bold]mdc report day --out day.html[/bold]
     """
+    from controller.reports.gather import gather
     from controller.reports.period import day_span
 
-    _period(out, date, site, store, day_span, back=timedelta(days=1))
+    _period(out, date, site, store, day_span, lambda reader, url, described, span: gather(reader, described, span), 1)
 
 
 @app.command()
@@ -53,7 +57,18 @@ def week(out: OutOption, date: DateOption = None, site: SiteOption = "container"
     """
     from controller.reports.period import week_span
 
-    _period(out, date, site, store, week_span, back=timedelta(days=7))
+    _period(out, date, site, store, week_span, _days, 7)
+
+
+@app.command()
+def month(out: OutOption, date: DateOption = None, site: SiteOption = "container", store: StoreOption = None) -> None:
+    """Write what happened in the calendar month that holds a day.
+
+    Example: [bold]mdc report month --date 2026-01-15 --out month.pdf[/bold]
+    """
+    from controller.reports.period import month_span
+
+    _period(out, date, site, store, month_span, _days, 28)
 
 
 @app.command()
@@ -67,11 +82,12 @@ def plan(
 
     Example: [bold]mdc report plan --out plan.html[/bold]
     """
-    from controller.reports.data_files import plan_csv
+    from controller.reports.data_files import plan_data
     from controller.reports.plan_page import plan_page
+    from controller.reports.writing import checked_ending, write_report
 
-    suffix = _suffix(out)
-    described, reader = _open(site, store)
+    checked_ending(out)
+    described, _, reader = _open(site, store)
     with reader:
         stored = reader.plan(plan_id) if plan_id else reader.latest_plan()
         if stored is None:
@@ -79,35 +95,50 @@ def plan(
                 source="store", field="plans", found=plan_id or "no plan", mend="let mdc run make a plan first"
             )
         now = reader.now()
-    if suffix == ".csv":
-        _write(out, plan_csv(stored.plan))
-    elif suffix == ".json":
-        _write(out, stored.plan.model_dump_json())
-    else:
-        _write(out, _formatted(plan_page(stored, described, now.at_utc if now else None), suffix))
+    size = write_report(
+        out,
+        page=lambda: plan_page(stored, described, now.at_utc if now else None),
+        table=lambda: plan_data(stored.plan),
+        document=lambda: stored.plan,
+    )
+    say(f"{out}: {size / 1000:.0f} kB")
 
 
-def _period(out: Path, day: str | None, site: str, store: str | None, span: SpanOf, *, back: timedelta) -> None:
-    from controller.reports.data_files import period_csv
-    from controller.reports.gather import gather
+def _period(
+    out: Path,
+    day: str | None,
+    site: str,
+    store: str | None,
+    span: Callable[[date, ZoneInfo], Span],
+    gathered: Gather,
+    days: int,
+) -> None:
+    from controller.reports.data_files import period_data
     from controller.reports.period_page import period_page
+    from controller.reports.writing import checked_ending, write_report
 
-    suffix = _suffix(out)
-    described, reader = _open(site, store)
+    checked_ending(out)
+    described, url, reader = _open(site, store)
     zone = ZoneInfo(described.location.time_zone)
     with reader:
-        wanted = _date(day) if day else _last(reader, zone, back)
-        report = gather(reader, described, span(wanted, zone))
+        wanted = _date(day) if day else _last(reader, zone, timedelta(days=days))
+        report = gathered(reader, url, described, span(wanted, zone))
     if not any(report.happened):
         raise InputError.single(
             source="--date", field="", found=report.span.title, mend="name a day of which the store holds telemetry"
         )
-    if suffix == ".csv":
-        _write(out, period_csv(report))
-    elif suffix == ".json":
-        _write(out, report.model_dump_json())
-    else:
-        _write(out, _formatted(period_page(report, described), suffix))
+    size = write_report(
+        out, page=lambda: period_page(report, described), table=lambda: period_data(report), document=lambda: report
+    )
+    say(f"{out}: {size / 1000:.0f} kB")
+
+
+def _days(reader: Reader, url: str, site: Site, span: Span) -> PeriodReport:
+    from controller.cli.output import progress
+    from controller.reports.spans import gather_days
+
+    with progress("days") as told:
+        return gather_days(reader, url, site, span, told=told)
 
 
 def _last(reader: Reader, zone: ZoneInfo, back: timedelta) -> date:
@@ -127,15 +158,7 @@ def _date(text: str) -> date:
         raise InputError.single(source="--date", field="", found=text, mend="write a day such as 2026-01-15") from error
 
 
-def _suffix(out: Path) -> str:
-    if out.suffix not in SUFFIXES:
-        raise InputError.single(
-            source="--out", field="", found=out.name, mend=f"end the name with one of: {', '.join(SUFFIXES)}"
-        )
-    return out.suffix
-
-
-def _open(site: str, store: str | None) -> tuple[Site, Reader]:
+def _open(site: str, store: str | None) -> tuple[Site, str, Reader]:
     from controller.records.reading import Reader
     from controller.records.store import exists
     from sites.load import load_site
@@ -149,15 +172,4 @@ def _open(site: str, store: str | None) -> tuple[Site, Reader]:
             found=url,
             mend="name the store that mdc run writes; mdc db upgrade brings an old one up to date",
         )
-    return described, Reader(url, described.name)
-
-
-def _formatted(page: Page, suffix: str) -> str:
-    from controller.reports.page import to_html, to_text
-
-    return to_html(page) if suffix == ".html" else to_text(page)
-
-
-def _write(out: Path, contents: str) -> None:
-    out.write_text(contents, encoding="utf-8")
-    say(f"{out}: {out.stat().st_size / 1000:.0f} kB")
+    return described, url, Reader(url, described.name)

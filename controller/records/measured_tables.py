@@ -64,6 +64,19 @@ class RollupRow(Measured, Base):
     soc_max_frac: Mapped[float | None]
 
 
+class DayAccountRow(Base):
+    """What a local day that is over came to: reports about weeks and months add these up. Kept for good."""
+
+    __tablename__ = "day_accounts"
+
+    site: Mapped[str] = mapped_column(String(120), primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    """Local date, e.g. ``2026-01-15``."""
+    start_utc: Mapped[datetime]
+    made_utc: Mapped[datetime]
+    document: Mapped[str]
+
+
 class NowRow(Base):
     """The present of a site, overwritten each cycle."""
 

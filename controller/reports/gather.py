@@ -7,10 +7,21 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from controller.records.reading import Reader
-from controller.records.views import Alarm, GuardAction, ServicePoint, StoredDecision, StoredJob, TelemetryPoint
+from controller.records.views import (
+    Alarm,
+    GuardAction,
+    Override,
+    Review,
+    ServicePoint,
+    StoredDecision,
+    StoredJob,
+    TelemetryPoint,
+)
 from controller.reports.bridge import Bridge, bridge, planned_intervals
 from controller.reports.energy import EnergyBalance, balance, fuel_used_l, genset_hours, held, measured_intervals
 from controller.reports.period import Span
+from controller.reports.regret import Hindsight
+from controller.reports.upkeep import BatteryAccount, GensetAccount, battery_account, genset_accounts
 from optimizer.records import Interval
 from sites.record import Record
 from sites.schema.site import Site
@@ -23,6 +34,9 @@ PLAN_REACH = timedelta(hours=12)
 DAY_STEP_H = 0.25
 LONG_STEP_H = 1.0
 SHOWN = 200
+SHORT_FRAC = 0.001
+JUST_BEFORE = timedelta(minutes=10)
+"""A genset that gave power until then did not start anew at the span's beginning."""
 
 
 class ServiceAccount(Record):
@@ -33,6 +47,13 @@ class ServiceAccount(Record):
     """Requests that came."""
     served: float
     measured_h: float
+    short_h: float = 0.0
+    """Hours of samples in which more than a thousandth of the requests went unserved."""
+
+    @property
+    def kept_frac(self) -> float | None:
+        """Share of the time in which the service took what came; none if it was not measured."""
+        return 1.0 - self.short_h / self.measured_h if self.measured_h > 0 else None
 
     @property
     def served_frac(self) -> float | None:
@@ -90,6 +111,14 @@ class PeriodReport(Record):
     guards: tuple[GuardAction, ...]
     orders: tuple[StoredDecision, ...]
     """Oldest first: gensets, load tiers, the rung of the ladder."""
+    reviews: tuple[Review, ...] = ()
+    """Oldest first."""
+    overrides: tuple[Override, ...] = ()
+    """In force at some time in the span, oldest first."""
+    gensets: tuple[GensetAccount, ...] = ()
+    battery: BatteryAccount | None = None
+    hindsight: Hindsight | None = None
+    """What the span would have cost with all known before; worked out by night."""
 
     @property
     def grid(self) -> TimeGrid:
@@ -97,13 +126,23 @@ class PeriodReport(Record):
         return TimeGrid(start_utc=self.span.start_utc, hours=self.grid_hours)
 
 
-def gather(reader: Reader, site: Site, span: Span) -> PeriodReport:
-    """Return the report about ``span``; what lies in the future is left out."""
+def gather(
+    reader: Reader, site: Site, span: Span, *, step_h: float | None = None, before: BatteryAccount | None = None
+) -> PeriodReport:
+    """Return the report about ``span``; what lies in the future is left out.
+
+    Args:
+        reader: the store.
+        site: the site.
+        span: the time it is about.
+        step_h: length of its intervals; by the length of the span if absent.
+        before: where the battery's ageing stood when the span began.
+    """
     now = reader.now()
     until = min(span.end_utc, now.at_utc) if now is not None else span.end_utc
     until = max(until, span.start_utc)
     points = reader.telemetry(span.start_utc, span.end_utc, max_points=ALL_POINTS)
-    grid = span.grid(DAY_STEP_H if span.hours <= 49 else LONG_STEP_H)
+    grid = span.grid(step_h or (DAY_STEP_H if span.hours <= 49 else LONG_STEP_H))
     plans = reader.plan_documents(span.start_utc - PLAN_REACH, span.end_utc)
     happened, planned = measured_intervals(points, grid), planned_intervals(plans, grid)
     delivered = sum(d.litres for d in reader.deliveries(limit=1000) if span.start_utc <= d.at_utc < until)
@@ -117,7 +156,7 @@ def gather(reader: Reader, site: Site, span: Span) -> PeriodReport:
         fuel_l=fuel_used_l(points, delivered) if site.tank is not None else None,
         delivered_l=delivered,
         genset_h=genset_hours(points, until),
-        genset_starts=_starts(points),
+        genset_starts=_starts((*reader.telemetry(span.start_utc - JUST_BEFORE, span.start_utc), *points)),
         soc_low_frac=min(charges, default=None),
         soc_high_frac=max(charges, default=None),
         cycles=energy.battery_out_kwh / site.battery.capacity_kwh if site.battery else None,
@@ -131,7 +170,20 @@ def gather(reader: Reader, site: Site, span: Span) -> PeriodReport:
         alarms=_alarms(reader.alarms(open_only=False, limit=1000), span),
         guards=tuple(reversed(reader.guard_actions(span.start_utc, span.end_utc, limit=SHOWN))),
         orders=_orders(reader.decisions(span.start_utc, span.end_utc, limit=20_000)),
+        reviews=tuple(r for r in reversed(reader.reviews(limit=5000)) if span.start_utc <= r.at_utc < span.end_utc),
+        overrides=_overrides(reader.overrides(limit=5000), span),
+        gensets=genset_accounts(site, now, span.end_utc),
+        battery=battery_account(site, points, before),
     )
+
+
+def _overrides(overrides: Sequence[Override], span: Span) -> tuple[Override, ...]:
+    standing = [
+        each
+        for each in overrides
+        if each.at_utc < span.end_utc and min(each.expires_utc, each.withdrawn_utc or each.expires_utc) > span.start_utc
+    ]
+    return tuple(sorted(standing, key=lambda each: each.at_utc))
 
 
 def _starts(points: Sequence[TelemetryPoint], *, least_kw: float = 0.1) -> int:
@@ -165,7 +217,7 @@ def _services(points: Sequence[ServicePoint], until: datetime) -> tuple[ServiceA
 
 def _service(name: str, points: Sequence[ServicePoint], until: datetime) -> ServiceAccount:
     times = [TelemetryPoint(at_utc=point.at_utc) for point in points]
-    asked = served = measured = 0.0
+    asked = served = measured = short = 0.0
     for point, (_, start, end) in zip(points, held(times, until), strict=False):
         if point.rate_rps is None or point.served_rps is None:
             continue
@@ -173,7 +225,8 @@ def _service(name: str, points: Sequence[ServicePoint], until: datetime) -> Serv
         asked += point.rate_rps * seconds
         served += point.served_rps * seconds
         measured += seconds / 3600
-    return ServiceAccount(name=name, asked=asked, served=served, measured_h=measured)
+        short += seconds / 3600 if point.served_rps < point.rate_rps * (1.0 - SHORT_FRAC) else 0.0
+    return ServiceAccount(name=name, asked=asked, served=served, measured_h=measured, short_h=short)
 
 
 def _jobs(jobs: Sequence[StoredJob], span: Span, until: datetime) -> tuple[JobAccount, ...]:

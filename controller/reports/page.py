@@ -80,8 +80,14 @@ def to_html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    css = _read("controller.reports.charts", "charts.css") + _read("controller.reports", "templates/report.css")
-    return environment.get_template("report.html").render(page=page, css=Markup(css), patterns=pattern_drawing())
+    return environment.get_template("report.html").render(
+        page=page, css=Markup(style_sheet()), patterns=pattern_drawing()
+    )
+
+
+def style_sheet() -> str:
+    """Return the style sheet of reports, that of the charts included."""
+    return _read("controller.reports.charts", "charts.css") + _read("controller.reports", "templates/report.css")
 
 
 def _read(package: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Days and weeks of a site, from local midnight to local midnight: 23 or 25 hours when the clock changes."""
+"""Days, weeks and months of a site, from local midnight to local midnight: 23 or 25 hours when the clock changes."""
 
 from __future__ import annotations
 
@@ -52,3 +52,24 @@ def week_span(day: date, zone: ZoneInfo) -> Span:
         start_utc=local_midnight(monday, zone),
         end_utc=local_midnight(monday + timedelta(days=7), zone),
     )
+
+
+def month_span(day: date, zone: ZoneInfo) -> Span:
+    """Return the calendar month that holds ``day``."""
+    first = day.replace(day=1)
+    after = (first + timedelta(days=32)).replace(day=1)
+    return Span(
+        title=f"{first:%B} {first.year}",
+        start_utc=local_midnight(first, zone),
+        end_utc=local_midnight(after, zone),
+    )
+
+
+def days_of(span: Span, zone: ZoneInfo) -> tuple[tuple[date, Span], ...]:
+    """Return the local days of a span, in order."""
+    found = []
+    day = span.start_utc.astimezone(zone).date()
+    while local_midnight(day, zone) < span.end_utc:
+        found.append((day, day_span(day, zone)))
+        day += timedelta(days=1)
+    return tuple(found)

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.patterns import HATCHED
-from controller.reports.charts.scales import Scale, TimeScale, clock_ticks, nice_step, nice_ticks, zone_text
+from controller.reports.charts.scales import Scale, TimeScale, clock_ticks, day_text, nice_step, nice_ticks, zone_text
 from controller.reports.charts.svg import document, element, group, line, rect, text
 from controller.reports.charts.words import clock, day_clock, width_px
 from sites.times import TimeGrid
@@ -42,8 +42,13 @@ class Horizon:
 
     @cached_property
     def spans(self) -> tuple[str, ...]:
-        """``Thu 16 Jan 14:00–14:30`` for each interval."""
-        return tuple(f"{day_clock(start, self.zone)}–{clock(end, self.zone)}" for start, end in pairwise(self.moments))
+        """``Thu 16 Jan 14:00–14:30`` for each interval, ``Thu 16 Jan`` for one that is a whole day."""
+        return tuple(_span_text(start, end, self.zone) for start, end in pairwise(self.moments))
+
+
+def _span_text(start: datetime, end: datetime, zone: ZoneInfo) -> str:
+    whole_day = clock(start, zone) == clock(end, zone) == "00:00"
+    return day_text(start.astimezone(zone).date()) if whole_day else f"{day_clock(start, zone)}–{clock(end, zone)}"
 
 
 @dataclass(frozen=True, kw_only=True)
