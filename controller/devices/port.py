@@ -7,8 +7,7 @@ one that hangs makes its own values ``None`` and leaves the others be. The loop 
 around whatever it is given, as the last resort: there one hanging device takes the whole site's reading with it.
 
 The contract of expiry: setpoints hold until their ``expires_utc``. After it, whoever is left (the device's own
-watchdog, the driver's thread) falls back to the safe default: jobs paused, GPUs at their lowest limit, PV and battery
-within what equipment allows by itself, gensets as the site file's ``on_lost_link`` says.
+watchdog, the driver's thread) falls back to the safe default of :mod:`controller.devices.lapse`.
 """
 
 from __future__ import annotations

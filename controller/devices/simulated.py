@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from controller.devices.lapse import lapsed
 from controller.devices.simulated_computers import ServiceFlow, SimulatedComputers, Supply
 from controller.devices.simulated_hosts import Hosts, all_up
 from controller.devices.simulated_plant import SimulatedPlant
@@ -69,6 +70,8 @@ class SimulatedSite:
         self._plant = SimulatedPlant(site, world, seed=seed, perturb=perturb)
         self._computers = SimulatedComputers(site, pools)
         self._setpoints = Setpoints(at_utc=start_utc, expires_utc=start_utc)
+        self._told = False
+        """Whether somebody gave setpoints that have not lapsed yet."""
         self._at_utc = start_utc
         if state is not None:
             self.state = state
@@ -137,8 +140,8 @@ class SimulatedSite:
         self._computers.order_jobs({}, self._at_utc)
 
     def write(self, setpoints: Setpoints) -> tuple[Outcome, ...]:
-        """Take setpoints over and say what was accepted."""
-        self._setpoints = setpoints
+        """Take setpoints over and say what was accepted; they hold until they expire."""
+        self._setpoints, self._told = setpoints, True
         gensets = tuple(
             Outcome(device=each.name, what="run", asked=each.run, found=each.run, verdict=Verdict.OWN)
             for each in setpoints.gensets
@@ -152,6 +155,9 @@ class SimulatedSite:
             IndexError: the prepared world ends before the step does.
         """
         start, computers = self._at_utc, self._computers
+        if self._told and start >= self._setpoints.expires_utc:
+            self.write(lapsed(self._setpoints, self._site))
+            self._told = False
         end = start + timedelta(seconds=dt_s)
         rates = {name: series.mean(start, end) for name, series in self._plant.world.rate_rps.items()}
         computers.boot(dt_s)

@@ -156,6 +156,8 @@ class Genset(Section):
     """Whether the controller may start it by itself; an operator's order still does."""
     on_lost_soc: Literal["start", "keep", "stop"] = "start"
     """What it does when the battery's state of charge has not been read for five minutes."""
+    on_lost_link: Literal["start", "keep", "stop"] = "start"
+    """What it does when the controller has gone and its last orders have expired."""
     call_delay_s: NonNegative = 0.0
     """How long it has to be called for before it is started."""
     release_delay_s: NonNegative = 0.0
