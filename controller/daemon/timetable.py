@@ -1,4 +1,4 @@
-"""When to plan and when to keep house: APScheduler's triggers on the site's clock.
+"""When to plan, to keep house and to report: APScheduler's triggers on the site's clock.
 
 On the host's clock APScheduler's own thread fires the jobs, with a generous misfire grace, ``coalesce`` and
 one instance at a time; a fast clock asks the same triggers itself, since no scheduler can know when a clock
@@ -8,27 +8,50 @@ waits. Jobs only raise a flag that the loop takes down: nothing of the site is t
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 MISFIRE_GRACE_S = 300
 
 
 class Timetable:
-    """Named intervals that fall due; ``live`` uses APScheduler's thread, else ``due`` asks the triggers."""
+    """Named intervals and times of day that fall due; ``live`` uses APScheduler's thread, else ``due`` asks the triggers.
 
-    def __init__(self, intervals_s: dict[str, float], *, start_utc: datetime, live: bool) -> None:
-        self._triggers = {
+    Args:
+        intervals_s: names and lengths of the intervals.
+        start_utc: when the intervals begin.
+        live: whether the site's clock is the host's.
+        daily: names and local times of day, e.g. ``00:20``, once a local day.
+        zone: the site's time zone.
+    """
+
+    def __init__(
+        self,
+        intervals_s: dict[str, float],
+        *,
+        start_utc: datetime,
+        live: bool,
+        daily: Mapping[str, str] | None = None,
+        zone: str = "UTC",
+    ) -> None:
+        self._triggers: dict[str, BaseTrigger] = {
             name: IntervalTrigger(seconds=max(round(seconds), 1), start_date=start_utc, timezone=UTC)
             for name, seconds in intervals_s.items()
         }
+        for name, time in (daily or {}).items():
+            hour, minute = time.split(":")
+            self._triggers[name] = CronTrigger(hour=int(hour), minute=int(minute), timezone=ZoneInfo(zone))
         self._next: dict[str, datetime | None] = {
             name: trigger.get_next_fire_time(None, start_utc + timedelta(microseconds=1))
             for name, trigger in self._triggers.items()
         }
-        self._flags = {name: threading.Event() for name in intervals_s}
+        self._flags = {name: threading.Event() for name in self._triggers}
         self._scheduler: BackgroundScheduler | None = None
         if live:
             self._scheduler = BackgroundScheduler(

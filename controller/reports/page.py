@@ -120,6 +120,6 @@ def to_text(page: Page) -> str:
 
 def _plain(line: str) -> str:
     """Return ``line`` with typographic characters in ASCII, one byte each."""
-    for fancy, plain in (("\u202f", " "), ("\u2212", "-"), ("–", "-"), ("×", "x"), ("…", "...")):
+    for fancy, plain in (("\u202f", " "), ("\u2212", "-"), ("–", "-"), ("×", "x"), ("…", "..."), ("°", "")):
         line = line.replace(fancy, plain)
     return line

@@ -61,7 +61,8 @@ def drawing_css(css: str) -> str:
 
     Media rules are left out, and so are halos around text: without ``paint-order`` they would cover it.
     """
-    colours = dict(_PROPERTY.findall(_ROOT.search(css)[1])) if _ROOT.search(css) else {}
+    root = _ROOT.search(css)
+    colours: dict[str, str] = dict(_PROPERTY.findall(root[1])) if root else {}
     plain = _HALO.sub("", _ROOT.sub("", _AT_RULE.sub("", _COMMENT.sub("", css))))
     plain = _VAR.sub(lambda found: colours.get(found[1], "currentColor"), plain)
     return _MIX.sub(lambda found: _mixed(found[1], int(found[2]) / 100.0, found[3]), plain)
