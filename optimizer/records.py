@@ -24,6 +24,7 @@ class LoadTier(Record):
     """Electric load that is not planned work; shed from the last tier of the list to the first."""
 
     name: str
+    """Name in the plan."""
     kw: tuple[float, ...]
     """Mean power in each interval."""
     shed_usd_per_kwh: float = Field(ge=0)
@@ -36,17 +37,23 @@ class BatteryProblem(Record):
     """The battery as the plan sees it. SoC is a fraction of usable capacity at the current health."""
 
     capacity_kwh: float = Field(ge=0)
+    """Usable capacity at the present health."""
     soc_frac: float
     """Measured now; a hair outside its limits is accepted."""
     soc_min_frac: float = Field(default=0.0, ge=0, le=1)
     """Hard lower limit."""
     soc_max_frac: float = Field(default=1.0, ge=0, le=1)
+    """Hard upper limit."""
     soc_reserve_frac: float = Field(default=0.0, ge=0, le=1)
     """Soft lower limit kept for surprises."""
     charge_kw: float = Field(ge=0)
+    """Most that it takes, at the bus."""
     discharge_kw: float = Field(ge=0)
+    """Most that it gives, at the bus."""
     charge_efficiency_frac: float = Field(default=1.0, gt=0, le=1)
+    """From the bus into the cells."""
     discharge_efficiency_frac: float = Field(default=1.0, gt=0, le=1)
+    """From the cells to the bus."""
     charge_taper: tuple[tuple[float, float], ...] = ((0.0, 1.0), (1.0, 1.0))
     """Points (SoC, share of ``charge_kw``), concave, ascending in SoC."""
     discharge_taper: tuple[tuple[float, float], ...] = ((0.0, 1.0), (1.0, 1.0))
@@ -73,9 +80,11 @@ class GensetProblem(Record):
     """One genset, its past included."""
 
     name: str
+    """Name in the plan."""
     max_kw: float = Field(gt=0)
     """Rating after derating."""
     min_kw: float = Field(default=0.0, ge=0)
+    """Minimum load while it runs."""
     fuel_points: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 0.0))
     """Points (kW, L/h) while running, ascending in kW."""
     energy_usd_per_kwh: float = Field(default=0.0, ge=0)
@@ -83,8 +92,11 @@ class GensetProblem(Record):
     run_usd_per_h: float = Field(default=0.0, ge=0)
     """Price of a running hour besides its fuel (service)."""
     start_usd: float = Field(default=0.0, ge=0)
+    """Price of a start."""
     min_run_h: float = Field(default=0.0, ge=0)
+    """Shortest run once started."""
     min_down_h: float = Field(default=0.0, ge=0)
+    """Shortest pause between two runs."""
     warmup_h: float = Field(default=0.0, ge=0)
     """Time from the start order until it carries load."""
     on: bool = False
@@ -109,17 +121,22 @@ class FuelDelivery(Record):
     """Diesel that arrives."""
 
     at_utc: Utc
+    """When it arrives."""
     litres: float = Field(gt=0)
+    """How much."""
 
 
 class TankProblem(Record):
     """One tank that feeds all gensets."""
 
     level_l: float = Field(ge=0)
+    """Litres in it now."""
     capacity_l: float = Field(gt=0)
+    """Litres that it holds."""
     reserve_l: float = Field(default=0.0, ge=0)
     """Litres that the plan leaves in the tank if it can."""
     usd_per_l: float = Field(ge=0)
+    """Price of a litre."""
     deliveries: tuple[FuelDelivery, ...] = ()
 
 
@@ -146,6 +163,7 @@ class ProfileLevels(Record):
     """Power-limit levels that a pool offers to batch work of one power profile."""
 
     profile: PowerProfile
+    """How the work uses a GPU."""
     levels: tuple[CapLevel, ...]
 
 
@@ -153,6 +171,7 @@ class PoolProblem(Record):
     """GPUs of one kind that are interchangeable."""
 
     name: str
+    """Name that jobs and modes refer to."""
     gpus: float = Field(ge=0)
     """GPUs that can be used."""
     idle_w: float = Field(default=0.0, ge=0)
@@ -178,6 +197,7 @@ class ServiceProblem(Record):
     """A service that takes requests all the time."""
 
     name: str
+    """Name in the plan."""
     modes: tuple[ServingMode, ...]
     """The menu; one mode is chosen in each interval. A mode without GPUs serves nothing."""
     rate_rps: tuple[float, ...]
@@ -186,18 +206,22 @@ class ServiceProblem(Record):
     """Standard deviation of the logarithm of the rate that windows of some minutes see in each interval; empty = 0. What a
     mode is expected to turn away follows from it."""
     value_usd_per_request: float = Field(default=0.0, ge=0)
+    """What an answer in time is worth."""
     unserved_usd_per_request: float = Field(default=0.0, ge=0)
     """Price of a request that is not served, besides the value lost."""
     switch_usd: float = Field(default=0.0, ge=0)
     """Price of changing the mode."""
     current_mode: str = ""
+    """Name of the mode in force; empty = unknown."""
     critical: bool = False
+    """Whether it goes last in a shortage."""
 
 
 class PoolSpeed(Record):
     """A pool that a job may run on."""
 
     pool: str
+    """Name of the pool."""
     speed: float = Field(gt=0)
     """Work done by one GPU-hour of this pool at its highest limit."""
 
@@ -210,21 +234,28 @@ class JobProblem(Record):
     """
 
     name: str
+    """Name in the plan."""
     profile: PowerProfile
+    """How the work uses a GPU."""
     pools: tuple[PoolSpeed, ...]
     work_gpu_h: float = Field(gt=0)
     """Work left, in GPU-hours at speed 1 and the highest limit."""
     gpus_max: float = Field(gt=0)
+    """Most GPUs at once."""
     gpus_min: float = Field(default=0.0, ge=0)
     """GPUs below which it makes no progress; equal to ``gpus_max`` for a rigid gang."""
     release_utc: Utc
+    """When it may start."""
     deadline_utc: Utc
+    """When it should be done."""
     hard: bool = False
     """Whether it is worth nothing after its deadline."""
     value_usd: float = Field(ge=0)
+    """What the whole work is worth."""
     late_usd_per_h: float = Field(default=0.0, ge=0)
     """Price of finishing late, per hour; the value falls no lower than zero."""
     preemptible: bool = True
+    """Whether it may be paused once it runs."""
     checkpoint_h: float = Field(default=0.0, ge=0)
     """Time without progress each time it starts again after a pause."""
     running: bool = False
@@ -232,6 +263,7 @@ class JobProblem(Record):
     surplus_only: bool = False
     """Runs on sun that would be curtailed or with the battery above its reserve, never on diesel."""
     priority: int = 0
+    """Higher goes first where value alone does not decide."""
 
     @model_validator(mode="after")
     def _order(self) -> JobProblem:
@@ -246,7 +278,9 @@ class PvScenario(Record):
     """One possible course of the sun."""
 
     weight: float = Field(gt=0, le=1)
+    """Its probability."""
     pv_available_kw: tuple[float, ...]
+    """Available AC power in each interval."""
 
 
 class LastPlan(Record):
@@ -264,23 +298,29 @@ class SolveLimits(Record):
     """When the solve may stop."""
 
     seconds: float = Field(default=4.0, gt=0)
+    """Deadline; then the best plan found is used with its gap."""
     gap_frac: float = Field(default=0.005, ge=0)
     """Gap to stop at: (bound - plan) / |net value|."""
     seed: int = 0
+    """Seed of the solver."""
 
 
 class Problem(Record):
     """Everything a plan needs, and nothing else."""
 
     version: Literal[1] = 1
+    """Version of this document."""
     site: str
+    """Name of the site."""
     start_utc: Utc
+    """Start of the first interval."""
     hours: tuple[float, ...] = Field(min_length=1)
     """Lengths of the intervals."""
     pv_available_kw: tuple[float, ...]
     """Expected available AC power in each interval."""
     scenarios: tuple[PvScenario, ...] = ()
     outdoor_c: tuple[float, ...] = ()
+    """Outdoor temperature in each interval; empty = unknown."""
     tiers: tuple[LoadTier, ...] = ()
     inverter_kw: float | None = None
     """Most that the battery inverter carries; none = no limit."""
@@ -363,7 +403,9 @@ class GensetInterval(Record):
     """One genset in one interval."""
 
     name: str
+    """Name of the genset."""
     on: bool
+    """Whether it runs."""
     kw: float
     """Mean power over the interval."""
 
@@ -372,17 +414,24 @@ class Interval(Record):
     """Energy flows of one interval, means over it."""
 
     start_utc: Utc
+    """Its start."""
     hours: float
+    """Its length."""
     pv_available_kw: float
+    """Sun that is there."""
     pv_used_kw: float
+    """Sun that is used; the rest is curtailed."""
     battery_kw: float
     """Positive = discharge into the bus."""
     soc_end_frac: float
+    """State of charge at its end."""
     gensets: tuple[GensetInterval, ...]
     load_kw: float
     """All load served: tiers, IT and cooling."""
     it_kw: float
+    """Computers at the wall."""
     cooling_kw: float
+    """Cooling and what runs in any case."""
     shed_kw: float
     """Tier load left unserved."""
     reserve_kw: float
@@ -397,19 +446,26 @@ class ServicePlan(Record):
     """The serving mode of one service in each interval."""
 
     name: str
+    """Name of the service."""
     modes: tuple[str, ...]
+    """Name of the mode in each interval."""
     unserved_requests: float = 0.0
+    """Requests expected to go unserved."""
 
 
 class JobPlan(Record):
     """One job in the plan."""
 
     name: str
+    """Name of the job."""
     pool: str
     """Empty when it does not run within the horizon."""
     profile: PowerProfile
+    """How the work uses a GPU."""
     start_utc: Utc | None
+    """Start of its first interval; none when it does not run."""
     end_utc: Utc | None
+    """End of its last interval; none when it does not run."""
     gpus: float
     """Most GPUs at once."""
     power_limit_w: float
@@ -417,15 +473,20 @@ class JobPlan(Record):
     done_frac: float
     """Share of the work left now that the plan finishes."""
     late: bool
+    """Whether it ends after its deadline."""
     gpus_by_interval: tuple[float, ...] = ()
+    """GPUs in each interval; empty when it does not run."""
     limit_w_by_interval: tuple[float, ...] = ()
+    """Power limit in each interval; empty when it does not run."""
 
 
 class PoolPlan(Record):
     """Nodes of one pool that are powered in each interval."""
 
     name: str
+    """Name of the pool."""
     nodes_on: tuple[int, ...]
+    """Powered nodes in each interval."""
 
 
 class Decision(Record):
@@ -434,6 +495,7 @@ class Decision(Record):
     what: str
     """What is decided, e.g. ``genset g1 starts 04:15Z``."""
     reason_code: str
+    """Why, as a code."""
     text: str
     """The reason in plain words."""
     cost_of_alternative_usd: float | None = None
@@ -446,19 +508,28 @@ class Breach(Record):
     """A preference or demand that the plan gives up."""
 
     what: str
+    """What is given up."""
     reason_code: str
+    """Why, as a code."""
     amount: float
+    """How much."""
     unit: str
+    """Unit of the amount."""
     text: str
+    """In plain words."""
 
 
 class Plan(Record):
     """The answer to a problem."""
 
     version: Literal[1] = 1
+    """Version of this document."""
     site: str
+    """Name of the site."""
     policy: str
+    """Who made it."""
     start_utc: Utc
+    """Start of the first interval."""
     level: Level
     status: Status
     gap_frac: float | None
@@ -468,8 +539,11 @@ class Plan(Record):
     net_value_usd: float
     """Value of work minus all costs over the horizon."""
     work_value_usd: float = 0.0
+    """Value of the work done within the horizon."""
     cost_terms_usd: dict[str, float]
+    """Costs over the horizon, by term."""
     solve_seconds: float
+    """Time that it took."""
     intervals: tuple[Interval, ...]
     services: tuple[ServicePlan, ...] = ()
     jobs: tuple[JobPlan, ...] = ()

@@ -34,11 +34,13 @@ class ServingMode(Record):
     pool: str
     """GPU pool it runs on; empty for the mode that serves nothing."""
     profile: PowerProfile
+    """How the work uses a GPU."""
     precision: str
     """Weight precision: fp16, fp8, int8 or int4."""
     speculative: bool = False
     """Whether a draft model speeds up decoding."""
     replicas: int = Field(ge=0)
+    """Copies of the model."""
     gpus: int = Field(ge=0)
     """GPUs held by all replicas together."""
     limit_w: float = Field(ge=0)

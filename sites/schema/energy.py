@@ -21,11 +21,13 @@ class PvArray(Section):
     """Modules of one orientation on one inverter."""
 
     name: Name
+    """Name of the array."""
     kwp: Positive
     """DC rating at standard test conditions."""
     inverter: Name
     """Name of the inverter it feeds."""
     mounting: Literal["fixed", "single-axis"] = "fixed"
+    """Whether it stands still or follows the sun about one axis."""
     tilt_deg: float = Field(default=30.0, ge=0, le=90)
     """Tilt from horizontal; the largest rotation for a tracker."""
     azimuth_deg: float = Field(default=180.0, ge=0, lt=360)
@@ -39,15 +41,18 @@ class PvArray(Section):
     losses_frac: Fraction = 0.10
     """Wiring, mismatch, nameplate, availability; soiling and snow come on top."""
     soiling_frac: Fraction = 0.02
+    """Loss by dirt as a long-term mean."""
     horizon_deg: tuple[float, ...] = ()
     """Elevation of the far horizon in equal azimuth steps from north; empty = flat."""
     albedo_frac: Fraction = 0.2
+    """Share of light that the ground throws back."""
 
 
 class PvInverter(Section):
     """A PV inverter."""
 
     name: Name
+    """Name that arrays refer to."""
     ac_kw: Positive
     """AC limit."""
     efficiency_frac: float = Field(default=0.97, gt=0, le=1)
@@ -67,18 +72,23 @@ class Battery(Section):
     """A battery bank with its inverter's DC side."""
 
     chemistry: Literal["lfp", "nmc"] = "lfp"
+    """Which ageing models apply, and how cold it may be charged."""
     capacity_kwh: Positive
     """Usable capacity at the current health."""
     charge_kw: Positive
+    """Most that it takes, at the bus."""
     discharge_kw: Positive
+    """Most that it gives, at the bus."""
     charge_efficiency_frac: float = Field(default=0.96, gt=0, le=1)
     """From the AC bus into the cells."""
     discharge_efficiency_frac: float = Field(default=0.96, gt=0, le=1)
     """From the cells to the AC bus."""
     soc_initial_frac: Fraction = 0.6
+    """State of charge when a simulation begins."""
     soc_min_frac: Fraction = 0.10
     """Hard lower limit."""
     soc_max_frac: Fraction = 1.0
+    """Hard upper limit."""
     soc_reserve_frac: Fraction = 0.20
     """Kept for surprises; below it a genset is asked for."""
     charge_taper: Points = ((0.0, 1.0), (0.9, 1.0), (1.0, 0.1))
@@ -92,6 +102,7 @@ class Battery(Section):
     heater_kw: NonNegative = 0.0
     """Heater that keeps the cells above ``heater_on_below_c``."""
     heater_on_below_c: Celsius = 5.0
+    """Cell temperature that the heater holds."""
     thermal_mass_kwh_per_k: Positive = 0.5
     """Heat capacity of the bank."""
     loss_kw_per_k: NonNegative = 0.05
@@ -116,6 +127,7 @@ class Genset(Section):
     """A diesel generating set."""
 
     name: Name
+    """Name in plans, orders and reports."""
     rating_kw: Positive
     """Prime rating at reference conditions (ISO 8528-1: 25 C, 100 kPa)."""
     min_load_frac: Fraction = 0.30
@@ -129,18 +141,23 @@ class Genset(Section):
     cooldown_s: NonNegative = 180.0
     """Idle before it stops."""
     min_run_minutes: NonNegative = 60.0
+    """Shortest run once started."""
     min_down_minutes: NonNegative = 15.0
+    """Shortest pause between two runs."""
     start_attempts: int = Field(default=3, ge=1, le=10)
     """Failed starts before lock-out."""
     altitude_derate_per_km: Fraction = 0.10
     """Share of rating lost for each 1,000 m above ``derate_above_m``."""
     derate_above_m: NonNegative = 1000.0
+    """Altitude up to which it gives its full rating."""
     heat_derate_per_10k: Fraction = 0.03
     """Share of rating lost for each 10 K above ``derate_above_c``."""
     derate_above_c: Celsius = 40.0
+    """Air temperature up to which it gives its full rating."""
     block_heater_kw: NonNegative = 0.0
     """Drawn below ``block_heater_below_c`` while it stands."""
     block_heater_below_c: Celsius = 5.0
+    """Outdoor temperature below which the block heater runs."""
     cold_start_limit_c: Celsius = -25.0
     """Without a working block heater it does not start below this."""
     service_hours: Positive = 250.0
@@ -148,6 +165,7 @@ class Genset(Section):
     test_run_days: Positive | None = 14.0
     """A loaded test run at least this often."""
     test_run_minutes: Positive = 30.0
+    """Length of a test run."""
     test_run_skip_minutes: NonNegative | None = None
     """Loaded minutes since the last test that make one unnecessary; ``test_run_minutes`` if absent."""
     test_run_until_full: bool = False
@@ -185,6 +203,7 @@ class Tank(Section):
     """The diesel tank that feeds all gensets."""
 
     capacity_l: Positive
+    """Litres that it holds."""
     level_l: NonNegative
     """Level when the site file was written; measured later."""
     reserve_l: NonNegative = 0.0
@@ -205,10 +224,13 @@ class Ups(Section):
     """The UPS that carries the IT load until a genset does."""
 
     kw: Positive
+    """Power that it carries."""
     minutes: Positive
     """How long it carries ``kw``."""
     recharge_kw: Positive = 5.0
+    """Most that it draws to recharge."""
     efficiency_frac: float = Field(default=0.95, gt=0, le=1)
+    """Through the UPS while it carries."""
     standby_kw: NonNegative = 0.0
     """Lost while it floats."""
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from sites.schema.base import Celsius, Name, NonNegative, Positive, Section
+from sites.schema.equipment import Equipment
 
 
 class Location(Section):
     """The place."""
 
     latitude: float = Field(ge=-90, le=90)
+    """Degrees, north is positive."""
     longitude: float = Field(ge=-180, le=180)
+    """Degrees, east is positive."""
     altitude_m: float = Field(default=0.0, ge=-500, le=6000)
+    """Above the sea: thin air derates gensets and clears the sky."""
     time_zone: str
     """IANA name, e.g. America/New_York."""
 
@@ -29,12 +33,38 @@ class Location(Section):
         return value
 
 
+class Prediction(Section):
+    """A source of weather predictions: a service on the net, or a folder into which somebody drops files."""
+
+    name: Name
+    """Name in forecasts, scores and alarms."""
+    kind: Literal["open-meteo", "folder"]
+    """``open-meteo`` or anything that speaks like it; ``folder`` with CSV or GRIB files."""
+    address: str = Field(default="https://api.open-meteo.com/v1/forecast", pattern="^https?://")
+    """Of the service."""
+    folder: str = ""
+    """Relative to the site file."""
+    every_minutes: float = Field(default=180.0, ge=5, le=1440)
+    """How often it is asked; after a failure at most a quarter of an hour passes."""
+    deadline_s: float = Field(default=10.0, gt=0, le=30)
+    """Longest wait for a whole answer."""
+
+    @model_validator(mode="after")
+    def _folder_named(self) -> Prediction:
+        if (self.kind == "folder") != bool(self.folder):
+            raise ValueError("a source of kind folder names its folder, and only such a one")
+        return self
+
+
 class Weather(Section):
-    """Where the site's weather comes from when it is simulated, and its prior when it is real."""
+    """Where the site's weather comes from when it is simulated, its prior when it is real, and who predicts it."""
 
     source: Literal["tmy3", "epw", "csv", "clear-sky"] = "tmy3"
+    """Kind of record; ``clear-sky`` needs none."""
     file: str = ""
     """A path relative to the site file, or ``pvlib:NAME`` for a file inside the pvlib package."""
+    predictions: tuple[Prediction, ...] = ()
+    """Sources of predictions; without any, forecasts come from the site's own past."""
 
 
 class Cooling(Section):
@@ -64,9 +94,13 @@ class Tier(Section):
     """Electric load that is not planned work, from the most to the least important."""
 
     name: Name
+    """Name in plans, orders and reports."""
     kw: NonNegative
+    """Its steady draw."""
     shed_usd_per_kwh: NonNegative = 20.0
+    """Price of leaving it unserved."""
     critical: bool = False
+    """Whether it goes last, after every other load."""
 
 
 class Prices(Section):
@@ -77,25 +111,65 @@ class Prices(Section):
     battery_wear_usd_per_kwh: NonNegative = 0.04
     """For each kWh discharged."""
     genset_start_usd: NonNegative = 2.0
+    """Wear and fuel of a start."""
     genset_run_usd_per_h: NonNegative = 0.0
     """Service and overhaul per running hour."""
     critical_unserved_usd_per_kwh: NonNegative = 20.0
+    """Least price of critical load left unserved."""
     reserve_breach_usd_per_kwh: NonNegative = 1.0
+    """Price of operating reserve, or of charge below its reserve, that is missing for an hour."""
     plan_change_usd: NonNegative = 0.05
     """Price of each change of a plan already shown."""
+
+
+class ReviewIf(Section):
+    """Plans that a person has to see with ``review: review-if``."""
+
+    gives_up: bool = True
+    """What was asked for cannot be met, and something is given up."""
+    night_start: bool = True
+    """A genset starts at night for the first time: the plan in force has it rest that night."""
+    night_hours: tuple[str, str] = ("22:00", "06:00")
+    """Local clock time that counts as night."""
+    shed_above_tier: str = ""
+    """A tier that is more important than this one is shed; empty = any tier."""
+    cost_jump_frac: float = Field(default=0.5, ge=0)
+    """The day costs more than this share beyond the plan in force, and more than ``cost_jump_usd``."""
+    cost_jump_usd: NonNegative = 20.0
+    """A jump in cost below this is never worth a person's time."""
+
+    @field_validator("night_hours")
+    @classmethod
+    def _clock_times(cls, value: tuple[str, str]) -> tuple[str, str]:
+        for text in value:
+            hour, _, minute = text.partition(":")
+            if not (hour.isdigit() and minute.isdigit() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60):
+                raise ValueError('write two clock times such as ["22:00", "06:00"]')
+        return value
 
 
 class Planning(Section):
     """How the site is planned and reviewed."""
 
     policy: Literal["planner", "rules", "fifo", "cycle_charging"] = "planner"
+    """Who plans; the rules stand in for the planner whenever it has no answer."""
     horizon_h: float = Field(default=48.0, ge=1, le=168)
+    """How far a plan reaches."""
     interval_minutes: float = Field(default=60.0, ge=5, le=240)
     """How often a new plan is made."""
     solve_seconds: Positive = 4.0
+    """Deadline of a solve; then the best plan found is used with its gap."""
     reserve_load_frac: float = Field(default=0.10, ge=0, le=1)
+    """Share of the load held in operating reserve."""
     reserve_pv_frac: float = Field(default=0.25, ge=0, le=1)
+    """Share of the used PV held in operating reserve."""
     review: Literal["auto", "review", "review-if"] = "auto"
+    """``auto``: every plan is followed; ``review``: each waits for a person; ``review-if``: those that ``review_if`` names."""
+    review_if: ReviewIf = Field(default=ReviewIf())
+    answer_minutes: float = Field(default=15.0, gt=0, le=1440)
+    """How long a plan waits for an answer."""
+    unanswered: Literal["reject", "approve"] = "reject"
+    """What is done when nobody answers: go on with the plan before and then by rules, or follow the plan."""
 
 
 class Store(Section):
@@ -104,13 +178,41 @@ class Store(Section):
     url: str = "sqlite:///var/mdc.sqlite"
     """SQLAlchemy address."""
     telemetry_every_s: Positive = 10.0
+    """Time between two stored rows of telemetry."""
+
+
+ReportForm = Literal["html", "pdf", "txt", "csv", "parquet", "ndjson", "json"]
+
+
+class Reports(Section):
+    """Reports that are written by night, once a local day, week or month is over."""
+
+    folder: str = "var/reports"
+    """Where they go, relative to where the daemon runs."""
+    forms: tuple[ReportForm, ...] = ("html", "txt", "parquet")
+    """Forms in which each is written; none = the day is only accounted for in the store."""
+    at_local: str = "00:20"
+    """Local time at which the night's work begins."""
+
+    @field_validator("at_local")
+    @classmethod
+    def _clock_time(cls, value: str) -> str:
+        hour, _, minute = value.partition(":")
+        if not (hour.isdigit() and minute.isdigit() and int(hour) < 24 and int(minute) < 60):
+            raise ValueError(f"{value!r} is not a clock time; write it quoted, as in '00:20'")
+        return value
 
 
 class Devices(Section):
     """How the equipment is reached."""
 
-    driver: Literal["simulated"] = "simulated"
-    """``simulated`` needs no hardware."""
+    driver: Literal["simulated", "real"] = "simulated"
+    """``simulated`` needs no hardware; ``real`` is what ``equipment`` lists."""
+    equipment: tuple[Equipment, ...] = ()
+    """Power equipment and how it is reached."""
+    bench: str = Field(default="", pattern=r"^(tcp://[^/:]+:\d+)?$")
+    """``tcp://HOST:PORT`` of a plant server whose simulated plant stands behind the equipment; empty on a real site."""
     seed: int = 0
+    """Seed of the simulated plant and of what happens to it."""
     perturbed: bool = True
     """Whether the simulated plant differs from its data sheet (capacity -8 %, GPU draw +10 %, sensor lag and noise)."""

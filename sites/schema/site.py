@@ -10,7 +10,8 @@ from pydantic import Field
 from sites.errors import InputFault, shorten
 from sites.schema.base import Name, Section
 from sites.schema.energy import Battery, Bus, Genset, Pv, Tank, Ups
-from sites.schema.place import Cooling, Devices, Location, Planning, Prices, Store, Tier, Weather
+from sites.schema.equipment import equipment_faults
+from sites.schema.place import Cooling, Devices, Location, Planning, Prices, Reports, Store, Tier, Weather
 from sites.schema.workload import BatchStream, Pool, Service
 
 SITE_SCHEMA_VERSION = 1
@@ -22,7 +23,9 @@ class Site(Section):
     version: Literal[1]
     """Version of this schema."""
     name: Name
+    """Name of the site, in the store and on every page."""
     description: str = ""
+    """A line about it for people."""
     location: Location
     weather: Weather
     pv: Pv | None = None
@@ -40,6 +43,7 @@ class Site(Section):
     planning: Planning = Field(default=Planning())
     devices: Devices = Field(default=Devices())
     store: Store = Field(default=Store())
+    reports: Reports = Field(default=Reports())
 
     def cross_faults(self, source: str) -> Iterator[InputFault]:
         """Yield what no single section can see: parts that need others. (Names are checked in ``sites.names``.)"""
@@ -67,6 +71,12 @@ class Site(Section):
                 found=shorten(flags),
                 mend="put critical tiers first: the list is shed from its end",
             )
+        yield from equipment_faults(
+            self.devices.equipment,
+            gensets=tuple(genset.name for genset in self.gensets),
+            pools=tuple(pool.name for pool in self.pools),
+            source=source,
+        )
         for index, pool in enumerate(self.pools):
             for job_index, stream in enumerate(self.batch):
                 shares = [share for share in stream.pools if share.pool == pool.name]

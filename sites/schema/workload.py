@@ -19,11 +19,15 @@ class Pool(Section):
     """GPUs of one kind in nodes of one kind."""
 
     name: Name
+    """Name in services, jobs, plans and reports."""
     gpu: str
     """Key of the GPU in the catalogue, e.g. h100-pcie."""
     nodes: int = Field(ge=1)
+    """Hosts in the pool."""
     gpus_per_node: int = Field(ge=1)
+    """GPUs in each host."""
     interconnect: Literal["pcie", "nvlink-bridge", "nvlink"] = "pcie"
+    """How the GPUs of a host talk to each other."""
     host_w: NonNegative
     """Draw of one powered node without its GPUs, idle fans included."""
     wall_factor: float = Field(default=1.06, ge=1, le=2)
@@ -33,7 +37,9 @@ class Pool(Section):
     safe_limit_w: Positive | None = None
     """Limit left behind when the daemon is gone; the lowest of the range if absent."""
     boot_minutes: NonNegative = 5.0
+    """From power-on until a host takes work."""
     can_power_off: bool = False
+    """Whether hosts without work may be powered off."""
 
     @property
     def gpus(self) -> int:
@@ -60,6 +66,7 @@ class Demand(Section):
     mean_rps: NonNegative
     """Mean over the week."""
     growth_per_year_frac: float = 0.0
+    """Growth of the mean rate in a year."""
 
 
 class Stage(Section):
@@ -69,8 +76,11 @@ class Stage(Section):
     """
 
     name: Name
+    """Name of the stage."""
     median_s: Positive
+    """Half of the calls take less."""
     p99_s: Positive
+    """One call in a hundred takes longer."""
 
     @model_validator(mode="after")
     def _ascends(self) -> Stage:
@@ -83,7 +93,9 @@ class Service(Section):
     """Requests that come all the time and want an answer within a budget."""
 
     name: Name
+    """Name in plans, telemetry and reports."""
     latency_class: LatencyClass
+    """Its class of promise."""
     p99_s: Positive
     """Budget of the whole response, 99 of 100 requests."""
     model: str
@@ -99,7 +111,9 @@ class Service(Section):
     stages: tuple[Stage, ...] = ()
     """Other stages of a chained service; ``p99_s`` is one budget for all of them and the model."""
     replicas_max: int = Field(default=8, ge=1)
+    """Most copies of the model at once."""
     value_usd_per_1000: NonNegative = 0.0
+    """What a thousand answers in time are worth."""
     unserved_usd_per_1000: NonNegative = 0.0
     """Price of requests that are not served, besides the value lost."""
     switch_usd: NonNegative = 0.05
@@ -127,6 +141,7 @@ class PoolShare(Section):
     """A pool that batch work may run on and how fast it is there."""
 
     pool: Name
+    """Name of the pool."""
     speed: Positive = 1.0
     """Work done by one GPU-hour at the highest limit."""
 
@@ -135,7 +150,9 @@ class BatchStream(Section):
     """Batch jobs of one kind that keep coming."""
 
     name: Name
+    """Name of the kind of job; each job gets a date and a number."""
     profile: PowerProfile
+    """How the work uses a GPU, which says what a power limit costs it."""
     pools: tuple[PoolShare, ...] = Field(min_length=1)
     arrival: Literal["daily", "random"] = "random"
     """At fixed local hours, or at random."""
@@ -148,7 +165,9 @@ class BatchStream(Section):
     work_spread_frac: Fraction = 0.3
     """Spread of the work around its mean."""
     gpus_min: NonNegative = 0
+    """GPUs below which a job makes no progress; equal to ``gpus_max`` for a rigid gang."""
     gpus_max: Positive = 1
+    """Most GPUs that a job can use at once."""
     deadline_h: Positive
     """Hours from release to deadline."""
     hard: bool = False
@@ -156,11 +175,17 @@ class BatchStream(Section):
     value_usd: NonNegative
     """Value of a mean job; a job's value grows with its work."""
     late_usd_per_h: NonNegative = 0.0
+    """Price of finishing late, per hour; never more than the value."""
     preemptible: bool = True
+    """Whether a running job may be paused."""
     checkpoint_minutes: NonNegative = 5.0
+    """Time without progress each time a job starts again after a pause."""
     surplus_only: bool = False
+    """Whether jobs run on surplus sun alone, never on diesel."""
     priority: int = 0
+    """Higher goes first where value alone does not decide."""
     sovereign: bool = False
+    """Whether its data may never leave the site."""
 
     @model_validator(mode="after")
     def _fits(self) -> BatchStream:
