@@ -56,7 +56,7 @@ class Study:
     drain_days: float
     seed: int
     world: World
-    """What happens from ``HISTORY_DAYS`` before the start to the end."""
+    """What happens from ``HISTORY_DAYS`` before the start to the end, or beyond."""
     jobs: tuple[JobProblem, ...]
     """All jobs, ordered by release."""
     work: Capability
@@ -89,6 +89,7 @@ def prepare_study(
     folder: Path | None = None,
     weather: Weather | None = None,
     jobs: Sequence[JobProblem] | None = None,
+    beyond_days: float = 0.0,
 ) -> Study:
     """Return a study of ``days`` days from ``start_utc`` and a drain period.
 
@@ -101,12 +102,13 @@ def prepare_study(
         folder: folder of the site file, for relative weather paths.
         weather: a record instead of the site's own weather.
         jobs: jobs instead of the site file's streams.
+        beyond_days: days that the world still has after the end, for plans that know what happens.
 
     Raises:
         InputError: the weather cannot be used.
     """
     begin = whole_step(start_utc - timedelta(days=HISTORY_DAYS))
-    end = whole_step(start_utc + timedelta(days=days + drain_days)) + timedelta(seconds=WORLD_STEP_S)
+    end = whole_step(start_utc + timedelta(days=days + drain_days + beyond_days)) + timedelta(seconds=WORLD_STEP_S)
     period = prepare_period(site, start_utc=begin, end_utc=end, step_s=WORLD_STEP_S, folder=folder, weather=weather)
     zone = site.location.time_zone
     world = World(

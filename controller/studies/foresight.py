@@ -110,6 +110,7 @@ def foresight_bound(
         cooling_kwh=sum(i.cooling_kw * h for i, h in spans),
         unserved_kwh=sum(i.shed_kw * h for i, h in spans),
         work_value_usd=plan.work_value_usd,
+        work_offered_usd=came_usd,
         jobs_done=sum(job.done_frac > 1 - 1e-6 for job in plan.jobs),
         jobs_total=len(problem.jobs),
         jobs_late=sum(job.late for job in plan.jobs),

@@ -177,3 +177,9 @@ def work_value_usd(site: Site, totals: Totals, outcomes: Iterable[JobOutcome]) -
         for service in site.services
     )
     return requests_usd + sum(outcome.value_usd for outcome in outcomes)
+
+
+def work_offered_usd(site: Site, totals: Totals, outcomes: Iterable[JobOutcome]) -> float:
+    """Return the value of all work that came: jobs in whole, and every request."""
+    requests_usd = sum(totals.requests[service.name] * service.value_usd_per_1000 / 1000.0 for service in site.services)
+    return requests_usd + sum(outcome.value_usd + outcome.unfinished_usd for outcome in outcomes)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from controller.devices.simulated import SiteStep
 from controller.posing import stored_usd_per_kwh
 from controller.studies.closed_loop import Course, Study
-from controller.studies.ledger import JobOutcome, Totals, add_up, cost_terms, job_outcomes, work_value_usd
+from controller.studies.ledger import (
+    JobOutcome,
+    Totals,
+    add_up,
+    cost_terms,
+    job_outcomes,
+    work_offered_usd,
+    work_value_usd,
+)
 from controller.studies.replay import Tick, replay
 from sites.compute.records import ServingMode
 from sites.record import Record
@@ -36,6 +44,8 @@ class PolicyResult(Record):
     cooling_kwh: float
     unserved_kwh: float
     work_value_usd: float
+    work_offered_usd: float = 0.0
+    """Value of all work that came, done or not."""
     jobs_done: int
     jobs_total: int
     jobs_late: int
@@ -100,6 +110,7 @@ def _record(
         cooling_kwh=totals.cooling_kwh,
         unserved_kwh=totals.unserved_kwh,
         work_value_usd=work_value_usd(study.site, totals, outcomes),
+        work_offered_usd=work_offered_usd(study.site, totals, outcomes),
         jobs_done=sum(outcome.done for outcome in outcomes),
         jobs_total=len(outcomes),
         jobs_late=sum(outcome.late_h > 0 for outcome in outcomes),
