@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from controller.capability import service_menu
+from controller.devices.power.assemble import equipment_faults_here
 from forecasting.weather.files import PACKAGED
 from sites.compute.hardware import gpu_spec, model_spec
 from sites.errors import InputError, InputFault, shorten
@@ -33,6 +34,7 @@ def check_here(site: Site, *, source: str, folder: Path) -> None:
         faults += _unservable(site, source)
     faults += _faults(partial(plant_params, site), source, "")
     faults += _weather_faults(site, source, folder)
+    faults += equipment_faults_here(site, source=source, folder=folder)
     if faults:
         raise InputError(faults)
 
