@@ -106,10 +106,10 @@ def _write_overlay(out: Path, files: dict[str, str]) -> None:
 
 
 def _swept(key: str, index: int, meter: str, consent: bool, twin: bool, points: int) -> list[Row]:
-    from controller.devices.gpu_power import GpuPowerError
-    from controller.devices.gpu_power_twin import TwinGpu
-    from controller.devices.gpu_sweep import sweep
-    from controller.devices.nvml import NvmlGpu, nvml_library
+    from controller.devices.compute.gpu_power import GpuPowerError
+    from controller.devices.compute.gpu_sweep import sweep
+    from controller.devices.compute.gpu_twin import TwinGpu
+    from controller.devices.compute.nvml import NvmlGpu, nvml_library
     from sites.compute.hardware import curve, gpu_spec
     from sites.compute.levels import limit_steps_w
     from sites.ports import ManualClock, SystemClock

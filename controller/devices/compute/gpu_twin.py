@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.devices.gpu_power import LimitApplied, LimitOutcome, LimitRange, LimitRefused, outside
+from controller.devices.compute.gpu_power import Applied, GpuReading, LimitOutcome, LimitRange, Refused, outside
 from sites.compute.hardware import gpu_spec
 from sites.plant.gpu import CapCurve, busy_power_w, speed_frac
 
@@ -34,14 +34,23 @@ class TwinGpu:
     def power_w(self) -> float:
         return busy_power_w(self._limit_w, self._natural_w, self._spec.limits)
 
+    def reading(self) -> GpuReading:
+        return GpuReading(enforced_w=self._limit_w, power_w=self.power_w(), persistent=True)
+
+    def keep_settings(self) -> None:
+        return
+
+    def reopen(self) -> None:
+        return
+
     def set_limit_w(self, limit_w: float) -> LimitOutcome:
         refused = outside(limit_w, self.limit_range())
         if refused is not None:
             return refused
         if self._locked:
-            return LimitRefused(reason="no right to set the limit; run as root or grant it")
+            return Refused(reason="no right to set the limit; run as root or grant it")
         self._limit_w = limit_w
-        return LimitApplied(enforced_w=limit_w)
+        return Applied(enforced_w=limit_w)
 
     def throughput(self) -> float:
         """Return what the job gets done a second at the present limit."""

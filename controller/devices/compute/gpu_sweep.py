@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from controller.devices.gpu_power import GpuPower, GpuPowerError, LimitApplied, LimitRefused
+from controller.devices.compute.gpu_power import Applied, Failed, GpuPower, GpuPowerError, PartlyApplied, Refused
 from sites.compute.calibrate import Row
 from sites.ports import Clock
 
@@ -51,10 +51,10 @@ def sweep(
         for limit_w in sorted(limits_w, reverse=True):
             outcome = gpu.set_limit_w(limit_w)
             match outcome:
-                case LimitApplied():
+                case Applied():
                     clock.sleep(settle_s)
                     rows.append(_measured(gpu, meter, outcome.enforced_w, clock, sample_s))
-                case LimitRefused():
+                case PartlyApplied() | Refused() | Failed():
                     skipped.append(outcome.reason)
                 case _:
                     assert_never(outcome)
@@ -72,7 +72,7 @@ def _put_back(gpu: GpuPower, before_w: float) -> None:
     if gpu.enforced_limit_w() == before_w:
         return
     restored = gpu.set_limit_w(before_w)
-    if isinstance(restored, LimitRefused):
+    if not isinstance(restored, Applied):
         raise GpuPowerError(f"{gpu.name()} was left at {gpu.enforced_limit_w():g} W: {restored.reason}")
 
 
