@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from controller.daemon.clocks import STEP_MAX_S
 from controller.daemon.messages import Prepared
+from controller.devices.real_site import RealSite
 from controller.devices.simulated import SimulatedSite, SiteState
 from controller.devices.simulated_work import SimulatedJob
 from controller.records.entries import TwinEntry
@@ -91,8 +92,12 @@ class NoDevices:
         """Nothing to leave behind."""
 
 
-def make_twin(site: Site, prepared: Prepared, *, start_utc: datetime, state: str | None) -> SimulatedSite | None:
+def make_twin(
+    site: Site, prepared: Prepared, *, start_utc: datetime, state: str | None, real: RealSite | None = None
+) -> SimulatedSite | RealSite | None:
     """Return the simulated site, going on from a stored state; none when the world does not hold that moment.
+
+    Where the power side is ``real``, it gets its simulated computers.
 
     Raises:
         ValueError: the stored state is of another program version.
@@ -100,7 +105,12 @@ def make_twin(site: Site, prepared: Prepared, *, start_utc: datetime, state: str
     if prepared.world is None:
         return None
     world = prepared.world.world()
-    twin = SimulatedSite(site, prepared.pools, world, start_utc=start_utc, seed=site.devices.seed)
+    twin: SimulatedSite | RealSite
+    if real is None:
+        twin = SimulatedSite(site, prepared.pools, world, start_utc=start_utc, seed=site.devices.seed)
+    else:
+        real.equip(prepared.pools, world)
+        twin = real
     if state is not None:
         stored = TwinDocument.model_validate_json(state)
         twin.state = SiteState(
@@ -114,17 +124,17 @@ def make_twin(site: Site, prepared: Prepared, *, start_utc: datetime, state: str
     return twin if inside else None
 
 
-def catch_up(twin: SimulatedSite, now: datetime) -> None:
+def catch_up(twin: SimulatedSite | RealSite, now: datetime) -> None:
     """Bring a twin that stood still to ``now``: it lives through a short gap, and skips a long one."""
     gap = now - twin.state.at_utc
-    if gap > CATCH_UP_MAX or gap < timedelta(0):
+    if isinstance(twin, RealSite) or gap > CATCH_UP_MAX or gap < timedelta(0):
         twin.state = replace(twin.state, at_utc=now)
         return
     while (left_s := (now - twin.state.at_utc).total_seconds()) > 1e-6:
         twin.step(min(left_s, STEP_MAX_S))
 
 
-def move(twin: SimulatedSite, seconds: float) -> None:
+def move(twin: SimulatedSite | RealSite, seconds: float) -> None:
     """Move a twin by ``seconds`` in steps of at most a minute; not beyond the end of its world."""
     left_s = min(seconds, (twin.world_end_utc - twin.state.at_utc).total_seconds())
     while left_s > 1e-6:
@@ -132,7 +142,7 @@ def move(twin: SimulatedSite, seconds: float) -> None:
         left_s -= STEP_MAX_S
 
 
-def twin_entry(twin: SimulatedSite) -> TwinEntry:
+def twin_entry(twin: SimulatedSite | RealSite) -> TwinEntry:
     """Return the entry that keeps a twin's state; the document is made in the recorder's thread."""
     state = replace(twin.state, jobs=dict(twin.state.jobs))
 
@@ -148,6 +158,6 @@ def twin_entry(twin: SimulatedSite) -> TwinEntry:
     return TwinEntry(at_utc=state.at_utc, document=document)
 
 
-def world_ends_soon(twin: SimulatedSite) -> bool:
+def world_ends_soon(twin: SimulatedSite | RealSite) -> bool:
     """Return whether a further part of the world has to be prepared."""
     return twin.world_end_utc - twin.state.at_utc < AHEAD

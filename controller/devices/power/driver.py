@@ -47,8 +47,10 @@ class PowerDevice(Protocol):
         """Orders that it takes."""
         ...
 
-    def read(self) -> Values:
+    def read(self, *, whole: bool = False) -> Values:
         """Return what it tells now; orders that can be read back are among it.
+
+        Signals that are polled seldom are as they were read last, unless ``whole`` asks for all of them anew.
 
         Raises:
             DeviceLostError: no answer.

@@ -84,12 +84,12 @@ class PlantBench:
         self.snapshot = self.plant.read(end)
         return flows
 
-    def faces(self, equipment: Iterable[Equipment]) -> dict[str, Face]:
+    def faces(self, equipment: Iterable[Equipment]) -> dict[str, BenchFace]:
         """Return a face for each device."""
         listed = tuple(equipment)
         inverters = [each for each in listed if each.kind is Kind.PV]
         rated = sum(each.rating_kw or 0.0 for each in inverters)
-        made: dict[str, Face] = {}
+        made: dict[str, BenchFace] = {}
         for each in listed:
             share = 1.0
             if each.kind is Kind.PV:
@@ -105,10 +105,10 @@ class BenchFace:
         self.kind, self._bench, self._name, self._of, self._share = kind, bench, name, of, share
 
     def rating_kw(self) -> float:
-        """Return the rating of an inverter."""
+        """Return the rating of an inverter; 0 for other equipment."""
         if self.kind is Kind.BATTERY:
             return self._bench.site.bus.inverter_kw
-        return self._bench.rating_kw * self._share
+        return self._bench.rating_kw * self._share if self.kind is Kind.PV else 0.0
 
     def tell(self) -> Mapping[str, Value | None]:
         told = {

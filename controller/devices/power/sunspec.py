@@ -86,22 +86,18 @@ class SunSpecDevice:
         return SIGNALS[self.kind].takes - {"frequency_hz"}
 
     def _wanted(self) -> dict[int, tuple[Tell, ...]]:
-        """Return what is read from which model: the first model that tells a signal tells it."""
+        """Return what is read from each model that the device has."""
         if self._tells is None:
             self.line.scan()
-            chosen: dict[str, Tell] = {}
-            for tell in TELLS[self.kind]:
-                if tell.signal not in chosen and self.line.has(tell.model):
-                    self.line.fetch(tell.model, (tell.point,))
-                    if self.line.value(tell.model, tell.point) is not None:
-                        chosen[tell.signal] = tell
-            if not chosen:
+            tells = [each for each in TELLS[self.kind] if self.line.has(each.model)]
+            if not tells:
                 raise DeviceRefusedError(f"{self.name}: none of its SunSpec models tells what a {self.kind} tells")
-            models = {tell.model for tell in chosen.values()}
-            self._tells = {m: tuple(each for each in chosen.values() if each.model == m) for m in models}
+            models = dict.fromkeys(each.model for each in tells)
+            self._tells = {model: tuple(each for each in tells if each.model == model) for model in models}
         return self._tells
 
-    def read(self) -> Values:
+    def read(self, *, whole: bool = False) -> Values:
+        """Return all signals: of several models that tell the same, the first in the order of :data:`TELLS`."""
         values: dict[str, Value] = {}
         try:
             for model, tells in self._wanted().items():
@@ -109,7 +105,7 @@ class SunSpecDevice:
                 for tell in tells:
                     found = self.line.value(model, tell.point)
                     if found is not None:
-                        values[tell.signal] = found * tell.factor
+                        values.setdefault(tell.signal, found * tell.factor)
             limit_kw = self._limit_kw() if self.kind is Kind.PV else None
         except DeviceLostError:
             self._forget()

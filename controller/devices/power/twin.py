@@ -45,7 +45,7 @@ class TwinDevice:
         told = self._face.tell()
         return SIGNALS[self.kind].takes | frozenset(name for name in told if takes(self.kind, name))
 
-    def read(self) -> Values:
+    def read(self, *, whole: bool = False) -> Values:
         self._line()
         if self.fault is not TwinFault.STUCK:
             self._frozen = {name: value for name, value in self._face.tell().items() if value is not None}

@@ -150,21 +150,22 @@ class Watcher:
                 if self._stopping:
                     break
                 wanted, self._ordered = self._wanted, False
+                hurried = wanted > self._done
             if self._now_s() >= self._not_before_s:
-                self._turn()
+                self._turn(whole=hurried)
             with self._wake:
                 self._done = wanted
                 self._wake.notify_all()
             due_s = max(self._now_s() + self._poll_s, self._not_before_s)
         self._leave()
 
-    def _turn(self) -> None:
+    def _turn(self, *, whole: bool) -> None:
         """Write what is due and read once."""
         began_s = self._now_s()
         try:
             self._let_go()
             self._write_due()
-            values = self.device.read()
+            values = self.device.read(whole=whole)
             self._compare(values)
             self._write_due()
         except Exception as error:
