@@ -119,11 +119,17 @@ class SlurmCluster:
         """Start the node."""
         self._spawn("slurmd", "-D", "-N", NODE, "-f", str(self.conf))
 
-    def kill(self, name: str) -> None:
-        """End one daemon at once, as a crash would."""
-        running = self._running.pop(name)
-        running.kill()
-        running.wait(10.0)
+    def end(self, name: str, *, crash: bool = False) -> None:
+        """End one daemon: as its service manager would, or by a crash that leaves it no time to save anything."""
+        running = self._running.pop(name, None)
+        if running is None:
+            return
+        running.send_signal(signal.SIGKILL if crash else signal.SIGTERM)
+        try:
+            running.wait(10.0)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait(5.0)
 
     def wait_until_up(self) -> None:
         """Wait until the controller answers and the node takes work."""
@@ -138,15 +144,7 @@ class SlurmCluster:
     def stop(self) -> None:
         """End everything: jobs, node, controller, credentials."""
         for name in ("slurmd", "slurmctld", "munged"):
-            running = self._running.pop(name, None)
-            if running is None:
-                continue
-            running.send_signal(signal.SIGTERM)
-            try:
-                running.wait(8.0)
-            except subprocess.TimeoutExpired:
-                running.kill()
-                running.wait(5.0)
+            self.end(name)
 
     def _spawn(self, tool: str, *arguments: str) -> None:
         path = _tool(tool)
