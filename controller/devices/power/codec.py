@@ -15,7 +15,7 @@ import struct
 from collections.abc import Sequence
 from typing import Literal
 
-NumberType = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
+PointType = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "bool", "bit"]
 Order = Literal["big", "little"]
 FORMATS: dict[str, str] = {
     "int16": "h",

@@ -54,6 +54,7 @@ class PlantBench:
         self.site, self.plant, self.at_utc = site, plant, start_utc
         self.snapshot: Snapshot = plant.read(start_utc)
         self.rating_kw = sum(inverter.ac_kw for inverter in site.pv.inverters) if site.pv else 0.0
+        self.pv_ratings_kw: dict[str, float] = {}
         self.pv_limits_kw: dict[str, float] = {}
         self.gensets: dict[str, GensetCommand] = {}
         self.frequency_hz = DROOP.nominal_hz
@@ -66,7 +67,8 @@ class PlantBench:
 
     def pv_limit_kw(self) -> float | None:
         """Return the ceiling that the PV inverters hold: by setpoint or by the frequency they see."""
-        limit_kw = sum(self.pv_limits_kw.values()) if self.pv_limits_kw else math.inf
+        held = [self.pv_limits_kw.get(name, rating_kw) for name, rating_kw in self.pv_ratings_kw.items()]
+        limit_kw = sum(held) if held else math.inf
         limit_kw = min(limit_kw, limit_at_frequency(self.frequency_hz, self.rating_kw, DROOP))
         return None if limit_kw >= self.rating_kw else limit_kw
 
@@ -95,6 +97,7 @@ class PlantBench:
             if each.kind is Kind.PV:
                 share = (each.rating_kw or 0.0) / rated if rated > 0.0 else 1.0 / len(inverters)
             made[each.name] = BenchFace(self, each.kind, each.name, each.of, share)
+        self.pv_ratings_kw = {each.name: made[each.name].rating_kw() for each in inverters}
         return made
 
 

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from controller.devices.power.codec import NumberType, Order, registers
+from controller.devices.power.codec import Order, PointType, registers
 from controller.devices.power.signals import takes, unit_of
 from sites.errors import InputError, InputFault, shorten
 from sites.load import parse_yaml, validation_faults
@@ -62,7 +62,7 @@ class Point(Section):
 
     function: Literal[1, 2, 3, 4] = 3
     address: int = Field(ge=0, le=65535)
-    type: NumberType | Literal["bool", "bit"] = "uint16"
+    type: PointType = "uint16"
     """``bool`` is a coil or a discrete input, ``bit`` one bit of a register."""
     bit: int = Field(default=0, ge=0, le=15)
     scale: float = 1.0

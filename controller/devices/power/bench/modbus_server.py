@@ -137,6 +137,17 @@ def sim_device(seat: Seat) -> SimDevice:
     return sunspec_unit(seat.unit, seat.face, seat.rating_kw, seat.models)
 
 
+def nobody() -> SimDevice:
+    """Return the unit that answers for all others, as a gateway does: nobody there."""
+
+    async def action(
+        function: int, start: int, address: int, count: int, registers: Registers, values: Written
+    ) -> ExcCodes | None:
+        return ExcCodes.GATEWAY_NO_RESPONSE
+
+    return SimDevice(0, simdata=[SimData(0, count=65535, values=0, datatype=DataType.REGISTERS)], action=action)
+
+
 class StandInServer:
     """A Modbus TCP server in a thread of its own."""
 
@@ -167,7 +178,7 @@ class StandInServer:
 
     async def _open(self) -> None:
         for port, seats in self._seats.items():
-            server = ModbusTcpServer([sim_device(seat) for seat in seats], address=(self._host, port))
+            server = ModbusTcpServer([nobody(), *map(sim_device, seats)], address=(self._host, port))
             if not await server.listen():
                 raise OSError(f"port {port} on {self._host} cannot be listened on")
             self._servers.append(server)
