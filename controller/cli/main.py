@@ -19,6 +19,7 @@ from controller.cli import (
     check,
     db,
     design,
+    devices,
     forecast,
     jobs,
     plan,
@@ -54,6 +55,7 @@ app.command("advise")(advise.advise)
 app.command("catalog")(catalog.catalog)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(design.app, name="design")
+app.add_typer(devices.app, name="devices")
 app.add_typer(db.app, name="db")
 
 
