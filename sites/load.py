@@ -100,7 +100,12 @@ def parse_yaml(text: str, *, source: str) -> Any:
 
 
 def validation_faults(error: ValidationError, *, source: str) -> list[InputFault]:
-    """Return pydantic's findings as faults with dotted field paths."""
+    """Return pydantic's findings as faults with dotted field paths.
+
+    A list that is too short only because its entries have faults of their own is not one more fault.
+    """
+    items = error.errors(include_url=False)
+    places = [item["loc"] for item in items]
     return [
         InputFault(
             source=source,
@@ -108,7 +113,8 @@ def validation_faults(error: ValidationError, *, source: str) -> list[InputFault
             found=shorten(item["input"]) if item["type"] != "missing" else "nothing",
             mend=_mend(item["type"], item["msg"]),
         )
-        for item in error.errors(include_url=False)
+        for item in items
+        if not (item["type"] == "too_short" and any(each[: len(item["loc"])] == item["loc"] != each for each in places))
     ]
 
 

@@ -19,7 +19,7 @@ def test_the_schema_in_the_docs_is_the_codes(name: str) -> None:
     assert json.loads((DOCS / name).read_text(encoding="utf-8")) == schemas()[name], "run: make schema"
 
 
-@pytest.mark.parametrize("example", ["container", "cabinet", "jetson-box"])
+@pytest.mark.parametrize("example", ["container", "cabinet", "clinic", "cell-tower", "jetson-box"])
 def test_example_sites_pass_the_exported_schema(example: str) -> None:
     document = parse_yaml(find_site(example).read_text(encoding="utf-8"), source=example)
     jsonschema.validate(json.loads(json.dumps(document)), schemas()["site.schema.json"])

@@ -78,7 +78,7 @@ def test_learner_never_sees_the_future(container: Site, past: History, actual: P
     assert made[0] == made[1]
 
 
-@pytest.mark.parametrize("name", ["container", "cabinet", "jetson-box"])
+@pytest.mark.parametrize("name", ["container", "cabinet", "clinic", "cell-tower", "jetson-box"])
 def test_first_minute_of_any_site(name: str) -> None:
     site = load_site(name)
     outlook = forecast(site, NOTHING, issued_utc=NOON, grid=planning_grid(NOON))

@@ -9,7 +9,7 @@ import pytest
 from sites.errors import InputError
 from sites.load import find_site, load_site, parse_site
 
-EXAMPLES = ("container", "cabinet", "jetson-box")
+EXAMPLES = ("container", "cabinet", "clinic", "cell-tower", "jetson-box")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -53,6 +53,15 @@ def test_all_faults_of_a_file_come_at_once() -> None:
         return spoiled.replace("name: diesel-2", "name: diesel-1").replace("version: 1", "version: 7")
 
     assert set(faults(spoil)) == {"version", "pv.arrays[0].kwp", "tank", "gensets"}
+
+
+def test_a_list_whose_entries_are_at_fault_is_not_called_empty_too() -> None:
+    found = faults(lambda text: text.replace("model: llama-70b", "modell: llama-70b"))
+    assert "services" not in found
+    one = find_site("clinic").read_text(encoding="utf-8").replace("tilt_deg: 20", "tilt: 20")
+    with pytest.raises(InputError) as caught:
+        parse_site(one, source="clinic")
+    assert [fault.field for fault in caught.value.faults] == ["pv.arrays[0].tilt"]
 
 
 def test_a_key_written_twice_is_refused_with_its_line() -> None:

@@ -1,0 +1,1 @@
+"""The reference pages of the docs, generated from the code that they describe."""
