@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from optimizer.rules.deferral import DeferralParams
-from optimizer.rules.dispatch import CYCLE_CHARGING, RuleParams
+from optimizer.rules.dispatch import CYCLE_CHARGING, LOAD_FOLLOWING, RuleParams
 from optimizer.sizing import full
 from optimizer.sizing.battery_life import life_band
 from optimizer.sizing.full_params import FullParams
@@ -43,7 +43,7 @@ KIT = full.Equipment(
     battery=BatteryParams(1.0, 0.4, 0.4, self_use_kw=3e-4, heat_capacity_kwh_per_k=0.003, ua_kw_per_k=2e-4),
     engine=GensetParams(1.0, 0.04, 0.1, 0.16, 0.217, 0.279),
     climate=ClimateParams(110.0),
-    rule=RuleParams(battery_first=True),
+    rule=RuleParams(LOAD_FOLLOWING, False, 0.2, 0.3),
     deferral=DeferralParams(eco_power_frac=0.6, eco_speed_frac=0.8),
     shared=FullParams(mttf_h=full.MTTF_H),
 )
@@ -96,7 +96,6 @@ def full_designs(count: int) -> full.Designs:
         cooling_kw=same * 120.0,
         service_scale=same,
         tank_l=same * 1e6,
-        health_frac=same,
     )
 
 
@@ -205,13 +204,17 @@ def weather_years(series: YearSeries, workers: int, quick: bool) -> None:
 
 
 def halving(series: YearSeries) -> None:
-    """What halving the step does to the fuel of 64 container designs."""
+    """What halving the step does to fuel and cost of 64 container designs, under the rules that studies use."""
     designs = full_designs(64)
-    rules = (("load following", RuleParams()), ("cycle charging", RuleParams(CYCLE_CHARGING, True, 0.3, 0.8)))
-    for name, rule in rules:
+    rules = (
+        ("load following", RuleParams(LOAD_FOLLOWING, False, 0.2, 0.3), (0.4, 0.8)),
+        ("cycle charging", RuleParams(CYCLE_CHARGING, False, 0.2, 0.8), (0.8, 1.0)),
+    )
+    for name, rule, (low, high) in rules:
+        deferral = KIT.deferral._replace(soc_low_frac=low, soc_high_frac=high)
         for wait_h in (0.0, 48.0):
             kit = full.Equipment(
-                battery=KIT.battery, engine=KIT.engine, climate=KIT.climate, rule=rule, deferral=KIT.deferral
+                battery=KIT.battery, engine=KIT.engine, climate=KIT.climate, rule=rule, deferral=deferral
             )
             around = surroundings(series, wait_h)
             runs = [

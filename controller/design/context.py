@@ -22,7 +22,7 @@ from optimizer.sizing.full import Equipment
 from optimizer.sizing.lifecycle import LifePrices
 from sites.schema.site import Site
 
-FORMAT = 2
+FORMAT = 3
 """Raised when results of an older program must not be resumed."""
 
 

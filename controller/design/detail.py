@@ -18,7 +18,7 @@ from controller.design.variant import surroundings
 from optimizer.sizing.ageing import HealthPath, band
 from optimizer.sizing.economics import cash_flow_usd
 from optimizer.sizing.full import simulate, step_table, trace
-from optimizer.sizing.full_kernel import T_SERVICE, T_SUN
+from optimizer.sizing.full_columns import T_SERVICE, T_SUN
 from optimizer.sizing.inputs import HOURS_A_YEAR, Floats
 from optimizer.sizing.lifecycle import LifeCost, LifePrices, life_cost
 from optimizer.sizing.reliability import Autonomy, autonomy
@@ -96,7 +96,7 @@ def look_closely(context: Context, title: str, row: pd.Series, dice: Reliability
             step_h=context.step_h,
             battery_kwh=float(judged.designs.battery_kwh[0]),
             unit=group.kit.battery,
-            health_frac=float(judged.designs.health_frac[0]),
+            health_frac=group.kit.shared.health_frac,
         ),
         health=band(
             group.chemistry,

@@ -19,7 +19,7 @@ from controller.design.study import SIZE_AXES, Limits
 from controller.design.variant import surroundings
 from optimizer.sizing.battery_life import LifeBand, life_band
 from optimizer.sizing.full import Designs, Totals, simulate, step_table
-from optimizer.sizing.full_kernel import SUM_NAMES
+from optimizer.sizing.full_columns import SUM_NAMES
 from optimizer.sizing.inputs import HOURS_A_YEAR, Floats
 from optimizer.sizing.lifecycle import LifeCost, YearFigures, life_cost
 
@@ -48,7 +48,6 @@ def designs_at(context: Context, group: Group, at: NDArray[np.int64]) -> Designs
     """Return the designs at grid coordinates, shape (designs, axes)."""
     value = {name: np.array(axis)[at[:, index]] for index, (name, axis) in enumerate(_axes(context))}
     same = np.ones(len(at))
-    end = group.prices.battery_end_frac
     return Designs(
         genset_kw=value["genset_kw"],
         genset_count=np.maximum(value["genset_count"], 1.0),
@@ -58,7 +57,6 @@ def designs_at(context: Context, group: Group, at: NDArray[np.int64]) -> Designs
         cooling_kw=value["cooling_kw"],
         service_scale=same,
         tank_l=value["tank_l"],
-        health_frac=same * 0.5 * (1.0 + end),
     )
 
 

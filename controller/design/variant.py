@@ -190,7 +190,10 @@ def surroundings(
 
 
 def equipment(site: Site, loads_: Loads, study: Study, *, strategy: str, cap_policy: str) -> Equipment:
-    """Return the equipment that all sizes of a variant share."""
+    """Return the equipment that all sizes of a variant share.
+
+    The battery gives to work that can wait above what gensets charge it to: above the set point when cycle charging.
+    """
     battery = site.battery
     if battery is None:
         raise ValueError("the study check lets no site without battery through")
@@ -208,12 +211,16 @@ def equipment(site: Site, loads_: Loads, study: Study, *, strategy: str, cap_pol
             start_soc_frac=reserve,
             stop_soc_frac=high if cycle else min(reserve + 0.1, battery.soc_max_frac),
         ),
-        deferral=eco._replace(soc_low_frac=min(reserve + 0.2, high - 0.1), soc_high_frac=high),
+        deferral=eco._replace(
+            soc_low_frac=high if cycle else min(reserve + 0.2, high - 0.1),
+            soc_high_frac=battery.soc_max_frac if cycle else high,
+        ),
         shared=FullParams(
             reserve_load_frac=site.planning.reserve_load_frac,
             reserve_pv_frac=site.planning.reserve_pv_frac,
             inverter_per_kwh=site.bus.inverter_kw / battery.capacity_kwh,
             repair_h=study.reliability.repair_h,
+            health_frac=0.5 * (1.0 + study.prices.battery_end_frac),
         ),
         battery_indoors=battery.indoors,
         soc_initial_frac=battery.soc_initial_frac,

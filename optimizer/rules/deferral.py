@@ -11,8 +11,15 @@ With ``s = e = 1`` power is proportional to work: no limits in use.
 
 Work done in a step (3): what falls due within it, and beyond that as much of the backlog as the sun's surplus
 carries or the battery's state of charge allows, whichever is more; the battery allows the share ``(soc - low) /
-(high - low)`` of full power. So work moves to the sun, and power limits follow the battery. Never more than the
-backlog, than the pool, or than the heat that can be removed.
+(high - low)`` of full power, and nothing while a genset runs: diesel makes no work that can wait. So work moves
+to the sun, and power limits follow the battery. The state of charge is the one in the middle of the step that
+surplus and work themselves bring about,
+
+    soc = soc_0 + r (surplus - level full),   level = (soc - low) / (high - low)
+    level = (soc_0 + r surplus - low) / (high - low + r full)        r: SoC moved by a kW in half a step      (4)
+
+so that the length of a step matters little. Never more than the backlog, than the pool, or than the heat that can
+be removed.
 
 Own rule; the shape of (1), (2) is the upper hull of two points of the power-limit curve in
 ``sites/plant/gpu.py``. Plain floats only: the site-design kernel compiles these functions as they stand.
@@ -54,9 +61,21 @@ def work_for_power_kw(params: DeferralParams, power_kw: float, full_kw: float) -
     return slow_kw + max(0.0, power_kw - eco_kw) * slope
 
 
+def battery_share(
+    params: DeferralParams, soc_frac: float, soc_per_kw: float, surplus_kw: float, full_kw: float
+) -> float:
+    """Return the share of full power that the battery allows work that can wait, rule (4).
+
+    ``soc_frac`` is the SoC at the begin of the step, ``soc_per_kw`` the SoC moved by a kW in half of it.
+    """
+    width = params.soc_high_frac - params.soc_low_frac + soc_per_kw * full_kw
+    level = (soc_frac + soc_per_kw * surplus_kw - params.soc_low_frac) / (width if width > 0.0 else 1e-9)
+    return max(0.0, min(1.0, level))
+
+
 def work_kw(
     params: DeferralParams,
-    soc_frac: float,
+    battery_kw: float,
     surplus_kw: float,
     full_kw: float,
     heat_room_kw: float,
@@ -65,13 +84,11 @@ def work_kw(
 ) -> float:
     """Return the work rate of a step in kW of full-power work, rule (3).
 
-    ``surplus_kw`` is the sun beyond the load that cannot wait, ``full_kw`` the pool's power, ``heat_room_kw`` the
-    computing power that cooling can still bear; ``backlog_kw`` and ``due_kw`` are the work waiting and the work
-    falling due, over the length of the step.
+    ``battery_kw`` is what the battery allows, ``surplus_kw`` the sun beyond the load that cannot wait, ``full_kw`` the
+    pool's power, ``heat_room_kw`` the computing power that cooling can still bear; ``backlog_kw`` and ``due_kw`` are
+    the work waiting and the work falling due, over the length of the step.
     """
-    width = params.soc_high_frac - params.soc_low_frac
-    level = max(0.0, min(1.0, (soc_frac - params.soc_low_frac) / (width if width > 0.0 else 1e-9)))
-    spare_kw = max(0.0, min(max(surplus_kw, level * full_kw), full_kw))
+    spare_kw = max(0.0, min(max(surplus_kw, battery_kw), full_kw))
     wanted_kw = max(due_kw, work_for_power_kw(params, spare_kw, full_kw))
     bearable_kw = work_for_power_kw(params, max(0.0, min(full_kw, heat_room_kw)), full_kw)
     return max(0.0, min(wanted_kw, backlog_kw, bearable_kw))

@@ -88,6 +88,42 @@ def dispatch(
     return Dispatch(genset_kw, battery_kw, max(-rest_kw, 0.0), max(rest_kw, 0.0))
 
 
+class RunSpan(NamedTuple):
+    """When in a step a genset runs, in hours from the step's begin; may lie beyond its end."""
+
+    begin_h: float
+    """Begin of the run: it is asked to start; negative when it runs already."""
+    from_h: float
+    """It begins to carry load."""
+    to_h: float
+    """It ends to carry load."""
+
+
+def run_span(
+    running: bool,
+    hours_in_state: float,
+    asked_h: float,
+    stop_h: float,
+    delay_h: float,
+    min_run_h: float,
+    min_down_h: float,
+) -> RunSpan:
+    """Return when a genset runs, in continuous time, so that the length of a step does not matter.
+
+    ``asked_h`` is when a run is wanted by one that rests, ``stop_h`` how long after it begins to carry load (or after
+    the step's begin) it is wanted no longer, ``delay_h`` cranking and warm-up, ``min_run_h`` counts from carrying load.
+    """
+    begin_h = -hours_in_state if running else max(asked_h, min_down_h - hours_in_state)
+    ready_h = begin_h + delay_h
+    from_h = max(0.0, ready_h)
+    return RunSpan(begin_h, from_h, max(from_h + stop_h, ready_h + min_run_h))
+
+
+def carried_kw(params: RuleParams, net_kw: float, discharge_kw: float) -> float:
+    """Return the power for which gensets are committed: the net load, or what the battery cannot carry of it."""
+    return net_kw - discharge_kw if params.battery_first else net_kw
+
+
 def gensets_needed(missing_kw: float, rating_kw: float, count: int) -> int:
     """Return how many equal gensets carry ``missing_kw``: at least one, at most ``count``."""
     needed = 1

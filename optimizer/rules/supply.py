@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from optimizer.equipment import battery_params, battery_state, fuel_l_per_h, warm_share
 from optimizer.records import GensetInterval, GensetProblem, Problem
-from optimizer.rules.dispatch import RuleParams, dispatch, genset_wanted, gensets_needed, held
+from optimizer.rules.dispatch import RuleParams, carried_kw, dispatch, genset_wanted, gensets_needed, held
 from sites.plant import battery as plant
 
 
@@ -113,7 +113,7 @@ def supply(problem: Problem, params: RuleParams, state: SupplyState, step: int, 
     if genset_wanted(params, bool(running), state.soc_frac, net_kw, discharge_kw):
         ready = [u for u in running if u.can_start(step)] + [u for u in state.gensets if not u.on and u.can_start(step)]
         if ready:
-            missing_kw = net_kw - discharge_kw if params.battery_first else net_kw
+            missing_kw = carried_kw(params, net_kw, discharge_kw)
             rating_kw = min(u.genset.max_kw * u.carry_share(step_h) for u in ready)
             wanted = ready[: gensets_needed(missing_kw, max(rating_kw, 1e-9), len(ready))]
             on += [unit for unit in wanted if unit not in on]

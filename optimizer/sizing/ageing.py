@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
-from optimizer.sizing.compiled import FAST_MATH, compiled
+from optimizer.sizing.compiled import compiled, kernel
 from optimizer.sizing.inputs import Floats
 from sites.plant import ageing
 from sites.plant.ageing import AgeState, Stress
@@ -27,7 +26,7 @@ _advance = compiled(ageing.advance)
 _health_frac = compiled(ageing.health_frac)
 
 
-@numba.njit(fastmath=FAST_MATH, error_model="numpy", nogil=True)
+@kernel
 def _live(model: int, soc: Floats, cell_c: Floats, steps_a_day: int, step_h: float, days: int, health: Floats) -> None:
     """Write the health after each day into ``health``, shape (days + 1,)."""
     state = AgeState(0.0, 0.0, 0.0)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
-from optimizer.sizing.compiled import FAST_MATH, compiled
+from optimizer.sizing.compiled import compiled, kernel
 from optimizer.sizing.full import Designs, Equipment, Totals
 from optimizer.sizing.inputs import HOURS_A_YEAR, Floats
 from sites.plant import ageing
@@ -34,7 +33,7 @@ class LifeBand:
     high_y: Floats
 
 
-@numba.njit(fastmath=FAST_MATH, error_model="numpy", nogil=True)
+@kernel
 def _life_y(model: int, stress: Floats, end_frac: float, most_y: float, found: Floats) -> None:
     """Write the life of each design; ``stress`` columns: cycles a day, depth, current, SoC, cell temperature."""
     for design in range(stress.shape[0]):

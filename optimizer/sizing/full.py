@@ -15,7 +15,8 @@ import numpy as np
 
 from optimizer.rules.deferral import DeferralParams
 from optimizer.rules.dispatch import RuleParams
-from optimizer.sizing import full_kernel as kernel
+from optimizer.sizing import full_columns as kernel
+from optimizer.sizing.full_kernel import run_block
 from optimizer.sizing.full_params import FullParams
 from optimizer.sizing.inputs import Floats
 from sites.errors import InputError
@@ -128,7 +129,6 @@ class Designs:
     """Heat that cooling moves at 35 C."""
     service_scale: Floats
     tank_l: Floats
-    health_frac: Floats
 
     @property
     def count(self) -> int:
@@ -138,7 +138,7 @@ class Designs:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Sums over the series, name to array over designs (``full_kernel.SUM_NAMES``)."""
+    """Sums over the series, name to array over designs (``full_columns.SUM_NAMES``)."""
 
     sums: Mapping[str, Floats]
     backlog_kwh: Floats
@@ -221,7 +221,6 @@ def fresh_memory(designs: Designs, kit: Equipment) -> Floats:
         kernel.BATCH_KW: designs.batch_kw,
         kernel.COOLING_KW: designs.cooling_kw,
         kernel.TANK_L: designs.tank_l,
-        kernel.HEALTH: designs.health_frac,
         kernel.SERVICE_SCALE: designs.service_scale,
         kernel.TANK_NOW_L: designs.tank_l,
         kernel.PER_KWH: 1.0 / designs.battery_kwh,
@@ -262,7 +261,7 @@ def simulate(table: Floats, step_h: float, designs: Designs, kit: Equipment) -> 
 
 
 def _run(table: Floats, step_h: float, kit: Equipment, memory: Floats) -> None:
-    kernel.run_block(table, step_h, kit.shared, kit.battery, kit.engine, kit.rule, kit.deferral, memory)
+    run_block(table, step_h, kit.shared, kit.battery, kit.engine, kit.rule, kit.deferral, memory)
 
 
 def trace(table: Floats, step_h: float, designs: Designs, kit: Equipment) -> dict[str, Floats]:

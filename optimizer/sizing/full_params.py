@@ -20,5 +20,7 @@ class FullParams(NamedTuple):
     """Mean running time to a genset failure; 1,100 h in reliability studies."""
     repair_h: float = 48.0
     """How long a failed genset is out."""
+    health_frac: float = 1.0
+    """Health of the battery in the year that is simulated."""
     part_steps: float = 1.0
     """1: a run begins within the step in which its start level is reached; 0: runs begin with steps."""

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
-from optimizer.sizing.compiled import FAST_MATH, compiled
+from optimizer.sizing.compiled import compiled, kernel
 from optimizer.sizing.inputs import Floats
 from sites.plant import battery as bat
 from sites.plant.battery import BatteryParams, BatteryState
@@ -38,7 +37,7 @@ class Autonomy:
         return np.array([float(np.mean(self.hours >= h - 1e-9)) for h in hours])
 
 
-@numba.njit(fastmath=FAST_MATH, error_model="numpy", nogil=True)
+@kernel
 def _hold_out(
     load_kw: Floats,
     sun_kw: Floats,

@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from optimizer.rules import dispatch as rules
 from optimizer.rules.dispatch import RuleParams
-from optimizer.sizing.compiled import FAST_MATH, compiled
+from optimizer.sizing.compiled import compiled, kernel, kernel_part
 from optimizer.sizing.economics import ComponentCost, component_cost, levelised_usd_per_kwh
 from optimizer.sizing.inputs import HOURS_A_YEAR, Floats, Sizes, YearSeries
 from sites.plant import battery
@@ -75,7 +74,7 @@ class SimpleBattery:
         )
 
 
-_plain_battery = numba.njit(fastmath=FAST_MATH, error_model="numpy")(plain_battery)
+_plain_battery = kernel_part(plain_battery)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +123,7 @@ class SimpleCost:
     pv: ComponentCost
 
 
-@numba.njit(fastmath=FAST_MATH, error_model="numpy", nogil=True)
+@kernel
 def _run_block(
     load_kw: Floats,
     pv_kw_per_kwp: Floats,

@@ -157,9 +157,16 @@ def limits(params: BatteryParams, state: BatteryState, dt_h: float) -> BatteryLi
 
 def soc_after_frac(params: BatteryParams, state: BatteryState, power_kw: float, dt_h: float) -> float:
     """Return the SoC after ``power_kw`` (+ discharge) held for ``dt_h`` hours; unlimited, but not below 0."""
+    return soc_after_flows_frac(params, state, max(-power_kw, 0.0), max(power_kw, 0.0), dt_h)
+
+
+def soc_after_flows_frac(
+    params: BatteryParams, state: BatteryState, charge_kw: float, discharge_kw: float, dt_h: float
+) -> float:
+    """Return the SoC after a step in which parts were charged and parts discharged; both are means over the step."""
     full_kwh = params.usable_kwh * state.health_frac
-    into_kwh = max(-power_kw, 0.0) * params.charge_eff_frac * dt_h
-    out_kwh = max(power_kw, 0.0) / params.discharge_eff_frac * dt_h
+    into_kwh = charge_kw * params.charge_eff_frac * dt_h
+    out_kwh = discharge_kw / params.discharge_eff_frac * dt_h
     left_kwh = state.soc_frac * full_kwh + into_kwh - out_kwh
     self_kwh = min(params.self_use_kw * dt_h, max(left_kwh, 0.0))
     return (left_kwh - self_kwh) / max(full_kwh, 1e-12)
@@ -196,8 +203,23 @@ def step(
     loss_kwh``.
     """
     actual_kw = max(-charge_limit_kw(params, state, dt_h), min(requested_kw, discharge_limit_kw(params, state, dt_h)))
-    soc_frac = soc_after_frac(params, state, actual_kw, dt_h)
-    loss_kwh = (state.soc_frac - soc_frac) * params.usable_kwh * state.health_frac - actual_kw * dt_h
+    after, loss_kwh = hold(params, state, max(-actual_kw, 0.0), max(actual_kw, 0.0), env_c, dt_h, heater_kw)
+    return after, actual_kw, loss_kwh
+
+
+def hold(
+    params: BatteryParams,
+    state: BatteryState,
+    charge_kw: float,
+    discharge_kw: float,
+    env_c: float,
+    dt_h: float,
+    heater_kw: float,
+) -> tuple[BatteryState, float]:
+    """Return the state after mean flows that are within the limits, and the energy lost [kWh]; see ``step``."""
+    soc_frac = soc_after_flows_frac(params, state, charge_kw, discharge_kw, dt_h)
+    moved_kwh = (state.soc_frac - soc_frac) * params.usable_kwh * state.health_frac
+    loss_kwh = moved_kwh - (discharge_kw - charge_kw) * dt_h
     cell_c = temperature_after(
         state.cell_c,
         env_c,
@@ -206,7 +228,7 @@ def step(
         params.ua_kw_per_k,
         dt_h,
     )
-    return BatteryState(soc_frac, state.health_frac, cell_c), actual_kw, loss_kwh
+    return BatteryState(soc_frac, state.health_frac, cell_c), loss_kwh
 
 
 def heater_demand_kw(params: BatteryParams, state: BatteryState, env_c: float, dt_h: float) -> float:

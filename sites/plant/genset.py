@@ -105,9 +105,9 @@ def rated_now_kw(params: GensetParams, outdoor_c: float) -> float:
     return params.rating_kw * max(0.0, (1.0 - high)) * max(0.0, (1.0 - hot))
 
 
-def start_share(params: GensetParams, dt_s: float) -> float:
-    """Return the share of a step, at whose begin a rested genset is asked to run, in which it carries load."""
-    return max(0.0, 1.0 - (params.crank_s + params.warm_up_s) / dt_s)
+def start_delay_h(params: GensetParams) -> float:
+    """Return the hours between the request to a rested genset and its carrying load."""
+    return (params.crank_s + params.warm_up_s) / 3600.0
 
 
 def fuel_l_per_h(params: GensetParams, power_kw: float) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from optimizer.rules.deferral import DeferralParams
-from optimizer.rules.dispatch import CYCLE_CHARGING, RuleParams
+from optimizer.rules.dispatch import CYCLE_CHARGING, LOAD_FOLLOWING, RuleParams
 from optimizer.sizing import full
 from optimizer.sizing.full_params import FullParams
 from optimizer.sizing.inputs import Sizes, YearSeries
@@ -58,7 +60,6 @@ def designs(count: int = 70, **changes: float) -> full.Designs:
         "cooling_kw": np.full(count, 150.0),
         "service_scale": np.ones(count),
         "tank_l": np.full(count, 1e9),
-        "health_frac": np.ones(count),
     }
     return full.Designs(**{**given, **{name: np.full(count, value) for name, value in changes.items()}})
 
@@ -128,13 +129,29 @@ def test_stripped_down_it_is_the_simple_mode() -> None:
     assert kind.unit() == plain_battery(0.5, 0.5, 0.95, 1 / 1.05, 0.1)
 
 
+FOLLOW = RuleParams(LOAD_FOLLOWING, False, 0.2, 0.3)
+CYCLE = RuleParams(CYCLE_CHARGING, False, 0.2, 0.8)
+
+
+@pytest.mark.parametrize(("rule", "low", "high"), [(FOLLOW, 0.4, 0.8), (CYCLE, 0.8, 1.0)])
 @pytest.mark.parametrize("wait_h", [0.0, 24.0])
-def test_halving_the_step_changes_fuel_little(wait_h: float) -> None:
+def test_halving_the_step_changes_fuel_little(rule: RuleParams, low: float, high: float, wait_h: float) -> None:
+    kit = replace(KIT, rule=rule, deferral=DeferralParams(0.6, 0.8, low, high))
     place, made = around(days=365, wait_h=wait_h), designs(16)
-    hourly, halved = run(place, made)["fuel_l"], run(place.finer(2), made)["fuel_l"]
-    assert halved.sum() == pytest.approx(hourly.sum(), rel=0.002)
-    large = made.battery_kwh >= 700.0
-    assert halved[large] == pytest.approx(hourly[large], rel=0.005)
+    hourly, halved = run(place, made, kit)["fuel_l"], run(place.finer(2), made, kit)["fuel_l"]
+    assert halved.sum() == pytest.approx(hourly.sum(), rel=0.001)
+    change = np.abs(halved / hourly - 1.0)
+    assert np.median(change) < 0.001
+    assert change.max() < 0.008
+
+
+@pytest.mark.parametrize("parts", [2, 12])
+def test_a_start_delay_lies_across_steps(parts: int) -> None:
+    slow = replace(KIT, rule=FOLLOW, engine=ENGINE._replace(warm_up_s=900.0))
+    place, made = around(days=30), designs(8, pv_kw=1.0, battery_kwh=400.0)
+    hourly, fine = run(place, made, slow), run(place.finer(parts), made, slow)
+    assert fine["genset_h"] == pytest.approx(hourly["genset_h"], rel=0.003)
+    assert fine["starts"] == pytest.approx(hourly["starts"])
 
 
 def test_waiting_work_saves_fuel_and_is_still_done() -> None:
