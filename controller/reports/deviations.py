@@ -101,7 +101,7 @@ def _terms(found: Hindsight) -> Grid:
 def _causes(found: Hindsight) -> Grid:
     causes = (
         ("Faults: gensets that were out", found.faults_usd),
-        ("Overrides: gensets held on or off", found.overrides_usd),
+        ("Overrides: orders of people", found.overrides_usd),
         ("Forecast: when gensets were committed", found.forecast_usd),
         ("Control, and a plant unlike its data sheet", found.control_usd),
     )

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from controller.overrides.applying import with_orders
+from controller.overrides.orders import Standing
 from controller.posing import stored_usd_per_kwh
 from controller.records.reading import Reader
-from controller.records.views import StoredJob, TelemetryPoint
+from controller.records.views import Override, StoredJob, TelemetryPoint
 from controller.reports.gather import PeriodReport
-from controller.reports.known_day import committed, constrained, done_today, held_by, known_problem, ran
+from controller.reports.known_day import committed, done_today, held_by, known_problem, ran, without
 from controller.reports.regret import Fed, Hindsight, priced, steps_usd
 from optimizer.records import Plan, Problem
 from sites.schema.site import Site
@@ -47,20 +49,24 @@ def hindsight(reader: Reader, site: Site, report: PeriodReport, planner: Callabl
         site, report, grid, points, reader.service_rates(span.start_utc, span.end_utc), opening[-1], jobs
     )
     inside = [each for each in stored if span.start_utc - HOUR <= each.head.made_utc < span.end_utc]
+    orders = [_as_it_stood(each) for each in report.overrides]
     out = held_by(inside, grid, lambda genset: not genset.available)
-    kept_off = held_by(inside, grid, lambda genset: bool(genset.forbidden) and genset.forbidden[0])
-    kept_on = held_by(inside, grid, lambda genset: bool(genset.must_run) and genset.must_run[0])
-    running = ran(points, grid)
-    faults = constrained(posed, off=out, on={})
-    overrides = constrained(faults, off=kept_off, on=kept_on)
+    faults = without(posed, out)
+    overrides = with_orders(faults, orders)
     problems = {
         "hindsight": posed,
-        "faults": faults if any(map(any, out.values())) else posed,
-        "overrides": overrides if any(map(any, (*kept_off.values(), *kept_on.values()))) else faults,
-        "forecast": committed(overrides, running),
+        "faults": faults,
+        "overrides": overrides,
+        "forecast": committed(overrides, ran(points, grid)),
     }
     happened = _happened(site, report, points, lateness_usd(known, span.start_utc, span.end_utc))
     return _held_against(site, happened, problems, planner)
+
+
+def _as_it_stood(override: Override) -> Standing:
+    """Return an override with the time in which it really acted."""
+    end = min(override.expires_utc, override.withdrawn_utc or override.expires_utc)
+    return override.standing.model_copy(update={"from_utc": override.from_utc or override.at_utc, "expires_utc": end})
 
 
 def _held_against(
@@ -70,7 +76,7 @@ def _held_against(
     solved: list[tuple[Problem, Plan]] = []
     terms: dict[str, dict[str, float]] = {}
     for name, problem in problems.items():
-        known = next((plan for same, plan in solved if same is problem), None)
+        known = next((plan for same, plan in solved if same == problem), None)
         plan = known or planner(problem)
         solved.append((problem, plan))
         terms[name] = priced(site, _fed(problem, plan), stored_usd_per_kwh=usd_per_kwh)

@@ -198,21 +198,19 @@ def ran(points: Sequence[TelemetryPoint], grid: TimeGrid) -> tuple[float, ...]:
     return tuple(on / length for on, length in zip(hours, grid.hours, strict=True))
 
 
-def constrained(problem: Problem, *, off: Masks, on: Masks) -> Problem:
-    """Return the problem with gensets kept off and on as the masks say."""
-    count = len(problem.hours)
-
-    def held_genset(genset: GensetProblem) -> GensetProblem:
-        empty = (False,) * count
-        forbidden = _either(genset.forbidden or empty, off.get(genset.name, empty))
-        must = _either(genset.must_run or empty, on.get(genset.name, empty))
-        return genset.model_copy(update={"forbidden": forbidden, "must_run": must})
-
-    return problem.model_copy(update={"gensets": tuple(held_genset(each) for each in problem.gensets)})
+def without(problem: Problem, off: Masks) -> Problem:
+    """Return the problem with gensets kept off as the masks say; the same one if they say nothing."""
+    if not any(map(any, off.values())):
+        return problem
+    return problem.model_copy(update={"gensets": tuple(_kept_off(each, off) for each in problem.gensets)})
 
 
-def _either(a: tuple[bool, ...], b: tuple[bool, ...]) -> tuple[bool, ...]:
-    return tuple(x or y for x, y in zip(a, b, strict=True))
+def _kept_off(genset: GensetProblem, off: Masks) -> GensetProblem:
+    mask = off.get(genset.name, ())
+    if not any(mask):
+        return genset
+    before = genset.forbidden or (False,) * len(mask)
+    return genset.model_copy(update={"forbidden": tuple(x or y for x, y in zip(before, mask, strict=True))})
 
 
 def committed(problem: Problem, ran: Sequence[float]) -> Problem:

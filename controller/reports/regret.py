@@ -9,7 +9,7 @@ All plans do the work that was done that day, from the same start. Each step giv
 
     hindsight    sun, temperature and demand known before, everything at hand                                   C0
     faults       gensets out in the hours in which they were out                                                C1
-    overrides    gensets held on or off in the hours in which a person held them                                C2
+    overrides    the orders of people, while they stood                                                         C2
     forecast     gensets on in the hours in which they ran: what was committed on the forecasts of the time     C3
     happened     what the records say                                                                           C4
 
