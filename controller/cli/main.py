@@ -22,6 +22,7 @@ from controller.cli import (
     devices,
     forecast,
     jobs,
+    mqtt,
     plan,
     report,
     review,
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 app.command("check")(check.check)
 app.command("run")(run.run)
+app.command("mqtt")(mqtt.mqtt)
 app.command("plan")(plan.plan)
 app.command("solve")(solve.solve)
 app.command("simulate")(simulate.simulate)

@@ -11,6 +11,7 @@ from sites.errors import InputFault, shorten
 from sites.schema.base import Name, Section
 from sites.schema.energy import Battery, Bus, Genset, Pv, Tank, Ups
 from sites.schema.equipment import equipment_faults
+from sites.schema.mqtt import Mqtt
 from sites.schema.place import Cooling, Devices, Location, Planning, Prices, Reports, Store, Tier, Weather
 from sites.schema.workload import BatchStream, Pool, Service
 
@@ -42,6 +43,7 @@ class Site(Section):
     prices: Prices = Field(default=Prices())
     planning: Planning = Field(default=Planning())
     devices: Devices = Field(default=Devices())
+    mqtt: Mqtt | None = None
     store: Store = Field(default=Store())
     reports: Reports = Field(default=Reports())
 

@@ -1,0 +1,31 @@
+"""``mdc mqtt``: publishes a site to its MQTT broker and takes commands from there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+
+from controller.cli.output import SiteArgument, say
+from controller.cli.run import LOG_FORMAT, StoreOption
+
+
+def mqtt(site: SiteArgument, store: StoreOption = None) -> None:
+    """Publish a site to the MQTT broker of its site file; runs beside ``mdc run``.
+
+    Example: [bold]mdc mqtt site.yaml[/bold]
+    """
+    from controller.mqtt.bridge import Bridge
+    from sites.errors import InputError
+    from sites.load import load_site
+    from sites.ports import SystemClock
+
+    logging.basicConfig(format=LOG_FORMAT, level=os.environ.get("MDC_LOG", "WARNING"))
+    described = load_site(site)
+    if described.mqtt is None:
+        raise InputError.single(source=site, field="mqtt", found=None, mend="add an mqtt section with an address")
+    bridge = Bridge(described, described.mqtt, store or described.store.url, clock=SystemClock())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: bridge.stop())
+    say(f"publishing {bridge.topics.root} to {described.mqtt.address}")
+    bridge.run()
