@@ -119,7 +119,7 @@ class JobDesk:
                 self._wanted += 1
                 ticket = self._wanted
                 self._lock.notify_all()
-                self._lock.wait_for(lambda: self._done >= ticket or self._stop, timeout_s)
+                self._lock.wait_for(lambda ticket=ticket: self._done >= ticket or self._stop, timeout_s)  # type: ignore[misc]
                 if self._stop or (not self.trouble and not self._missing()):
                     return not self._stop
             time.sleep(0.02)
