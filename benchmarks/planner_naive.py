@@ -32,7 +32,7 @@ def naive_program(problem: Problem) -> Program:
     add_supply_terms(matrix, columns, rows)
     add_tank(matrix, layout, columns)
     add_reserve(matrix, layout, columns, rows)
-    add_services(matrix, layout, columns)
+    add_services(matrix, layout, columns, rows)
     add_pools(matrix, layout, columns, rows)
     steps = np.arange(layout.steps)
     same = [matrix.rows(block.shape, lower=0.0, upper=0.0) for block in columns.batch]

@@ -130,7 +130,6 @@ def _without_run_usd(solved: Solved, place: int, first: int, last: int) -> float
     )
     energy = build_energy(layout, solved.load, flex)
     session = Session(energy.program)
-    session.integers(np.zeros(len(energy.program.cost), dtype=bool))
     session.fix(energy.columns.on, solved.on)
     base = session.solve(seconds=1.0)
     off = solved.on.copy()

@@ -53,7 +53,7 @@ def build(layout: Layout) -> Model:
     add_supply_terms(matrix, columns, rows)
     add_tank(matrix, layout, columns)
     add_reserve(matrix, layout, columns, rows)
-    add_services(matrix, layout, columns)
+    add_services(matrix, layout, columns, rows)
     add_pools(matrix, layout, columns, rows)
     add_nodes(matrix, layout, columns, rows)
     add_jobs(matrix, layout, columns, rows)

@@ -77,5 +77,7 @@ class Rows:
     """GPUs of a pool, P x T."""
     reserve: Index = field(default_factory=_none)
     """Operating reserve, W x T."""
+    mode: list[Index] = field(default_factory=list)
+    """Rows that hold one service's modes and switches together and nothing else, flat, one array a service."""
     tie: Index = field(default_factory=_none)
     """Batch GPUs alike in the intervals of a slot; free in the relaxation, binding in a plan."""

@@ -1,8 +1,9 @@
 """A problem as arrays, and the slots in which batch work is counted.
 
-Slots are single intervals for the first ``near_h`` hours, then whole hours: work that is spread freely over an hour loses
-almost nothing (less than 0.02 % of net value in measurements), and a slot model never says less than the interval model,
-so bounds stay true.
+Slots are single intervals for the first ``near_h`` hours, then stretches of ``slot_h`` hours: work that is spread freely
+over an hour loses almost nothing (less than 0.02 % of net value in measurements), and a slot model never says less than the
+interval model, so bounds stay true. The relaxation takes slots of two hours from the start, of four where there are so many
+jobs that no single one counts: half of the variables for 0.05 % of the bound.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import numpy as np
 
 from optimizer.model.matrix import Floats, Index
 from optimizer.records import Problem
-from optimizer.workload import Rung, cooling_base_kw, cooling_factor, idle_kw, menu, pools_of, window_h
+from optimizer.workload import Rung, all_or_nothing, cooling_base_kw, cooling_factor, idle_kw, menu, pools_of, window_h
 from sites.compute.records import PowerProfile, ServingMode
 
 NEAR_H = 2.0
 """Hours whose intervals are planned one by one, with whole GPUs."""
 SPLIT_JOBS = 400
 """Jobs up to which work is split by speed: with more jobs each counts for less (0.03 % of the bound) and time for more."""
+RELAXED_SLOT_H = (2.0, 4.0)
+"""Slots of the relaxation, with up to ``SPLIT_JOBS`` jobs and with more."""
 HARD_USD_PER_KWH = 1000.0
 """Price of giving up what may not be given up; a plan that pays it is infeasible as posed."""
 
@@ -74,6 +77,8 @@ class Layout:
     """Interval at whose end a full charge of the battery is asked for."""
     split: bool
     """Whether work is counted apart at the lowest level's speed and beyond it."""
+    relaxed: bool
+    """Whether batch GPUs may differ within a slot: a bound lets them, a plan does not."""
 
     @property
     def steps(self) -> int:
@@ -86,8 +91,8 @@ class Layout:
         return len(self.weights)
 
 
-def layout_of(problem: Problem, *, near_h: float = NEAR_H) -> Layout:
-    """Return the arrays of a problem."""
+def layout_of(problem: Problem, *, near_h: float = NEAR_H, relaxed: bool = False) -> Layout:
+    """Return the arrays of a problem; ``relaxed`` for a bound, which counts work in long slots from the start."""
     hours = np.array(problem.hours)
     start_h = np.concatenate([[0.0], np.cumsum(hours)])
     cooling = np.array([cooling_factor(problem, step) for step in range(len(hours))])
@@ -95,7 +100,9 @@ def layout_of(problem: Problem, *, near_h: float = NEAR_H) -> Layout:
     base = np.array([cooling_base_kw(problem, step) for step in range(len(hours))]) + cooling * idle_it_kw
     for tier in problem.tiers:
         base = base + np.array(tier.kw)
-    slot = slots_of(hours, start_h, near_h)
+    split = len(problem.jobs) <= SPLIT_JOBS
+    relaxed_h = RELAXED_SLOT_H[0 if split else 1]
+    slot = slots_of(start_h, 0.0, relaxed_h) if relaxed else slots_of(start_h, near_h, 1.0)
     slot_hours: Floats = np.bincount(slot, weights=hours).astype(np.float64)
     slot_start_h = np.concatenate([[0.0], np.cumsum(slot_hours)])[:-1]
     groups, places = _groups(problem, slot_start_h, slot_hours)
@@ -116,7 +123,8 @@ def layout_of(problem: Problem, *, near_h: float = NEAR_H) -> Layout:
         places=places,
         menus=tuple(menu(service) for service in problem.services),
         full_step=full_step(problem, hours, start_h, pv_kw, base),
-        split=len(problem.jobs) <= SPLIT_JOBS,
+        split=split,
+        relaxed=relaxed,
     )
 
 
@@ -135,12 +143,12 @@ def full_step(problem: Problem, hours: Floats, start_h: Floats, pv_kw: Floats, b
     return best
 
 
-def slots_of(hours: Floats, start_h: Floats, near_h: float) -> Index:
-    """Return the slot of each interval: one each before ``near_h``, then one for each whole hour begun."""
-    slot = np.zeros(len(hours), dtype=np.int32)
+def slots_of(start_h: Floats, near_h: float, slot_h: float) -> Index:
+    """Return the slot of each interval: one each before ``near_h``, then one for each ``slot_h`` hours begun."""
+    slot = np.zeros(len(start_h) - 1, dtype=np.int32)
     current, opened_h = -1, -np.inf
     for step, start in enumerate(start_h[:-1]):
-        if start < near_h - 1e-9 or start >= opened_h + 1.0 - 1e-9 or opened_h < near_h - 1e-9:
+        if start < near_h - 1e-9 or start >= opened_h + slot_h - 1e-9 or opened_h < near_h - 1e-9:
             current += 1
             opened_h = start
         slot[step] = current
@@ -156,6 +164,7 @@ def _scenarios(problem: Problem) -> tuple[Floats, Floats]:
 
 
 def _groups(problem: Problem, slot_start_h: Floats, slot_hours: Floats) -> tuple[tuple[Group, ...], tuple[Place, ...]]:
+    """Return groups and places; an all-or-nothing job has no place where even all its GPUs at full speed come too late."""
     number: dict[tuple[int, str, bool], int] = {}
     groups: list[Group] = []
     places: list[Place] = []
@@ -169,6 +178,9 @@ def _groups(problem: Problem, slot_start_h: Floats, slot_hours: Floats) -> tuple
             continue
         for pool, speed, rungs in pools_of(problem, job):
             if pool.gpus < job.gpus_min - 1e-9:
+                continue
+            most = min(job.gpus_max, pool.gpus) * float(overlap.sum()) * speed * rungs[-1].speed
+            if most < job.work_gpu_h * (1.0 - 1e-9) and all_or_nothing(job, problem):
                 continue
             key = (pool_index[pool.name], job.profile, job.surplus_only)
             if key not in number:

@@ -79,6 +79,8 @@ def _add_power(
 
 
 def _add_ties(matrix: Matrix, layout: Layout, rows: Rows, n: Index) -> None:
+    if layout.relaxed:
+        return
     later = np.flatnonzero(np.diff(layout.slot) == 0) + 1
     tie = matrix.rows((len(n), len(later)))
     matrix.put(tie, n[:, later], 1.0)

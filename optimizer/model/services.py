@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from optimizer.model.columns import Columns
+from optimizer.model.columns import Columns, Rows
 from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Matrix
 from optimizer.workload import extra_mode_w, spreads, unserved_rps
 
 
-def add_services(matrix: Matrix, layout: Layout, columns: Columns) -> None:
+def add_services(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> None:
     """Add (18) and (19)."""
     for place, service in enumerate(layout.problem.services):
         shape = (len(layout.menus[place]), layout.steps)
@@ -27,6 +27,7 @@ def add_services(matrix: Matrix, layout: Layout, columns: Columns) -> None:
         one = matrix.rows((layout.steps,), lower=1.0, upper=1.0)
         matrix.put(one[None, :], x, 1.0)
         columns.switch.append(np.zeros((0, 0), dtype=np.int32))
+        rows.mode.append(one)
         if service.switch_usd > 0.0:
             switch = matrix.columns(shape, upper=1.0, cost=service.switch_usd)
             columns.switch[-1] = switch
@@ -37,6 +38,7 @@ def add_services(matrix: Matrix, layout: Layout, columns: Columns) -> None:
             matrix.put(row, switch, 1.0)
             matrix.put(row, x, -1.0)
             matrix.put(row[:, 1:], x[:, :-1], 1.0)
+            rows.mode[-1] = np.concatenate([one, row.ravel()])
 
 
 def mode_usd(layout: Layout, place: int) -> Floats:

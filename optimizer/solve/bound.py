@@ -1,28 +1,27 @@
 """Tighten the bound of a relaxation, from relaxations only.
 
-Two integrality conditions are cheap to bring back and hold most of what a relaxation of this model misses:
-
     the number of genset starts is whole     two hot-started linear programs: at most floor(S), at least ceil(S)
-    all-or-nothing jobs are done or not      a mixed-integer program with only those few jobs integer
+    commitment and all-or-nothing jobs       the weaker branch as a mixed-integer program with those integer, as far as its
+                                             cuts come in the time that is left
 
-The weaker branch of the first gets the second; the bound is the weakest of what is left.
+The bound is the weakest of what is left. The first split runs beside the search for a plan.
 """
 
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import highspy
 import numpy as np
 
-from optimizer.model.build import Model
 from optimizer.model.matrix import Floats
-from optimizer.solve.session import Answer, Deadline, Session
+from optimizer.solve.relax import Relaxed, priced_out
+from optimizer.solve.session import Deadline
 
 WHOLE = 1e-4
 BRANCHES = 6
-JOB_NODES = 30
+CUT_NODES = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,71 +31,72 @@ class Branch:
     starts: tuple[float, float]
     cost: float
     values: Floats
-    jobs_whole: bool = False
+    cut: bool = False
 
 
-def tighten(
-    model: Model,
-    session: Session,
-    relaxed: Answer,
-    basis: highspy.HighsBasis,
-    *,
-    target_cost: float,
-    deadline: Deadline,
-) -> float:
-    """Return the tightened bound on cost; stops when it reaches ``target_cost`` or the deadline."""
-    session.restore(model.rows.tie, basis)
-    branches = [Branch(starts=(0.0, np.inf), cost=relaxed.cost, values=relaxed.values)]
-    for _ in range(BRANCHES):
-        weakest = min(branches, key=lambda branch: branch.cost)
-        if weakest.cost >= target_cost or deadline.left_s() < max(0.1, 0.5 * relaxed.seconds):
-            break
-        parts = _split_starts(model, session, weakest, target_cost, deadline)
-        if parts is None:
-            parts = _whole_jobs(model, session, weakest, deadline)
-        if parts is None:
-            break
-        branches.remove(weakest)
-        branches.extend(parts)
-    return min(branch.cost for branch in branches)
+class Tightening:
+    """The first split, under way beside the search for a plan, and what follows from it when a plan asks for more."""
+
+    def __init__(self, relaxed: Relaxed, deadline: Deadline) -> None:
+        self._relaxed, self._deadline = relaxed, deadline
+        self._root = Branch(starts=(0.0, np.inf), cost=relaxed.cost, values=relaxed.answer.values)
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._first = self._pool.submit(_split_starts, relaxed, self._root, deadline)
+
+    def bound(self, target_cost: float) -> float:
+        """Return the tightened bound on cost; stops when it reaches ``target_cost`` or the deadline."""
+        parts = self._first.result()
+        self._pool.shutdown()
+        branches = parts if parts is not None else [self._root]
+        for _ in range(BRANCHES):
+            weakest = min(branches, key=lambda branch: branch.cost)
+            enough = self._deadline.left_s() >= max(0.1, 0.5 * self._relaxed.answer.seconds)
+            if weakest.cost >= target_cost or not enough:
+                break
+            parts = _split_starts(self._relaxed, weakest, self._deadline)
+            parts = parts or _cut(self._relaxed, weakest, self._deadline)
+            if parts is None:
+                break
+            branches.remove(weakest)
+            branches.extend(parts)
+        return min(branch.cost for branch in branches)
 
 
-def _split_starts(
-    model: Model, session: Session, branch: Branch, target_cost: float, deadline: Deadline
-) -> list[Branch] | None:
+def _split_starts(relaxed: Relaxed, branch: Branch, deadline: Deadline) -> list[Branch] | None:
     """Return the two branches of a fractional number of starts; none if it is whole or a solve found no answer."""
-    column = model.columns.starts
+    column = relaxed.model.columns.starts
     if not column.size:
         return None
     number = float(branch.values[column[0]])
-    if branch.jobs_whole or abs(number - round(number)) <= WHOLE:
+    if branch.cut or abs(number - round(number)) <= WHOLE:
         return None
     low, high = branch.starts
     parts = []
     for bounds in ((low, float(math.floor(number))), (float(math.ceil(number)), high)):
-        session.bounds(column, np.array([bounds[0]]), np.array([bounds[1]]))
-        answer = session.solve(seconds=deadline.left_s(), cutoff=target_cost)
+        relaxed.session.bounds(column, np.array([bounds[0]]), np.array([bounds[1]]))
+        answer, cost = priced_out(relaxed.model, relaxed.session, deadline.needed_s())
         if not answer.proved:
             return None
-        values = answer.values if answer.found else branch.values
-        parts.append(Branch(starts=bounds, cost=max(branch.cost, answer.bound), values=values))
+        parts.append(Branch(starts=bounds, cost=max(branch.cost, cost), values=answer.values))
     return parts
 
 
-def _whole_jobs(model: Model, session: Session, branch: Branch, deadline: Deadline) -> list[Branch] | None:
-    """Return the branch again with all-or-nothing jobs integer; none if that was done or changes nothing."""
-    done = model.columns.done[model.columns.done >= 0]
-    shares = branch.values[done]
-    if branch.jobs_whole or not np.any(np.abs(shares - np.round(shares)) > WHOLE):
+def _cut(relaxed: Relaxed, branch: Branch, deadline: Deadline) -> list[Branch] | None:
+    """Return the branch again with what cuts say of commitment and all-or-nothing jobs; none if that was done."""
+    model, session = relaxed.model, relaxed.session
+    whole = np.concatenate([model.columns.done[model.columns.done >= 0], model.columns.on.ravel()])
+    shares = branch.values[whole]
+    if branch.cut or not np.any(np.abs(shares - np.round(shares)) > WHOLE):
         return None
     flags = np.zeros(len(model.program.cost), dtype=bool)
-    flags[done] = True
+    flags[whole] = True
     if model.columns.starts.size:
         session.bounds(model.columns.starts, np.array([branch.starts[0]]), np.array([branch.starts[1]]))
+    session.open(np.arange(len(flags), dtype=np.int32))
     session.integers(flags)
     session.quick_heuristics()
-    answer = session.solve(seconds=0.9 * deadline.left_s(), gap_frac=1e-5, nodes=JOB_NODES)
+    answer = session.solve(seconds=0.9 * deadline.left_s(), gap_frac=1e-5, nodes=CUT_NODES)
     session.integers(np.zeros_like(flags))
-    if not math.isfinite(answer.bound) or not answer.found:
+    if math.isnan(answer.bound) or answer.bound <= branch.cost:
         return None
-    return [Branch(starts=branch.starts, cost=max(branch.cost, answer.bound), values=answer.values, jobs_whole=True)]
+    return [Branch(starts=branch.starts, cost=answer.bound, values=branch.values, cut=True)]

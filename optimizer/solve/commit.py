@@ -19,7 +19,8 @@ from optimizer.model.energy import Flex, Load, build_energy
 from optimizer.model.matrix import Floats, Index
 from optimizer.model.pools import group_kw
 from optimizer.rules.roll import rules_plan
-from optimizer.solve.session import Answer, Deadline, Session
+from optimizer.solve.relax import Relaxed, priced_out
+from optimizer.solve.session import Answer, Deadline, NoPlanFoundError, Session
 from optimizer.solve.work import batch_kw, free_gpus, modes_kw, nodes_kw
 
 COMMIT_NODES = 1
@@ -30,6 +31,9 @@ ALWAYS_TRIED = 4
 """Proposals that the whole model judges however late it is."""
 ROUND_UP_FROM = (0.2, 0.5)
 """Shares of a genset in the relaxation above which rounding runs it."""
+AROUND_H = 2.0
+"""Hours around an interval in which the relaxation has to be sure for the search to take it as settled."""
+SURE = 0.02
 CUT_BINS = 8
 SUPPORT = 1e-5
 
@@ -45,10 +49,10 @@ def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadlin
     load = Load(it_kw=coarse.mean(modes_kw(layout, modes) + given_kw), freed_kw=coarse.mean(freed_kw))
     energies = [
         build_energy(coarse.layout, load, _flex(model, coarse, relaxed, modes, given_kw, moves))
-        for moves in (False, True)
+        for moves in (True, False)
     ]
     with ThreadPoolExecutor(max_workers=len(energies)) as pool:
-        searched = list(pool.map(lambda energy: _search(model, energy, relaxed, deadline), energies))
+        searched = list(pool.map(lambda energy: _search(model, energy, coarse, relaxed, deadline), energies))
     found: list[Floats] = []
     for proposal in searched:
         if proposal is not None and not any(np.array_equal(coarse.spread(proposal), other) for other in found):
@@ -65,22 +69,26 @@ def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadlin
     return found
 
 
-def choose(model: Model, session: Session, proposals: list[Floats], deadline: Deadline) -> tuple[Floats, Answer | None]:
-    """Return the best proposal and the whole model's answer with it fixed, which the session is left with."""
+def choose(relaxed: Relaxed, proposals: list[Floats], deadline: Deadline) -> tuple[Floats, Relaxed]:
+    """Return the best proposal and the relaxation solved with it fixed.
+
+    Raises:
+        NoPlanFoundError: no proposal could be judged in time.
+    """
+    model = relaxed.model
+    session = relaxed.session.twin()
     best: tuple[float, Floats, Answer] | None = None
     for number, on in enumerate(proposals):
         if best is not None and number >= ALWAYS_TRIED and deadline.left_s() < 3.0 * best[2].seconds + 0.2:
             break
         session.fix(model.columns.on, on)
         cutoff = best[0] if best is not None else float("inf")
-        seconds = deadline.needed_s() if number < ALWAYS_TRIED else deadline.left_s()
-        answer = session.solve(seconds=seconds, cutoff=cutoff)
-        if answer.found and answer.cost < cutoff:
-            best = (answer.cost, on, answer)
+        answer, cost = priced_out(model, session, deadline.needed_s(), cutoff=cutoff)
+        if answer.found and cost < cutoff:
+            best = (cost, on, answer)
     if best is None:
-        return proposals[0], None
-    session.fix(model.columns.on, best[1])
-    return best[1], best[2]
+        raise NoPlanFoundError("no commitment could be judged in time")
+    return best[1], Relaxed(model=model, session=session, answer=best[2], cost=best[0])
 
 
 def rounded(model: Model, relaxed_on: Floats, share: float) -> Floats:
@@ -154,9 +162,26 @@ def _flex(model: Model, coarse: Coarse, relaxed: Answer, modes: list[Index], giv
     )
 
 
-def _search(model: Model, energy: Model, relaxed: Answer, deadline: Deadline) -> Floats | None:
+def _in_doubt(coarse: Coarse, on: Floats) -> tuple[Floats, Floats]:
+    """Return bounds on the commitment: gensets stay off, or on, where the relaxation has all of them so for a while."""
+    layout = coarse.layout
+    total = coarse.mean(on).sum(axis=0)
+    first = np.searchsorted(layout.start_h[1:], layout.start_h[:-1] - AROUND_H)
+    last = np.searchsorted(layout.start_h[:-1], layout.start_h[1:] + AROUND_H, side="right")
+    most = np.array([total[low:high].max() for low, high in zip(first, last, strict=True)])
+    least = np.array([total[low:high].min() for low, high in zip(first, last, strict=True)])
+    shape = (len(on), layout.steps)
+    low = np.broadcast_to(least > len(on) - SURE, shape).astype(np.float64)
+    high = np.broadcast_to(most > SURE, shape).astype(np.float64)
+    return low, high
+
+
+def _search(model: Model, energy: Model, coarse: Coarse, relaxed: Answer, deadline: Deadline) -> Floats | None:
     session = Session(energy.program)
+    session.integers(energy.program.integer)
     session.quick_heuristics()
+    low, high = _in_doubt(coarse, relaxed.values[model.columns.on])
+    session.bounds(energy.columns.on, low, np.minimum(high, energy.program.upper[energy.columns.on]))
     rest_s = max(0.3, 2.0 * relaxed.seconds)
     budget = max(0.3, min(0.25 * deadline.seconds, deadline.left_s() - rest_s))
     target = 0.25 * model.layout.problem.limits.gap_frac * max(1.0, abs(relaxed.cost))

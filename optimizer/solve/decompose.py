@@ -3,9 +3,9 @@
     1  relaxation of the whole model                       -> bound, prices of power and GPUs
     2  serving modes by shortest path at those prices      -> modes
     3  energy model with modes and batch work given, some freedom to shed or add       -> commitment
-    4  whole model with the commitment fixed, relaxed      -> which modes are still in doubt
-    5  modes in doubt freed, integer; all-or-nothing jobs integer                       -> modes, jobs
-    6  near intervals rounded to whole GPUs; whole model again with modes, commitment and near work fixed
+    4  relaxation with the commitment fixed                -> which modes are in doubt, what is worth trying
+    5  plan's model on what is worth trying, modes in doubt and all-or-nothing jobs integer     -> modes, jobs
+    6  near intervals rounded to whole GPUs; plan's model again with modes, commitment and near work fixed
     7  energy model for exactly the work that the plan holds                            -> flows, prices
 
 The gap between 1 and 7 is therefore true. Every step has a fallback that needs no solver, so the deadline is kept.
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import highspy
 import numpy as np
 
 from optimizer.model.build import Model, build
@@ -24,15 +23,18 @@ from optimizer.model.jobs import early_usd
 from optimizer.model.layout import Layout, layout_of
 from optimizer.model.matrix import Floats, Index
 from optimizer.records import Problem
-from optimizer.solve.bound import tighten
+from optimizer.solve.bound import Tightening
 from optimizer.solve.commit import choose, propose
 from optimizer.solve.flows import flows_of
-from optimizer.solve.paths import choose_modes, mode_values, prices_of
-from optimizer.solve.session import Answer, Deadline, NoPlanFoundError, Session
-from optimizer.solve.settle import close_partial_slots, fix_near, one_pool_each, settle_work
+from optimizer.solve.part import part_of
+from optimizer.solve.paths import choose_modes, prices_of
+from optimizer.solve.relax import relax
+from optimizer.solve.session import Answer, Deadline, Session
+from optimizer.solve.settle import close_partial_slots, fix_modes, fix_near, one_pool_each, settle_work
 from optimizer.solve.spread import JobRun, choose_places, empty_runs, near_steps, spread
 from optimizer.solve.whole import solve_whole
 from optimizer.solve.work import free_gpus
+from optimizer.workload import all_or_nothing
 
 FEW_INTEGERS = 120
 """Problems with no more integers than this are solved whole."""
@@ -45,9 +47,8 @@ class Solved:
 
     model: Model
     session: Session
-    relaxed: Answer | None
-    """The whole model's relaxation; none where it was solved whole."""
-    basis: highspy.HighsBasis | None
+    tightening: Tightening | None
+    """The bound under way; none where the problem was solved whole."""
     modes: list[Index]
     """Mode index of each service in each interval."""
     runs: dict[int, JobRun]
@@ -80,13 +81,9 @@ def solve(problem: Problem) -> Solved:
     """
     deadline = Deadline(problem.limits.seconds)
     layout = layout_of(problem)
-    model = build(layout)
-    session = Session(model.program)
-    session.integers(np.zeros(len(model.program.cost), dtype=bool))
-    if int(model.program.integer.sum()) <= FEW_INTEGERS:
-        draft = _whole(model, session, deadline)
-    else:
-        draft = _decomposed(model, session, deadline)
+    few = problem_integers(layout) <= FEW_INTEGERS
+    draft = (_whole(layout, deadline) if few else None) or _decomposed(layout, deadline)
+    model, session = draft.model, draft.session
     runs = empty_runs(layout, draft.places)
     values = fix_near(model, session, draft.values, draft.modes, draft.places, runs, deadline)
     spread(model, values, draft.places, near_steps(layout), free_gpus(layout, draft.modes), runs)
@@ -99,8 +96,7 @@ def solve(problem: Problem) -> Solved:
     return Solved(
         model=model,
         session=session,
-        relaxed=draft.relaxed,
-        basis=draft.basis,
+        tightening=draft.tightening,
         modes=draft.modes,
         runs=runs,
         course=course,
@@ -117,38 +113,41 @@ def solve(problem: Problem) -> Solved:
 
 def tightened_usd(solved: Solved, *, target_usd: float) -> float:
     """Return the bound on net value, tightened towards ``target_usd`` as far as the deadline allows."""
-    if solved.relaxed is None or solved.basis is None or solved.bound_usd <= target_usd:
+    if solved.tightening is None or solved.bound_usd <= target_usd:
         return solved.bound_usd
-    cost = tighten(
-        solved.model,
-        solved.session,
-        solved.relaxed,
-        solved.basis,
-        target_cost=early_usd(solved.layout) - target_usd,
-        deadline=solved.deadline,
-    )
-    return min(solved.bound_usd, early_usd(solved.layout) - cost)
+    early = early_usd(solved.layout)
+    return min(solved.bound_usd, early - solved.tightening.bound(early - target_usd))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
     """What the whole model settles, before GPUs are made whole."""
 
+    model: Model
+    session: Session
+    """Left with modes, commitment, pools and all-or-nothing jobs fixed."""
     modes: list[Index]
     on: Floats
     places: dict[int, int]
     values: Floats
     bound_usd: float
-    relaxed: Answer | None = None
-    basis: highspy.HighsBasis | None = None
+    tightening: Tightening | None = None
 
 
-def _whole(model: Model, session: Session, deadline: Deadline) -> Draft:
-    """Solve a problem of few integers exactly and leave the session with them fixed."""
+def problem_integers(layout: Layout) -> int:
+    """Return how many integer variables the whole model of a problem has."""
+    choices = len(layout.problem.gensets) + sum(len(menu) for menu in layout.menus)
+    return choices * layout.steps + sum(all_or_nothing(job, layout.problem) for job in layout.problem.jobs)
+
+
+def _whole(layout: Layout, deadline: Deadline) -> Draft | None:
+    """Solve a problem of few integers exactly; none where that finds nothing in time."""
+    model = build(layout)
     columns = model.columns
     answer = solve_whole(model.program, seconds=0.8 * deadline.left_s(), gap_frac=EXACT_GAP)
     if not answer.found:
-        return _decomposed(model, session, deadline)
+        return None
+    session = Session(model.program)
     close_partial_slots(model, session)
     modes = [np.argmax(answer.values[x], axis=0).astype(np.int32) for x in columns.mode]
     on = np.round(answer.values[columns.on]) if columns.on.size else np.zeros((0, model.layout.steps))
@@ -156,41 +155,37 @@ def _whole(model: Model, session: Session, deadline: Deadline) -> Draft:
     one_pool_each(model, session, places)
     if columns.on.size:
         session.fix(columns.on, on)
-    for x, share in zip(columns.mode, mode_values(model.layout, modes), strict=True):
-        session.fix(x, share)
+    fix_modes(model, session, modes)
     whole = columns.done[columns.done >= 0]
     session.fix(whole, np.round(answer.values[whole]))
+    bound_usd = early_usd(layout) - answer.bound
     return Draft(
-        modes=modes, on=on, places=places, values=answer.values, bound_usd=early_usd(model.layout) - answer.bound
+        model=model, session=session, modes=modes, on=on, places=places, values=answer.values, bound_usd=bound_usd
     )
 
 
-def _decomposed(model: Model, session: Session, deadline: Deadline) -> Draft:
-    relaxed = session.solve(seconds=deadline.needed_s())
-    if not relaxed.found:
-        raise NoPlanFoundError(f"the relaxation ended as {relaxed.status} after {relaxed.seconds:.1f} s")
-    basis = session.basis()
-    prices = prices_of(model, relaxed.row_duals)
-    modes = _first_modes(model, relaxed)
-    proposals = propose(model, relaxed, modes, deadline)
-    close_partial_slots(model, session)
-    on, fixed = choose(model, session, proposals, deadline) if proposals else (np.zeros((0, model.layout.steps)), None)
-    if fixed is None:
-        fixed = session.solve(seconds=deadline.needed_s())
-    modes, places, values = settle_work(model, session, fixed if fixed.found else relaxed, modes, prices, deadline)
+def _decomposed(layout: Layout, deadline: Deadline) -> Draft:
+    relaxed = relax(layout.problem, deadline)
+    prices = prices_of(relaxed.model, relaxed.answer.row_duals)
+    support = [relaxed.answer.values[x] for x in relaxed.model.columns.mode]
+    modes = choose_modes(layout, prices, support)
+    proposals = propose(relaxed.model, relaxed.answer, modes, deadline)
+    tightening = Tightening(relaxed, deadline)
+    on, fixed = np.zeros((0, layout.steps)), relaxed
+    if proposals:
+        on, fixed = choose(relaxed, proposals, deadline)
+    model = build(layout)
+    session = Session(model.program, part_of(model, fixed))
+    if proposals:
+        session.fix(model.columns.on, on)
+    modes, places, values = settle_work(model, session, fixed, modes, prices, deadline)
     return Draft(
+        model=model,
+        session=session,
         modes=modes,
         on=on,
         places=places,
         values=values,
-        bound_usd=early_usd(model.layout) - relaxed.bound,
-        relaxed=relaxed,
-        basis=basis,
+        bound_usd=early_usd(relaxed.model.layout) - relaxed.cost,
+        tightening=tightening,
     )
-
-
-def _first_modes(model: Model, relaxed: Answer) -> list[Index]:
-    if not model.layout.menus:
-        return []
-    support = [relaxed.values[x] for x in model.columns.mode]
-    return choose_modes(model.layout, prices_of(model, relaxed.row_duals), support)

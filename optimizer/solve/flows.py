@@ -63,9 +63,10 @@ def load_of(model: Model, modes: list[Index], runs: dict[int, JobRun]) -> Load:
     layout = model.layout
     it_kw, freed_kw = modes_kw(layout, modes), np.zeros(layout.steps)
     batch_kw = np.zeros(layout.steps)
+    watts = [(group_kw(layout, group), group_sheddable_kw(layout, group)) for group in layout.groups]
     for run in runs.values():
-        group = layout.groups[layout.places[run.place].group]
-        power, freed = group_kw(layout, group), group_sheddable_kw(layout, group)
+        number = layout.places[run.place].group
+        group, (power, freed) = layout.groups[number], watts[number]
         for step in np.flatnonzero(run.gpus):
             mix = run.gpus[step] * rung_mix(group.rungs, float(run.limit_w[step]))
             batch_kw[step] += power @ mix
@@ -94,7 +95,6 @@ def energy_of(layout: Layout, load: Load, on: Floats, deadline: Deadline) -> tup
     """
     energy = build_energy(layout, load)
     session = Session(energy.program)
-    session.integers(np.zeros(len(energy.program.cost), dtype=bool))
     if energy.columns.on.size:
         session.fix(energy.columns.on, on)
     answer = session.solve(seconds=deadline.needed_s())

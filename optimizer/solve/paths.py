@@ -59,7 +59,7 @@ def choose_modes(layout: Layout, prices: Prices, support: list[Floats] | None = 
             cost[index][free[pools[mode.pool]] < mode.gpus - 1e-9] = np.inf
         if support is not None:
             cost -= support[place] * np.maximum(np.abs(cost[np.isfinite(cost)]).max(initial=0.0) * 1e-6, 1e-9)
-        path = shortest_path(cost, layout, place)
+        path, _ = shortest_path(cost, entry_usd(layout, place))
         chosen[place] = path
         for index, mode in enumerate(layout.menus[place]):
             if mode.gpus:
@@ -80,27 +80,33 @@ def stay_usd(layout: Layout, place: int) -> Floats:
     return saved
 
 
-def shortest_path(cost: Floats, layout: Layout, place: int) -> Index:
-    """Return the cheapest mode sequence for node costs (modes x T) and the service's price of switching."""
+def entry_usd(layout: Layout, place: int) -> Floats:
+    """Return what entering each mode in each interval costs (modes x T); staying in the mode in force is free."""
     service = layout.problem.services[place]
+    enter = np.full((len(layout.menus[place]), layout.steps), service.switch_usd)
     names = [mode.name for mode in layout.menus[place]]
-    modes, steps = cost.shape
-    came = np.zeros((modes, steps), dtype=np.int32)
-    value = cost[:, 0].copy()
+    enter[:, 0] = 0.0 if service.current_mode == "" else service.switch_usd
     if service.current_mode in names:
-        stay = names.index(service.current_mode)
-        value += np.where(np.arange(modes) == stay, 0.0, service.switch_usd)
+        enter[names.index(service.current_mode), 0] = 0.0
+    return enter
+
+
+def shortest_path(node: Floats, enter: Floats) -> tuple[Index, float]:
+    """Return the cheapest mode sequence and its cost, for costs of being in a mode and of entering it (modes x T)."""
+    modes, steps = node.shape
+    came = np.zeros((modes, steps), dtype=np.int32)
+    value = node[:, 0] + enter[:, 0]
     for step in range(1, steps):
         best = int(np.argmin(value))
-        moved = value[best] + service.switch_usd
+        moved = value[best] + enter[:, step]
         stays = value <= moved
         came[:, step] = np.where(stays, np.arange(modes), best)
-        value = np.where(stays, value, moved) + cost[:, step]
+        value = np.where(stays, value, moved) + node[:, step]
     path = np.zeros(steps, dtype=np.int32)
     path[-1] = int(np.argmin(value))
     for step in range(steps - 1, 0, -1):
         path[step - 1] = came[path[step], step]
-    return path
+    return path, float(value.min())
 
 
 def mode_values(layout: Layout, chosen: list[Index]) -> list[Floats]:

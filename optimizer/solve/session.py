@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import highspy
 import numpy as np
+import scipy.sparse as sp
 
 from optimizer.model.matrix import Flags, Floats, Index, Program
 
@@ -79,30 +80,50 @@ class QuietHighs(highspy.Highs):
 
 
 class Session:
-    """A program loaded into HiGHS."""
+    """A program, or part of its columns, loaded into HiGHS as a relaxation; the other columns stay at their lower bounds.
 
-    def __init__(self, program: Program) -> None:
+    Everything outside speaks of the whole program's columns; columns that come into play later are opened.
+    """
+
+    def __init__(self, program: Program, columns: Index | None = None) -> None:
         self.program = program
         self._highs = QuietHighs()
         self._set("threads", 1)
         self._set("parallel", "off")
         self._set("random_seed", 0)
-        self._highs.passModel(_lp(program))
-        self._all = np.arange(len(program.cost), dtype=np.int32)
+        count = len(program.cost)
+        self._columns = np.arange(count, dtype=np.int32) if columns is None else columns.astype(np.int32)
+        self._lower, self._upper = program.lower.copy(), program.upper.copy()
+        self._place = np.full(count, -1, dtype=np.int32)
+        self._place[self._columns] = np.arange(len(self._columns), dtype=np.int32)
+        self._by_column = program.matrix.tocsc()
+        self._highs.passModel(_lp(program, self._columns, self._by_column[:, self._columns].tocsr()))
 
     def _set(self, name: str, value: bool | int | float | str) -> None:
         self._highs.setOptionValue(name, value)
 
-    def basis(self) -> highspy.HighsBasis:
-        """Return the basis of the last linear solve, to come back to."""
-        return self._highs.getBasis()
+    def open(self, columns: Index) -> int:
+        """Bring columns into play, within the bounds in force; return how many were not yet."""
+        wanted = np.unique(np.asarray(columns, dtype=np.int32))
+        new = wanted[self._place[wanted] < 0]
+        if not len(new):
+            return 0
+        block = self._by_column[:, new]
+        bounds = (self.program.cost[new], self._lower[new], self._upper[new])
+        self._highs.addCols(len(new), *bounds, block.nnz, block.indptr[:-1], block.indices, block.data)
+        self._place[new] = len(self._columns) + np.arange(len(new), dtype=np.int32)
+        self._columns = np.concatenate([self._columns, new])
+        return len(new)
 
-    def restore(self, rows: Index, basis: highspy.HighsBasis) -> None:
-        """Return to the program as it was loaded, as a relaxation with ``rows`` free, at an earlier basis."""
-        self.bounds(self._all, self.program.lower, self.program.upper)
-        self.rows(rows, -np.inf, np.inf)
-        self.integers(np.zeros(len(self._all), dtype=bool))
-        self._highs.setBasis(basis)
+    def closed(self, columns: Index) -> Flags:
+        """Return which columns are not in play."""
+        return np.asarray(self._place[columns] < 0)
+
+    def twin(self) -> Session:
+        """Return a session on the same columns of the program, as it was loaded, at the basis of the last linear solve."""
+        other = Session(self.program, self._columns)
+        other._highs.setBasis(self._highs.getBasis())
+        return other
 
     def quick_heuristics(self) -> None:
         """Leave out the two costly heuristics that seldom found a better commitment in measurements (see benchmarks)."""
@@ -110,12 +131,16 @@ class Session:
         self._set("mip_heuristic_run_root_reduced_cost", False)
 
     def bounds(self, columns: Index, lower: Floats, upper: Floats) -> None:
-        """Change the bounds of some columns."""
+        """Change the bounds of some columns; those that must leave their lower bound are opened."""
+        low = np.broadcast_to(lower, np.shape(columns)).ravel().astype(np.float64)
+        high = np.broadcast_to(upper, np.shape(columns)).ravel().astype(np.float64)
         index = np.asarray(columns, dtype=np.int32).ravel()
-        low = np.ascontiguousarray(np.broadcast_to(lower, np.shape(columns)).ravel(), dtype=np.float64)
-        high = np.ascontiguousarray(np.broadcast_to(upper, np.shape(columns)).ravel(), dtype=np.float64)
-        if len(index):
-            self._highs.changeColsBounds(len(index), index, low, high)
+        self._lower[index], self._upper[index] = low, high
+        self.open(index[low > self.program.lower[index]])
+        known = self._place[index] >= 0
+        local = self._place[index[known]]
+        if len(local):
+            self._highs.changeColsBounds(len(local), local, low[known], high[known])
 
     def rows(self, rows: Index, lower: float, upper: float) -> None:
         """Change the bounds of some rows."""
@@ -128,14 +153,16 @@ class Session:
         self.bounds(columns, values, values)
 
     def costs(self, columns: Index, costs: Floats) -> None:
-        """Change the costs of some columns."""
-        index = np.asarray(columns, dtype=np.int32).ravel()
-        self._highs.changeColsCost(len(index), index, np.ascontiguousarray(costs.ravel(), dtype=np.float64))
+        """Change the costs of some columns that are in play."""
+        local = self._place[np.asarray(columns, dtype=np.int32).ravel()]
+        self._highs.changeColsCost(len(local), local, np.ascontiguousarray(costs.ravel(), dtype=np.float64))
 
     def integers(self, flags: Flags) -> None:
         """Say which columns are integer from now on; an empty selection makes it a linear program."""
-        kinds = [highspy.HighsVarType.kInteger if flag else highspy.HighsVarType.kContinuous for flag in flags]
-        self._highs.changeColsIntegrality(len(kinds), self._all, np.array(kinds))
+        whole, free = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
+        kinds = np.array([whole if flag else free for flag in flags[self._columns]])
+        local = np.arange(len(kinds), dtype=np.int32)
+        self._highs.changeColsIntegrality(len(kinds), local, kinds)
 
     def solve(
         self,
@@ -159,7 +186,7 @@ class Session:
         self._set("mip_max_nodes", nodes if nodes is not None else 2**31 - 1)
         if hint is not None:
             solution = highspy.HighsSolution()
-            solution.col_value = list(hint)
+            solution.col_value = list(hint[self._columns])
             self._highs.setSolution(solution)
         self._highs.run()
         answer = self._answer(time.perf_counter() - start)
@@ -173,13 +200,19 @@ class Session:
         solution = self._highs.getSolution()
         found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         mixed = info.mip_node_count >= 0
-        empty = np.zeros(0)
+        values, row_duals, reduced = np.zeros(0), np.zeros(0), np.zeros(0)
+        if found:
+            values = self.program.lower.copy()
+            values[self._columns] = solution.col_value
+        if found and not mixed:
+            row_duals = np.array(solution.row_dual)
+            reduced = self.program.cost - self.program.matrix.T @ row_duals
         return Answer(
             found=found,
             proved=status == highspy.HighsModelStatus.kOptimal,
-            values=np.array(solution.col_value) if found else empty,
-            row_duals=np.array(solution.row_dual) if found and not mixed else empty,
-            reduced=np.array(solution.col_dual) if found and not mixed else empty,
+            values=values,
+            row_duals=row_duals,
+            reduced=reduced,
             cost=info.objective_function_value if found else float("inf"),
             bound=info.mip_dual_bound if mixed else info.objective_function_value,
             seconds=seconds,
@@ -187,17 +220,15 @@ class Session:
         )
 
 
-def _lp(program: Program) -> highspy.HighsLp:
+def _lp(program: Program, columns: Index, matrix: sp.csr_matrix) -> highspy.HighsLp:
+    """Return the linear program of some columns; the others are held at their lower bounds, which has to be zero."""
     lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = len(program.cost), len(program.row_lower)
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.lower, program.upper
+    lp.num_col_, lp.num_row_ = len(columns), len(program.row_lower)
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost[columns], program.lower[columns], program.upper[columns]
     lp.row_lower_, lp.row_upper_ = program.row_lower, program.row_upper
     lp.offset_ = program.offset
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    lp.a_matrix_.start_ = program.matrix.indptr
-    lp.a_matrix_.index_ = program.matrix.indices
-    lp.a_matrix_.value_ = program.matrix.data
-    if program.integer.any():
-        whole, free = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
-        lp.integrality_ = [whole if flag else free for flag in program.integer]
+    lp.a_matrix_.start_ = matrix.indptr
+    lp.a_matrix_.index_ = matrix.indices
+    lp.a_matrix_.value_ = matrix.data
     return lp

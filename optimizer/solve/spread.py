@@ -19,11 +19,13 @@ import numpy.typing as npt
 from optimizer.model.build import Model
 from optimizer.model.layout import NEAR_H, Layout
 from optimizer.model.matrix import Floats
-from optimizer.workload import Rung, window_h
+from optimizer.workload import Rung, all_or_nothing, window_h
 
 TINY = 1e-7
 START_SHARE = 0.5
 """A job that waits is started for an hour when it is owed this share of what its fewest GPUs do in it."""
+CAREFUL_SHARE = 0.9
+"""Share of what fits a window that an all-or-nothing job counts on when it puts work off."""
 KEEP_SHARE = 0.1
 """Likewise for a job that runs: stopping it has a price that the plan does not see."""
 
@@ -251,17 +253,27 @@ def round_near(model: Model, values: Floats, places: dict[int, int], free: Float
         left = free[:, steps].copy()
         for job, index in places.items():
             owed[job] += _work_in(model, values, index, steps)
-        for job, index in sorted(places.items(), key=lambda item: _first(layout, item[0], owed)):
+        must = {job: min(owed[job], _cannot_wait(layout, job, todo[job], int(steps[-1]) + 1)) for job in places}
+        for job, index in sorted(places.items(), key=lambda item: _first(layout, item[0], owed, must)):
             open_h = overlap_h(layout, job, steps)
             inside = np.flatnonzero(open_h >= layout.hours[steps] - 1e-9)
             if not len(inside):
                 continue
             pool = layout.groups[layout.places[index].group].pool
             spare = float(left[pool, inside].min())
-            done = _whole(layout, job, index, steps[inside], owed[job], todo[job], spare, runs[job])
+            done = _whole(layout, job, index, steps[inside], (owed[job], must[job], todo[job]), spare, runs[job])
             left[pool, inside] -= runs[job].gpus[steps[inside]]
             owed[job] -= min(done, todo[job])
             todo[job] = max(0.0, todo[job] - done)
+
+
+def _cannot_wait(layout: Layout, job: int, todo: float, step: int) -> float:
+    """Return the work of an all-or-nothing job that no longer fits its window from ``step`` on; 0 for others."""
+    record = layout.problem.jobs[job]
+    if not all_or_nothing(record, layout.problem):
+        return 0.0
+    later_h = float(overlap_h(layout, job, np.arange(step, layout.steps)).sum())
+    return max(0.0, todo - CAREFUL_SHARE * record.gpus_max * later_h)
 
 
 def _work_in(model: Model, values: Floats, index: int, steps: npt.NDArray[np.integer]) -> float:
@@ -272,10 +284,10 @@ def _work_in(model: Model, values: Floats, index: int, steps: npt.NDArray[np.int
     return float(values[model.columns.work[index][:, offsets]].sum())
 
 
-def _first(layout: Layout, job: int, owed: dict[int, float]) -> tuple[object, ...]:
+def _first(layout: Layout, job: int, owed: dict[int, float], must: dict[int, float]) -> tuple[object, ...]:
     record = layout.problem.jobs[job]
     held = record.running and not record.preemptible
-    return (not held, -record.priority, not record.running, -owed[job], job)
+    return (not held, must[job] <= TINY, -record.priority, not record.running, -owed[job], job)
 
 
 def _whole(
@@ -283,12 +295,15 @@ def _whole(
     job: int,
     index: int,
     steps: npt.NDArray[np.integer],
-    owed: float,
-    todo: float,
+    amounts: tuple[float, float, float],
     free: float,
     run: JobRun,
 ) -> float:
-    """Give a job whole GPUs, the same in all of ``steps``, and return the work it does there."""
+    """Give a job whole GPUs, the same in all of ``steps``, and return the work it does there.
+
+    ``amounts``: work owed so far, the part of it that cannot wait, and all that is left of the job.
+    """
+    owed, must, todo = amounts
     record, hours = layout.problem.jobs[job], float(layout.hours[steps].sum())
     share = min(owed, todo)
     held = record.running and not record.preemptible and todo > TINY
@@ -302,10 +317,11 @@ def _whole(
     if whole:
         enough = KEEP_SHARE if record.running else START_SHARE
         count = float(int(count + 1e-6)) if share >= least * low else least if share >= enough * least * low else 0.0
+        count = max(count, float(np.ceil(must / (hours * rungs[-1].speed) - 1e-6)))
     count = min(max(count, least) if count > 0.0 or held else 0.0, record.gpus_max)
     count = min(count, float(int(free + 1e-6)) if whole else free)
     if count < least - 1e-9:
         return 0.0
-    limit_w, speed = speed_to_limit(rungs, min(1.0, share / (count * hours)))
+    limit_w, speed = speed_to_limit(rungs, min(1.0, max(share, must) / (count * hours)))
     run.gpus[steps], run.limit_w[steps], run.speed[steps] = count, limit_w, speed
     return count * speed * hours
