@@ -111,6 +111,7 @@ def test_home_assistant_finds_every_value(broker: Broker, url: str) -> None:
         assert "value_json.battery_soc_frac * 100" in described["value_template"]
         fire = json.loads(listener.until("homeassistant/binary_sensor/container/fire/config", lambda text: True))
         assert fire["device_class"] == "safety"
+        listener.until("homeassistant/sensor/container/service_voice_agent_rps/config", lambda text: True)
         identities = [json.loads(text)["unique_id"] for _, text, _ in listener.heard]
         assert len(identities) == len(set(identities)) > 20
 

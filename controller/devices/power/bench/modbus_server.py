@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from controller.devices.power.bench.sunspec_image import BASE, SunSpecImage
@@ -17,6 +18,7 @@ from controller.devices.power.points import decoded, encoded
 from controller.devices.power.register_map import Point, RegisterMap
 from controller.devices.power.signals import Value
 
+SERIAL_BAUD = 115200
 Registers = list[int]
 Written = list[int] | list[bool] | None
 
@@ -151,14 +153,20 @@ def nobody() -> SimDevice:
 class StandInServer:
     """A Modbus TCP server in a thread of its own."""
 
-    def __init__(self, seats: Mapping[int, tuple[Seat, ...]], *, host: str = "127.0.0.1") -> None:
-        """Serve ``seats`` by port; a port of 0 takes a free one (:attr:`ports`)."""
-        self._seats, self._host = dict(seats), host
+    def __init__(
+        self,
+        seats: Mapping[int, tuple[Seat, ...]],
+        *,
+        host: str = "127.0.0.1",
+        serial: Mapping[str, tuple[Seat, ...]] = MappingProxyType({}),
+    ) -> None:
+        """Serve ``seats`` by port, and by serial port as RTU; a port of 0 takes a free one (:attr:`ports`)."""
+        self._seats, self._host, self._serial = dict(seats), host, dict(serial)
         self.ports: list[int] = []
         self._ready = threading.Event()
         self._failed: BaseException | None = None
         self._loop = asyncio.new_event_loop()
-        self._servers: list[ModbusTcpServer] = []
+        self._servers: list[ModbusTcpServer | ModbusSerialServer] = []
         self._thread = threading.Thread(target=self._run, name="modbus-stand-in", daemon=True)
         self._thread.start()
         self._ready.wait(10.0)
@@ -183,6 +191,12 @@ class StandInServer:
                 raise OSError(f"port {port} on {self._host} cannot be listened on")
             self._servers.append(server)
             self.ports.append(server.transport.sockets[0].getsockname()[1])  # type: ignore[attr-defined, union-attr, unused-ignore]
+
+        for path, seats in self._serial.items():
+            line = ModbusSerialServer([sim_device(seat) for seat in seats], port=path, baudrate=SERIAL_BAUD)
+            if not await line.listen():
+                raise OSError(f"{path} cannot be opened")
+            self._servers.append(line)
 
     def call(self, action: Callable[[], None]) -> None:
         """Do something in the server's thread, where faces are read and ordered, and wait for it."""
