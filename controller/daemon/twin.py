@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from controller.daemon.clocks import STEP_MAX_S
 from controller.daemon.messages import Prepared
+from controller.devices.compute.driven import make_computers
 from controller.devices.real_site import RealSite
 from controller.devices.simulated import SimulatedSite, SiteState
 from controller.devices.simulated_work import SimulatedJob
@@ -107,7 +108,10 @@ def make_twin(
     world = prepared.world.world()
     twin: SimulatedSite | RealSite
     if real is None:
-        twin = SimulatedSite(site, prepared.pools, world, start_utc=start_utc, seed=site.devices.seed)
+        computers = make_computers(site, prepared.pools)
+        twin = SimulatedSite(
+            site, prepared.pools, world, start_utc=start_utc, seed=site.devices.seed, computers=computers
+        )
     else:
         real.equip(prepared.pools, world)
         twin = real

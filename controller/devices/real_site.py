@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from controller.devices.compute.driven import make_computers
 from controller.devices.power.assemble import make_power
 from controller.devices.power.bench.wire import BenchWire
 from controller.devices.power.driver import DeviceLostError
@@ -19,7 +20,6 @@ from controller.devices.simulated import SiteState
 from controller.devices.simulated_computers import Loads, SimulatedComputers, Supply
 from controller.devices.simulated_hosts import all_up
 from controller.devices.simulated_plant import Sensors
-from controller.devices.simulated_work import SimulatedJob
 from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
 from optimizer.records import JobProblem, PoolProblem
@@ -52,7 +52,7 @@ class RealSite:
         """Connect simulated computers, going on from a stored state of theirs."""
         self._world = world
         if self._computers is None:
-            self._computers = SimulatedComputers(self._site, pools)
+            self._computers = make_computers(self._site, pools)
         if state is not None:
             self.state = state
 
@@ -111,7 +111,7 @@ class RealSite:
     def submit(self, job: JobProblem) -> None:
         """Hand a job to the computers."""
         if self._computers is not None:
-            self._computers.jobs.setdefault(job.name, SimulatedJob(job=job))
+            self._computers.submit(job)
 
     def cancel(self, job_name: str) -> None:
         """Stop a job and forget it."""
@@ -121,7 +121,7 @@ class RealSite:
     def close(self) -> None:
         """Pause all jobs and leave the equipment in its safe default."""
         if self._computers is not None:
-            self._computers.order_jobs({}, self._at_utc)
+            self._computers.close(self._at_utc)
         self._power.close()
         if self._bench is not None:
             self._bench.close()

@@ -61,14 +61,16 @@ class SimulatedSite:
         seed: int = 0,
         perturb: bool | None = None,
         state: SiteState | None = None,
+        computers: SimulatedComputers | None = None,
     ) -> None:
         """Create a site at rest at ``start_utc``, or go on from ``state``.
 
-        ``perturb`` overrides the site file's choice whether the plant differs from its data sheets.
+        ``perturb`` overrides the site file's choice whether the plant differs from its data sheets; ``computers`` are those
+        of the site where a part of them is real.
         """
         self._site = site
         self._plant = SimulatedPlant(site, world, seed=seed, perturb=perturb)
-        self._computers = SimulatedComputers(site, pools)
+        self._computers = computers or SimulatedComputers(site, pools)
         self._setpoints = Setpoints(at_utc=start_utc, expires_utc=start_utc)
         self._told = False
         """Whether somebody gave setpoints that have not lapsed yet."""
@@ -129,7 +131,7 @@ class SimulatedSite:
 
     def submit(self, job: JobProblem) -> None:
         """Take a job into the queue; a name already known is left as it is."""
-        self._computers.jobs.setdefault(job.name, SimulatedJob(job=job))
+        self._computers.submit(job)
 
     def cancel(self, job_name: str) -> None:
         """Stop a job and forget it."""
@@ -137,7 +139,7 @@ class SimulatedSite:
 
     def close(self) -> None:
         """Pause all jobs; services stay as they are at the safe cap."""
-        self._computers.order_jobs({}, self._at_utc)
+        self._computers.close(self._at_utc)
 
     def write(self, setpoints: Setpoints) -> tuple[Outcome, ...]:
         """Take setpoints over and say what was accepted; they hold until they expire."""

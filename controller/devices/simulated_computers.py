@@ -22,7 +22,7 @@ from controller.devices.simulated_work import (
 )
 from controller.setpoints import JobCommand, Outcome, ServiceCommand, Setpoints, Verdict
 from controller.snapshot import JobReading, PoolReading, ServiceReading
-from optimizer.records import PoolProblem
+from optimizer.records import JobProblem, PoolProblem
 from sites.plant.site import Flows, Load
 from sites.schema.site import Site
 
@@ -109,10 +109,18 @@ class SimulatedComputers:
         self.jobs = {name: ordered(job, commands.get(name), now) for name, job in self.jobs.items()}
         self.commands = commands
 
+    def submit(self, job: JobProblem) -> None:
+        """Take a job into the queue; a name already known is left as it is."""
+        self.jobs.setdefault(job.name, SimulatedJob(job=job))
+
     def cancel(self, job_name: str) -> None:
         """Stop a job and forget it."""
         self.jobs.pop(job_name, None)
         self.commands.pop(job_name, None)
+
+    def close(self, now: datetime) -> None:
+        """Let all jobs wait; services stay as they are at the safe cap."""
+        self.order_jobs({}, now)
 
     def boot(self, dt_s: float) -> None:
         """Let hosts go on and off for ``dt_s`` seconds; before :meth:`loads` of the same step."""

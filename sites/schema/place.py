@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from sites.schema.base import Celsius, Name, NonNegative, Positive, Section
+from sites.schema.computing import Computing
 from sites.schema.equipment import Equipment
 
 
@@ -210,6 +211,8 @@ class Devices(Section):
     """``simulated`` needs no hardware; ``real`` is what ``equipment`` lists."""
     equipment: tuple[Equipment, ...] = ()
     """Power equipment and how it is reached."""
+    compute: Computing = Field(default=Computing())
+    """How the computers are reached; what it does not name is simulated."""
     bench: str = Field(default="", pattern=r"^(tcp://[^/:]+:\d+)?$")
     """``tcp://HOST:PORT`` of a plant server whose simulated plant stands behind the equipment; empty on a real site."""
     seed: int = 0

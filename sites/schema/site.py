@@ -9,6 +9,7 @@ from pydantic import Field
 
 from sites.errors import InputFault, shorten
 from sites.schema.base import Name, Section
+from sites.schema.computing import computing_faults
 from sites.schema.energy import Battery, Bus, Genset, Pv, Tank, Ups
 from sites.schema.equipment import equipment_faults
 from sites.schema.mqtt import Mqtt
@@ -77,6 +78,12 @@ class Site(Section):
             self.devices.equipment,
             gensets=tuple(genset.name for genset in self.gensets),
             pools=tuple(pool.name for pool in self.pools),
+            source=source,
+        )
+        yield from computing_faults(
+            self.devices.compute,
+            pools=tuple(pool.name for pool in self.pools),
+            services=tuple(service.name for service in self.services),
             source=source,
         )
         for index, pool in enumerate(self.pools):

@@ -28,6 +28,8 @@ from controller.devices.compute.job_runner import JobRunner, RunnerError, Runner
 
 LOG = logging.getLogger(__name__)
 PAUSE_S = (1.0, 30.0)
+NO_ROOM = ("Resources", "Licenses", "Priority", "ReqNode")
+"""Reasons for which a released job waits as it should."""
 OVER = (RunState.DONE, RunState.FAILED)
 
 
@@ -130,8 +132,10 @@ class JobDesk:
         orders, missing = self._orders or {}, list(self._cancelled)
         for name in self._tickets:
             seen = self._seen.get(name)
-            if seen is None or (seen.state not in OVER and (seen.state is RunState.RUNNING) != (name in orders)):
+            if seen is None:
                 missing.append(name)
+            elif seen.state not in OVER and not (seen.state is RunState.PENDING and seen.why.startswith(NO_ROOM)):
+                missing += [name] if (seen.state is RunState.RUNNING) != (name in orders) else []
         return missing
 
     def close(self) -> None:

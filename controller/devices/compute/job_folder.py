@@ -13,6 +13,7 @@ starts beyond the first. A job whose ``exit`` is there never runs again, whateve
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -119,6 +120,11 @@ class JobFolder:
             return (self.path / "checkpoint").stat().st_mtime
         except OSError:
             return 0.0
+
+    def put_away(self) -> None:
+        """Have no runner list a job any more that has ended and is known to have."""
+        with contextlib.suppress(OSError):
+            (self.path / "exit").replace(self.path / "exit.known")
 
     def bound_output(self, most_b: int = OUTPUT_MAX_B) -> None:
         """Keep the output below ``most_b`` bytes: its newer half stays beside as ``output.1``."""

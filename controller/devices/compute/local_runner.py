@@ -53,10 +53,14 @@ class LocalRunner:
                 found[name] = self._looked_at(name)
         running = {name for name, job in found.items() if job.state in (RunState.RUNNING, RunState.SUSPENDED)}
         for name, job in found.items():
-            if job.state is RunState.PENDING and self._fits(name, running):
+            if job.state is not RunState.PENDING:
+                continue
+            if self._fits(name, running):
                 self._start(name)
                 running.add(name)
                 found[name] = RunnerJob(name, RunState.RUNNING, 0.0)
+            else:
+                found[name] = job._replace(why="Resources")
         return found
 
     def _looked_at(self, name: str) -> RunnerJob:
@@ -118,6 +122,7 @@ class LocalRunner:
     def cancel(self, name: str) -> None:
         if not (self._spool / name / "run.json").exists():
             return
+        JobFolder(self._spool, name).put_away()
         run = self._known(name)
         self._signal(name, run, signal.SIGKILL)
         self._thaw(name, run)

@@ -136,6 +136,7 @@ class SlurmRunner:
         known = self._ids.get(name)
         if known is not None:
             self._run("scancel", str(known))
+        JobFolder(self._spool, name).put_away()
 
     def drain(self, node: str, why: str) -> None:
         """Let a node finish what it runs and take nothing new."""

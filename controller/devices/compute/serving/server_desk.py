@@ -133,7 +133,7 @@ class ServerDesk:
                 raise RuntimeError(f"{name} ended ({found.why or 'exit code 0'}) and waits to be started again")
             self._pauses[job] = (self._now_s() + pause_s, min(2.0 * pause_s, PAUSE_MAX_S))
             self._runner.cancel(job)
-            (JobFolder(self._spool, job).path / "exit").unlink(missing_ok=True)
+            JobFolder(self._spool, job).put_away()
             found = None
             self._told = None
         if found is None:
