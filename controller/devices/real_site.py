@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from controller.devices.compute.driven import make_computers
+from controller.devices.nodes.assemble import SiteNodes, make_nodes
 from controller.devices.power.assemble import make_power
 from controller.devices.power.bench.wire import BenchWire
 from controller.devices.power.driver import DeviceLostError
@@ -36,9 +37,17 @@ SETTLE_S = 20.0
 class RealSite:
     """Equipment of the site file."""
 
-    def __init__(self, site: Site, power: SitePower, *, start_utc: datetime, bench: BenchWire | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        power: SitePower,
+        *,
+        start_utc: datetime,
+        nodes: SiteNodes | None = None,
+        bench: BenchWire | None = None,
+    ) -> None:
         """Begin to poll; ``start_utc`` is site time."""
-        self._site, self._power, self._bench = site, power, bench
+        self._site, self._power, self._nodes, self._bench = site, power, nodes, bench
         self._at_utc = start_utc
         self._computers: SimulatedComputers | None = None
         self._world: World | None = None
@@ -47,9 +56,11 @@ class RealSite:
         self._sensors = Sensors(random_stream(site.devices.seed, "pool meters", site.name) if differs else None)
         power.start()
         power.refresh(1.0)
+        if nodes is not None:
+            nodes.start()
 
     def equip(self, pools: tuple[PoolProblem, ...], world: World, state: SiteState | None = None) -> None:
-        """Connect simulated computers, going on from a stored state of theirs."""
+        """Connect the computers, simulated where the site file names no driver, going on from a stored state of theirs."""
         self._world = world
         if self._computers is None:
             self._computers = make_computers(self._site, pools)
@@ -92,18 +103,18 @@ class RealSite:
         snapshot, own = self._power.read(self._at_utc), self._computers
         if own is None:
             return snapshot
-        factor = 1.10 if self._site.devices.perturbed else 1.0
+        pools = own.pool_readings(self._sensors, 1.10 if self._site.devices.perturbed else 1.0)
+        if self._nodes is not None:
+            pools = tuple(self._nodes.corrected(each) for each in pools)
         return snapshot.model_copy(
-            update={
-                "services": own.service_readings(),
-                "jobs": own.job_readings(),
-                "pools": own.pool_readings(self._sensors, factor),
-            }
+            update={"services": own.service_readings(), "jobs": own.job_readings(), "pools": pools}
         )
 
     def write(self, setpoints: Setpoints) -> tuple[Outcome, ...]:
         """Leave the orders with the devices' threads and say what became of those that stand."""
         outcomes = self._power.write(setpoints)
+        if self._nodes is not None:
+            self._nodes.write(setpoints)
         if self._computers is None:
             return outcomes
         return (*outcomes, *self._computers.write(setpoints, self._at_utc))
@@ -123,6 +134,8 @@ class RealSite:
         if self._computers is not None:
             self._computers.close(self._at_utc)
         self._power.close()
+        if self._nodes is not None:
+            self._nodes.close()
         if self._bench is not None:
             self._bench.close()
 
@@ -151,8 +164,12 @@ class RealSite:
         return supply
 
 
-def make_real_site(site: Site, *, start_utc: datetime, folder: Path | None) -> RealSite | None:
+def make_real_site(
+    site: Site, *, start_utc: datetime, folder: Path | None, state: Path = Path("var")
+) -> RealSite | None:
     """Return the site's real equipment, being polled; none when the site is simulated.
+
+    Register maps are looked for in ``folder``; what is learned of the equipment is kept in ``state``.
 
     Raises:
         InputError: a register map is not there, or wrong.
@@ -163,4 +180,6 @@ def make_real_site(site: Site, *, start_utc: datetime, folder: Path | None) -> R
     if site.devices.bench:
         parts = urlsplit(site.devices.bench)
         bench = BenchWire(str(parts.hostname), int(parts.port or 0))
-    return RealSite(site, make_power(site, folder), start_utc=start_utc, bench=bench)
+    power = make_power(site, folder)
+    devices = {name: watcher.device for name, watcher in power.watchers.items()}
+    return RealSite(site, power, start_utc=start_utc, nodes=make_nodes(site, devices, state), bench=bench)

@@ -77,13 +77,53 @@ class Equipment(Section):
         return self
 
 
+class Node(Section):
+    """One host that can be powered off and on."""
+
+    name: Name
+    pool: Name
+    driver: Literal["redfish", "outlet", "slurm"]
+    """``redfish`` by its BMC, ``outlet`` by a PDU under ``equipment``, ``slurm`` by Slurm's power saving."""
+    address: str = Field(default="", pattern=r"^(https?://.+)?$")
+    """Of the BMC."""
+    system: str = ""
+    """The BMC's name of the host; the first that it lists if empty."""
+    user: str = ""
+    password_env: str = ""
+    """Environment variable that holds the BMC's password."""
+    verify: bool = True
+    """Whether the BMC's certificate has to be a known one."""
+    pdu: str = ""
+    """Name of the PDU."""
+    outlet: int = Field(default=1, ge=1, le=64)
+    answers: str = Field(default="", pattern=r"^([^:/ ]+:\d+)?$")
+    """``HOST:PORT`` that takes connections once the host works, e.g. its SSH; without, a powered host counts as up."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Node:
+        if self.driver == "redfish" and not self.address:
+            raise ValueError("a redfish node needs the address of its BMC")
+        if self.driver == "outlet" and not self.pdu:
+            raise ValueError("an outlet node names its PDU")
+        return self
+
+
 METERED = ("load", "it", "cooling", "unserved")
 
 
 def equipment_faults(
-    equipment: tuple[Equipment, ...], *, gensets: tuple[str, ...], pools: tuple[str, ...], source: str
+    equipment: tuple[Equipment, ...],
+    nodes: tuple[Node, ...],
+    *,
+    gensets: tuple[str, ...],
+    pools: dict[str, int],
+    source: str,
 ) -> Iterator[InputFault]:
-    """Yield what is wrong between devices, or between them and the rest of the site."""
+    """Yield what is wrong between devices, or between them and the rest of the site.
+
+    ``pools`` has the number of nodes of each pool.
+    """
+    yield from _node_faults(equipment, nodes, pools=pools, source=source)
     for name, count in Counter(each.name for each in equipment).items():
         if count > 1:
             mend = "give each its own name"
@@ -92,7 +132,7 @@ def equipment_faults(
         if count > 1:
             found = f"{place[2]} at {place[0]} unit {place[1]}, {count} times"
             yield InputFault(source=source, field="devices.equipment", found=found, mend="give each its own unit id")
-    owners = {Kind.GENSET: gensets, Kind.PDU: pools}
+    owners = {Kind.GENSET: gensets, Kind.PDU: tuple(pools)}
     for index, each in enumerate(equipment):
         known = owners.get(each.kind)
         if known is not None and each.of not in known:
@@ -101,5 +141,29 @@ def equipment_faults(
                 source=source,
                 field=f"devices.equipment[{index}].of",
                 found=shorten(each.of),
+                mend=f"name one of: {listed}",
+            )
+
+
+def _node_faults(
+    equipment: tuple[Equipment, ...], nodes: tuple[Node, ...], *, pools: dict[str, int], source: str
+) -> Iterator[InputFault]:
+    pdus = {each.name for each in equipment if each.kind is Kind.PDU}
+    for name, count in Counter(each.name for each in nodes).items():
+        if count > 1:
+            found = f"{name!r} {count} times"
+            yield InputFault(source=source, field="devices.nodes", found=found, mend="give each its own name")
+    for pool, count in Counter(each.pool for each in nodes).items():
+        if count != pools.get(pool):
+            mend = f"pool {pool} has {pools[pool]} nodes: list them all" if pool in pools else "name a pool of the site"
+            found = f"{count} nodes of {pool}"
+            yield InputFault(source=source, field="devices.nodes", found=found, mend=mend)
+    for index, node in enumerate(nodes):
+        if node.driver == "outlet" and node.pdu not in pdus:
+            listed = ", ".join(sorted(pdus)) or "none is listed under devices.equipment"
+            yield InputFault(
+                source=source,
+                field=f"devices.nodes[{index}].pdu",
+                found=shorten(node.pdu),
                 mend=f"name one of: {listed}",
             )

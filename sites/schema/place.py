@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sites.schema.base import Celsius, Name, NonNegative, Positive, Section
 from sites.schema.computing import Computing
-from sites.schema.equipment import Equipment
+from sites.schema.equipment import Equipment, Node
 
 
 class Location(Section):
@@ -211,6 +211,8 @@ class Devices(Section):
     """``simulated`` needs no hardware; ``real`` is what ``equipment`` lists."""
     equipment: tuple[Equipment, ...] = ()
     """Power equipment and how it is reached."""
+    nodes: tuple[Node, ...] = ()
+    """Hosts that can be powered off and on; those of a pool are listed all or none."""
     compute: Computing = Field(default=Computing())
     """How the computers are reached; what it does not name is simulated."""
     bench: str = Field(default="", pattern=r"^(tcp://[^/:]+:\d+)?$")

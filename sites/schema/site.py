@@ -76,8 +76,9 @@ class Site(Section):
             )
         yield from equipment_faults(
             self.devices.equipment,
+            self.devices.nodes,
             gensets=tuple(genset.name for genset in self.gensets),
-            pools=tuple(pool.name for pool in self.pools),
+            pools={pool.name: pool.nodes for pool in self.pools},
             source=source,
         )
         yield from computing_faults(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -57,6 +58,8 @@ class MappedDevice:
         self._blocks = {group: blocks(described, group) for group in described.groups}
         self._due_s: dict[str, float] = {}
         self._values: dict[str, Value] = {}
+        self._lock = threading.Lock()
+        """A PDU is read by its own thread and switched by that of the hosts."""
 
     @property
     def kind(self) -> Kind:
@@ -68,6 +71,10 @@ class MappedDevice:
 
     def read(self, *, whole: bool = False) -> Values:
         """Return all signals: the groups that are due from the device, the others as they were read last."""
+        with self._lock:
+            return self._read(whole=whole)
+
+    def _read(self, *, whole: bool) -> Values:
         now_s = self._now_s()
         for group, every_s in self.map.groups.items():
             if not whole and now_s < self._due_s.get(group, now_s) - 0.05 * every_s:
@@ -96,6 +103,10 @@ class MappedDevice:
                 self._values[name] = value
 
     def write(self, order: str, value: Value) -> Found:
+        with self._lock:
+            return self._write(order, value)
+
+    def _write(self, order: str, value: Value) -> Found:
         point = self.map.points.get(order)
         if point is None or point.write is None:
             raise DeviceRefusedError(f"{self.name} takes no order {order}")
