@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from types import FrameType
 
 from controller.access.roles import SHELL, Role
@@ -34,6 +35,7 @@ from controller.daemon.service_manager import ServiceManager
 from controller.daemon.timetable import Timetable
 from controller.daemon.twin import NoDevices, catch_up, make_twin, move, twin_entry, world_ends_soon
 from controller.devices.port import SiteDevices
+from controller.devices.real_site import RealSite, make_real_site
 from controller.devices.simulated import SimulatedSite
 from controller.records.access import Access
 from controller.records.entries import WorldEntry
@@ -124,8 +126,11 @@ class Loop:
             watch=ClockWatch(host) if options.speed == 1.0 else None,
         )
         self._work: Work | None = None
-        self._twin: SimulatedSite | None = None
-        self._devices: SiteDevices = wrap(NoDevices(site, begin))
+        self._twin: SimulatedSite | RealSite | None = None
+        self._real = make_real_site(
+            site, start_utc=begin, folder=Path(options.site_file).parent, state=state_folder(options.url)
+        )
+        self._devices: SiteDevices = wrap(self._real or NoDevices(site, begin))
         self._resume(resumed)
         arguments = ["--site", options.site_file, "--store", options.url]
         self._planner = PlannerProcess(
@@ -176,7 +181,9 @@ class Loop:
             return
         try:
             prepared = Prepared.model_validate_json(resumed.world)
-            twin = make_twin(self._options.site, prepared, start_utc=self._clock.now_utc(), state=resumed.twin)
+            twin = make_twin(
+                self._options.site, prepared, start_utc=self._clock.now_utc(), state=resumed.twin, real=self._real
+            )
         except ValueError as error:
             LOG.warning("the stored plant is of another version and starts anew: %s", error)
             return
@@ -185,7 +192,7 @@ class Loop:
         if twin is not None:
             self._connect(twin)
 
-    def _connect(self, twin: SimulatedSite) -> None:
+    def _connect(self, twin: SimulatedSite | RealSite) -> None:
         if self._options.speed == 1.0:
             catch_up(twin, self._clock.now_utc())
         self._twin = twin
@@ -215,7 +222,7 @@ class Loop:
     def _turn(self) -> None:
         """Run one cycle, move the plant, see to the other processes, and wait for the next cycle."""
         now = self._clock.now_utc()
-        result = self._cycle.run(self._devices, self._work, now, reachable=self._twin is not None)
+        result = self._cycle.run(self._devices, self._work, now, reachable=self._reachable)
         self._manager.cycle_done()
         if not self._cycled:
             self._cycled = True
@@ -233,6 +240,11 @@ class Loop:
             self._recorder.post(twin_entry(self._twin))
             self._clock.moved(step_s)
         self._stop.wait(self._clock.pause_s())
+
+    @property
+    def _reachable(self) -> bool:
+        """Whether there is anybody to give orders to."""
+        return self._twin is not None or self._real is not None
 
     def _held(self) -> bool:
         """Return whether a fast clock waits: for its plant, or for a plan that is wanted or being made."""
@@ -276,7 +288,8 @@ class Loop:
         if self._twin is not None:
             self._twin.extend(prepared.world.world())
             return
-        twin = make_twin(self._options.site, prepared, start_utc=self._clock.now_utc(), state=None)
+        now = self._clock.now_utc()
+        twin = make_twin(self._options.site, prepared, start_utc=now, state=None, real=self._real)
         if twin is not None:
             self._connect(twin)
 
