@@ -23,10 +23,10 @@ import pandas as pd
 from benchmarks.forecast_pvod import Plant, plants
 from benchmarks.forecast_surfrad import Station, stations
 from benchmarks.forecast_table import Row, shared_file
-from forecasting.forecaster import SKY_TAU_H
 from forecasting.learn.features import NwpSeries, SkySeries
 from forecasting.learn.forest import ForestSettings
-from forecasting.learn.learner import SkyLearner, group_numbers, learned_quantiles, nightly
+from forecasting.learn.learner import SkyLearner, group_numbers, learned_quantiles
+from forecasting.learn.night import nightly
 from forecasting.learn.skymodel import LeadGroup
 from forecasting.nwp import label_offset_min
 from forecasting.scenarios import draw_levels, quantile_function, values_at
@@ -71,8 +71,9 @@ def walk(
     day = series.steps_a_day
     learner = SkyLearner()
     pairs, energies = [], []
+    midnight = round(-series.longitude_deg / 15.0 / series.step_h)
     for number in range(first_day, last_day):
-        last = number * day
+        last = number * day + midnight
         predictions, ages = seen(last)
         regrow = (number - first_day) % regrow_days == 0
         learner = nightly(
@@ -123,18 +124,16 @@ def _pairs(
 
 
 def _energy(learner: SkyLearner, known: SkySeries, truth: SkySeries, last: int) -> dict[str, float] | None:
-    """Return a local day's measured energy and its forecast interval, issued at local midnight."""
-    start = last + round((-truth.longitude_deg / 15.0) / truth.step_h)
-    target = np.arange(start, start + truth.steps_a_day)
+    """Return whether a local day's measured energy lay in its forecast interval, issued at its midnight."""
+    target = np.arange(last, last + truth.steps_a_day)
     if target[-1] >= len(truth.index):
         return None
     target = target[truth.clear[target] > 0.03 * truth.clear.max()]
     if not len(target) or not np.isfinite(truth.index[target]).all():
         return None
-    shown = replace(truth, index=truth.index[:start])
-    quantiles, _ = learned_quantiles(learner, shown, np.full(len(target), start), target, levels=LEVELS)
+    quantiles, _ = learned_quantiles(learner, known, np.full(len(target), last), target, levels=LEVELS)
     full, table = quantile_function(quantiles, LEVELS, low=np.zeros(len(target)), high=np.full(len(target), 1.2))
-    drawn = draw_levels((target - start + 0.5) * truth.step_h, tau_h=SKY_TAU_H, draws=300, seed=last)
+    drawn = draw_levels((target - last + 0.5) * truth.step_h, draws=300, seed=last, slow_frac=learner.slow_frac)
     energy = (values_at(full, table, drawn) * truth.clear[target]).sum(axis=1)
     low, high = np.quantile(energy, [0.1, 0.9])
     actual = float((truth.index[target] * truth.clear[target]).sum())

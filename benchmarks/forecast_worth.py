@@ -1,18 +1,21 @@
 """What a forecast is worth in closed loop: litres of diesel and late jobs, at a PVOD plant with its archived NWP.
 
-``python -m benchmarks.forecast_worth [--site container] [--days N] [--station S] [--start 2019-02-04]``. An example
-site stands at the plant: its arrays face as the plant's do, its sun is the plant's measured power scaled to the
-site's AC limit, its air the plant's measured temperature. The same days, jobs, requests and seed are run under
-the planner four times: *none* (clear-sky climatology), *history* (site's past, learner grown at the start),
-*blend* (with the archived prediction) and *perfect* (what really happens). Nothing is made from the truth but
-the last. Valid only where nearly all plans were found in time: the last column says which rung answered.
+``python -m benchmarks.forecast_worth [--site container] [--days N] [--station S] [--start 2019-02-04 ...]``. An
+example site stands at the plant: its arrays face as the plant's do, its sun is the plant's measured power scaled to
+the site's AC limit, its air the plant's measured temperature. The same days, jobs, requests and seed are run under
+the planner four times: *none* (clear-sky climatology), *history* (site's past, learner grown at the start and scored
+every night), *blend* (with the archived prediction as well) and *perfect* (sun, temperature and requests as they
+really come). Nothing is made from the truth but the last. A solve stops by its gap, with a minute of time, so that a
+busy machine changes nothing; the last column says which rung of the ladder answered. Three days without new jobs
+follow, since deadlines reach that far. Several starts are added up.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -29,6 +32,7 @@ from controller.studies.result import PolicyResult, result_of
 from forecasting.demand.arrivals import actual_rate_rps
 from forecasting.forecaster import forecast, nightly_learner
 from forecasting.history import History
+from forecasting.learn.learner import SkyLearner
 from forecasting.nwp import NwpRun
 from forecasting.records import Forecast
 from optimizer.policies import policy
@@ -41,6 +45,10 @@ from sites.times import TimeGrid
 from sites.world import World
 
 STEP_S = 900
+DRAIN_DAYS = 3.0
+KINDS = ("none", "history", "blend", "perfect")
+RUN_AGE_H = 6.0
+"""Age of the archived prediction when used: its run times are not in the archive."""
 
 
 def relocated(name: str, meta: pd.Series) -> Site:
@@ -85,8 +93,8 @@ def series(values: pd.Series, start: datetime, end: datetime, *, parts: int = 1)
 
 
 def study_of(site: Site, rows: pd.DataFrame, start: datetime, days: float, seed: int) -> Study:
-    """Return the study of ``days`` days from ``start`` and a day's drain."""
-    begin, end = start - timedelta(days=HISTORY_DAYS), start + timedelta(days=days + 1)
+    """Return the study of ``days`` days from ``start`` and the drain."""
+    begin, end = start - timedelta(days=HISTORY_DAYS), start + timedelta(days=days + DRAIN_DAYS)
     zone = site.location.time_zone
     world = World(
         pv_available_kw=series(rows["pv_kw"], begin, end, parts=3),
@@ -100,7 +108,7 @@ def study_of(site: Site, rows: pd.DataFrame, start: datetime, days: float, seed:
         site=site,
         start_utc=start,
         days=days,
-        drain_days=1.0,
+        drain_days=DRAIN_DAYS,
         seed=seed,
         world=world,
         jobs=tuple(stream_jobs(site, start, start + timedelta(days=days), seed)),
@@ -108,30 +116,51 @@ def study_of(site: Site, rows: pd.DataFrame, start: datetime, days: float, seed:
     )
 
 
+def known_past(rows: pd.DataFrame, start: datetime, recorded: History) -> History:
+    """Return the plant's archive up to ``start``, then what the simulated site has measured."""
+    first = rows.index[0].to_pydatetime()
+    assert recorded.pv_kw is not None
+    new = round((start - recorded.pv_kw.start_utc).total_seconds() / STEP_S)
+    older = series(rows["pv_kw"], first, start)
+    values = (*older.values, *recorded.pv_kw.values[new:])
+    held = (*(False,) * len(older.values), *recorded.pv_curtailed[new:])
+    return replace(recorded, pv_kw=TimeSeries(start_utc=first, step_s=STEP_S, values=values), pv_curtailed=held)
+
+
+class Informed:
+    """The forecaster as the product runs it: grown at the start of the study, scored and corrected every night."""
+
+    def __init__(self, study: Study, rows: pd.DataFrame, run: NwpRun | None) -> None:
+        self._rows, self._start, self._run = rows, study.start_utc, run
+        self._learner: SkyLearner | None = None
+        self._night = study.start_utc
+
+    def __call__(self, site: Site, history: History, now: datetime, grid: TimeGrid) -> Forecast:
+        """Return the forecast as known at ``now``."""
+        past = known_past(self._rows, self._start, history)
+        runs = () if self._run is None else (self._run,)
+        if self._learner is None or now >= self._night:
+            self._learner = nightly_learner(
+                site, past, now_utc=now, learner=self._learner, runs=runs, regrow=self._learner is None
+            )
+            self._night += timedelta(days=1)
+        fresh = tuple(replace(run, issued_utc=now - timedelta(hours=RUN_AGE_H)) for run in runs)
+        return forecast(site, past, issued_utc=now, grid=grid, learner=self._learner, runs=fresh)
+
+
 def outlooks(study: Study, rows: pd.DataFrame) -> dict[str, Outlook]:
     """Return the four forecasters."""
-    site, start = study.site, study.start_utc
-    first = rows.index[0].to_pydatetime()
-    past = History(pv_kw=series(rows["pv_kw"], first, start))
+    first, last = rows.index[0].to_pydatetime(), study.end_utc + timedelta(days=4)
     run = NwpRun(
         source="archived NWP",
         issued_utc=first,
-        ghi_w_m2=series(rows["nwp_globalirrad"], first, study.end_utc + timedelta(days=4)),
-        dni_w_m2=series(rows["nwp_directirrad"], first, study.end_utc + timedelta(days=4)),
-        temp_air_c=series(rows["nwp_temperature"], first, study.end_utc + timedelta(days=4)),
+        ghi_w_m2=series(rows["nwp_globalirrad"], first, last),
+        dni_w_m2=series(rows["nwp_directirrad"], first, last),
+        temp_air_c=series(rows["nwp_temperature"], first, last),
     )
-    alone = nightly_learner(site, past, now_utc=start)
-    both = nightly_learner(site, past, now_utc=start, runs=(run,))
 
     def none(place: Site, history: History, now: datetime, grid: TimeGrid) -> Forecast:
         return forecast(place, replace(history, pv_kw=None, pv_curtailed=()), issued_utc=now, grid=grid)
-
-    def own(place: Site, history: History, now: datetime, grid: TimeGrid) -> Forecast:
-        return forecast(place, history, issued_utc=now, grid=grid, learner=alone)
-
-    def blend(place: Site, history: History, now: datetime, grid: TimeGrid) -> Forecast:
-        fresh = replace(run, issued_utc=now - timedelta(hours=6))
-        return forecast(place, history, issued_utc=now, grid=grid, learner=both, runs=(fresh,))
 
     def perfect(place: Site, history: History, now: datetime, grid: TimeGrid) -> Forecast:
         inside = min(grid.end_utc, study.end_utc)
@@ -142,7 +171,12 @@ def outlooks(study: Study, rows: pd.DataFrame) -> dict[str, Outlook]:
         cut = TimeGrid(start_utc=grid.start_utc, hours=tuple(lengths))
         return perfect_forecast(study, forecast(place, history, issued_utc=now, grid=cut))
 
-    return {"none": none, "history": own, "blend": blend, "perfect": perfect}
+    return {
+        "none": none,
+        "history": Informed(study, rows, None),
+        "blend": Informed(study, rows, run),
+        "perfect": perfect,
+    }
 
 
 def run(
@@ -153,6 +187,7 @@ def run(
     days: float,
     seconds: float,
     replan_h: float,
+    kinds: Sequence[str],
     say: Callable[[str], None],
 ) -> dict[str, PolicyResult]:
     """Return one result a forecast."""
@@ -160,6 +195,8 @@ def run(
     study = study_of(site, rows, start, days, seed=0)
     results = {}
     for kind, outlook in outlooks(study, rows).items():
+        if kind not in kinds:
+            continue
         course = run_policy(
             study,
             kind,
@@ -169,36 +206,64 @@ def run(
             replan_s=replan_h * 3600.0,
             outlook=outlook,
         )
-        found = results[kind] = result_of(study, course)
-        say(
-            f"{kind:<10} cost {found.cost_usd:8.1f} $  fuel {found.fuel_l:7.1f} L"
-            f"  late {found.jobs_late:3d} of {found.jobs_total}"
-            f"  PV used {found.pv_used_kwh:7.0f} of {found.pv_available_kwh:.0f} kWh  unserved {found.unserved_kwh:.1f} kWh"
-            f"  plans {found.plan_levels}"
-        )
+        results[kind] = result_of(study, course)
+        say(line_of(kind, [results[kind]]))
     return results
 
 
+HEAD = (
+    f"{'forecast':<10}{'cost $':>9}{'fuel L':>9}{'genset kWh':>12}{'late jobs':>12}{'PV used kWh':>18}"
+    f"{'unserved kWh':>14}  plans by rung"
+)
+
+
+def line_of(kind: str, found: Sequence[PolicyResult]) -> str:
+    """Return a row of the table: one forecast over one or several weeks, added up."""
+
+    def total(name: str) -> float:
+        return float(sum(getattr(each, name) for each in found))
+
+    rungs = Counter[str]()
+    for each in found:
+        rungs.update(each.plan_levels)
+    late = f"{total('jobs_late'):.0f} of {total('jobs_total'):.0f}"
+    sun = f"{total('pv_used_kwh'):.0f} of {total('pv_available_kwh'):.0f}"
+    return (
+        f"{kind:<10}{total('cost_usd'):>9.1f}{total('fuel_l'):>9.1f}{total('genset_kwh'):>12.0f}{late:>12}{sun:>18}"
+        f"{total('unserved_kwh'):>14.1f}  {dict(rungs)}"
+    )
+
+
 def main() -> None:
-    """Print one line a forecast."""
+    """Print one line a forecast and week, and what all weeks come to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.forecast_worth")
     parser.add_argument("--site", default="container", help="example site that is put there")
     parser.add_argument("--station", type=int, default=1)
-    parser.add_argument("--start", default="2019-02-04")
+    parser.add_argument("--start", nargs="+", default=["2019-02-04"], help="first local days")
     parser.add_argument("--days", type=float, default=7.0)
-    parser.add_argument("--seconds", type=float, default=1.0, help="longest solve")
+    parser.add_argument("--seconds", type=float, default=60.0, help="longest solve")
     parser.add_argument("--replan-hours", type=float, default=1.0, help="hours between plans")
+    parser.add_argument("--forecasts", nargs="+", default=list(KINDS), choices=KINDS, help="only these")
     arguments = parser.parse_args()
-    start = datetime.fromisoformat(arguments.start).replace(tzinfo=UTC) - timedelta(hours=8)
-    run(
-        name=arguments.site,
-        station=arguments.station,
-        start=start,
-        days=arguments.days,
-        seconds=arguments.seconds,
-        replan_h=arguments.replan_hours,
-        say=lambda text: print(text, flush=True),
-    )
+    weeks = []
+    for text in arguments.start:
+        print(f"{arguments.days:g} days from {text}, station {arguments.station}, site {arguments.site}\n{HEAD}")
+        weeks.append(
+            run(
+                name=arguments.site,
+                station=arguments.station,
+                start=datetime.fromisoformat(text).replace(tzinfo=UTC) - timedelta(hours=8),
+                days=arguments.days,
+                seconds=arguments.seconds,
+                replan_h=arguments.replan_hours,
+                kinds=arguments.forecasts,
+                say=lambda line: print(line, flush=True),
+            )
+        )
+    if len(weeks) > 1:
+        print(f"all {len(weeks)}\n{HEAD}")
+        for kind in weeks[0]:
+            print(line_of(kind, [week[kind] for week in weeks]))
 
 
 if __name__ == "__main__":

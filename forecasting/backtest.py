@@ -23,8 +23,8 @@ from forecasting.learn.forest import ForestSettings
 from forecasting.learn.learner import SkyLearner
 from forecasting.learn.skymodel import SETTINGS
 from forecasting.nwp import label_offset_min
-from forecasting.records import Forecast
-from forecasting.scoring import Score, forecast_samples, scores
+from forecasting.records import Forecast, Score
+from forecasting.scoring import forecast_samples, scores
 from sites.errors import InputError
 from sites.schema.site import Site
 from sites.series import TimeSeries

@@ -17,6 +17,7 @@ moves the level far; weeks of smoke look like dirt, and nothing but a sensor or 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -175,6 +176,15 @@ class Calibration:
         if evidence.sum() > 0:
             shape = np.where(evidence > 0, shape - (shape * evidence).sum() / evidence.sum(), 0.0)
         return replace(self, shape_log=tuple(shape.tolist()), shape_days=tuple(evidence.tolist()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayState:
+    """What the calibrator knew as a local day began."""
+
+    start_utc: datetime
+    """Local midnight by the sun."""
+    state: Calibration
 
 
 def sun_bin(elevation_deg: Floats, morning: Bools) -> np.ndarray:

@@ -29,11 +29,12 @@ class ClearPower:
 
     def __init__(self, model: PvModel, states: Mapping[str, ArrayState]) -> None:
         self.model = model
-        self._states = tuple(states.items())
+        self.states = dict(states)
+        self._key = tuple(states.items())
 
     def day_kw(self, day: datetime) -> Floats:
         """Return the 288 five-minute means [kW] of the UTC day that starts at ``day``."""
-        return _day_kw(self.model, self._states, day)
+        return _day_kw(self.model, self._key, day)
 
     def span_kw(self, first_day: datetime, days: int) -> Floats:
         """Return five-minute means [kW] of ``days`` UTC days from ``first_day``."""

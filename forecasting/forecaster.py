@@ -14,17 +14,19 @@ from hashlib import blake2b
 
 import numpy as np
 
+from forecasting.calibrated import CalibratedPower, calibration_course
 from forecasting.clearpower import ClearPower
 from forecasting.demand.outlook import RateSample, forecast_demand
 from forecasting.history import NOTHING, History
 from forecasting.learn.forest import ForestSettings
-from forecasting.learn.learner import SkyLearner, nightly
+from forecasting.learn.learner import SkyLearner
+from forecasting.learn.night import nightly
 from forecasting.learn.skymodel import SETTINGS
 from forecasting.nwp import NwpRun, late_labels_min, nwp_series
 from forecasting.outdoor import forecast_outdoor_c
 from forecasting.pv.site import pv_model, usual_states
 from forecasting.records import DemandForecast, Forecast, Scenario
-from forecasting.scenarios import DRAWS, draw_levels, mean_of, quantile_function, reduce_draws, values_at
+from forecasting.scenarios import DRAWS, SLOW_FRAC, draw_levels, mean_of, quantile_function, reduce_draws, values_at
 from forecasting.sky import SkyOutlook, kept_days, sky_outlook, sky_series
 from forecasting.sun import Floats
 from sites.schema.site import Site
@@ -32,8 +34,6 @@ from sites.series import TimeSeries
 from sites.times import HOUR, TimeGrid
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
-SKY_TAU_H = 5.0
-"""Correlation time of the sky state's rank; hourly lags 3 and 5 h at four SURFRAD stations in 2018 give 3.4 .. 7.6 h."""
 OUTDOOR_SD_K = 4.0
 """Spread of a day-ahead temperature forecast by day; SRRL Golden 2020 with this module's rule: 4.6 K, a rough climate."""
 OUTDOOR_SUN_LINK = 0.6
@@ -72,6 +72,8 @@ def forecast(
         history.outdoor_c, issued_utc=issued_utc, grid=grid, longitude_deg=site.location.longitude
     )
     clear = clear_power(site)
+    if clear is not None and learner is not None:
+        clear = CalibratedPower(clear, learner.calibration)
     edges = (*grid.starts_utc, grid.end_utc)
     if clear is None:
         steps = len(grid)
@@ -100,7 +102,15 @@ def forecast(
         pv_available_kw=plain(mean_of(full_levels, full)),
         pv_quantiles_kw=tuple(plain(row) for row in power),
         outdoor_c=plain(outdoor),
-        scenarios=_scenarios(full_levels, full, outdoor, grid=grid, issued_utc=issued_utc, count=scenarios),
+        scenarios=_scenarios(
+            full_levels,
+            full,
+            outdoor,
+            grid=grid,
+            issued_utc=issued_utc,
+            count=scenarios,
+            slow_frac=SLOW_FRAC if learner is None else learner.slow_frac,
+        ),
         demand=_demand(site, history, issued_utc=issued_utc, grid=grid, levels=levels, days_off=days_off)
         if demand
         else (),
@@ -135,6 +145,8 @@ def nightly_learner(
     before = learner or SkyLearner()
     if clear is None:
         return before
+    course = calibration_course(clear, history, now_utc=now_utc, days=round(days))
+    clear = CalibratedPower(clear, course)
     series = sky_series(clear, history, issued_utc=now_utc, days=kept_days(history, now_utc, days))
     known = tuple(run for run in runs if run.issued_utc <= now_utc)
     late_min = {run.source: late_labels_min(run, clear, now=now_utc) for run in known}
@@ -142,7 +154,7 @@ def nightly_learner(
         run.source: nwp_series(replace(run, offset_min=late_min[run.source]), clear, series) for run in known
     }
     after = nightly(before, series, last=len(series.index), predictions=predictions, regrow=regrow, settings=settings)
-    return replace(after, late_min=late_min)
+    return replace(after, late_min=late_min, calibration=course)
 
 
 @lru_cache(maxsize=16)
@@ -158,14 +170,21 @@ def plain(values: Floats) -> tuple[float, ...]:
 
 
 def _scenarios(
-    levels: Floats, quantiles: Floats, outdoor_c: Floats, *, grid: TimeGrid, issued_utc: datetime, count: int
+    levels: Floats,
+    quantiles: Floats,
+    outdoor_c: Floats,
+    *,
+    grid: TimeGrid,
+    issued_utc: datetime,
+    count: int,
+    slow_frac: float,
 ) -> tuple[Scenario, ...]:
     if count <= 0:
         return ()
     hours = np.array(grid.hours)
     middles = np.array(grid.offsets_h[:-1]) + hours / 2
     seed = int.from_bytes(blake2b(issued_utc.isoformat().encode(), digest_size=8).digest(), "big")
-    drawn = draw_levels(middles, tau_h=SKY_TAU_H, draws=max(DRAWS, count), seed=seed)
+    drawn = draw_levels(middles, draws=max(DRAWS, count), seed=seed, slow_frac=slow_frac)
     reduced = reduce_draws(values_at(levels, quantiles, drawn), hours, count=count)
     expected = mean_of(levels, quantiles)
     energy = (reduced.values * hours).sum(axis=1)

@@ -6,7 +6,7 @@ be had again from the history, so it is not stored.
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from forecasting.forecaster import nightly_learner
 from forecasting.history import History
@@ -24,7 +24,12 @@ class LearnerKeeper:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._learner: SkyLearner | None = None
-        self._day: date | None = None
+        self._night: datetime | None = None
+
+    def midnight(self, now_utc: datetime) -> datetime:
+        """Return the turn of the day at or before ``now_utc``, by the sun."""
+        shift = timedelta(hours=self._site.location.longitude / 15.0)
+        return (now_utc + shift).replace(hour=0, minute=0, second=0, microsecond=0) - shift
 
     def at(self, history: History, now_utc: datetime, *, runs: tuple[NwpRun, ...] = ()) -> SkyLearner | None:
         """Return the learner for ``now_utc``; None while there is too little history.
@@ -36,8 +41,8 @@ class LearnerKeeper:
         """
         if history.pv_kw is None or now_utc - history.pv_kw.start_utc < timedelta(days=LEAST_DAYS):
             return self._learner
-        day = (now_utc + timedelta(hours=self._site.location.longitude / 15.0)).date()
-        if day != self._day:
-            self._day = day
+        night = self.midnight(now_utc)
+        if night != self._night:
+            self._night = night
             self._learner = nightly_learner(self._site, history, now_utc=now_utc, learner=self._learner, runs=runs)
         return self._learner

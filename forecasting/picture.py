@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from forecasting.scoring import Score
+from forecasting.records import Score
 from sites.errors import InputError
 
 FORMATS = (".svg", ".png", ".pdf")
@@ -49,8 +49,10 @@ def draw_backtest(samples: pd.DataFrame, levels: Sequence[float], scores: Sequen
     week.legend(loc="upper right", frameon=False)
     by_lead = [score for score in scores if score.leads != "all"]
     place = np.arange(len(by_lead))
-    lead.bar(place - 0.2, [score.skill_persistence for score in by_lead], 0.4, label="RMSE over smart persistence")
-    lead.bar(place + 0.2, [score.crps_skill for score in by_lead], 0.4, label="CRPS over CH-PeEn")
+    lead.bar(
+        place - 0.2, [score.skill_persistence or 0.0 for score in by_lead], 0.4, label="RMSE over smart persistence"
+    )
+    lead.bar(place + 0.2, [score.crps_skill or 0.0 for score in by_lead], 0.4, label="CRPS over CH-PeEn")
     lead.set_xticks(place, [score.leads for score in by_lead], rotation=45)
     lead.axhline(0.0, color="black", lw=0.8)
     lead.set_ylabel("skill")

@@ -1,4 +1,5 @@
-"""What a forecast says and how sure it is: plain frozen records, read by the controller and the store."""
+"""What a forecast says, how sure it is, how good it was and what it was told: plain frozen records, read by the
+controller and the store."""
 
 from __future__ import annotations
 
@@ -66,3 +67,75 @@ class Forecast(Record):
         if len(self.pv_quantiles_kw) != len(self.quantile_levels):
             raise ValueError("one row of quantiles a level")
         return self
+
+
+class Score(Record):
+    """How good forecasts were in one group of samples. Powers in kW, means over intervals."""
+
+    leads: str
+    """Leads in the group, e.g. ``2-4 h``; ``all``."""
+    season: str
+    """Season, or ``all``."""
+    state: str
+    """Weather prediction when issued: none, stale, fresh, or ``all``."""
+    samples: int
+    """Intervals scored."""
+    nrmse: float
+    """RMSE over the mean measured power."""
+    mae_kw: float
+    """Mean absolute error."""
+    bias_kw: float
+    """Mean of forecast minus measured."""
+    skill_persistence: float | None
+    """RMSE skill over smart persistence; none where that makes no error."""
+    skill_cliper: float | None
+    """RMSE skill over CLIPER."""
+    pinball_kw: float
+    """Mean pinball loss over the levels."""
+    crps_kw: float
+    """CRPS from the levels."""
+    crps_skill: float | None
+    """CRPS skill over CH-PeEn."""
+    coverage_80: float
+    """Share of measurements between the levels 0.1 and 0.9."""
+    reliability: tuple[float, ...]
+    """Share of measurements at or below each level."""
+
+
+class NightScores(Record):
+    """Scores worked out in one night over the days before it."""
+
+    night_utc: Utc
+    """When; forecasts up to here were held against what came."""
+    days: float
+    """Days of forecasts behind the scores."""
+    levels: tuple[float, ...]
+    """Quantile levels that ``Score.reliability`` speaks of."""
+    scores: tuple[Score, ...]
+
+
+class FeedState(Record):
+    """Where a source of weather predictions stands."""
+
+    source: str
+    """Its name in the site file."""
+    asked_utc: Utc
+    """When it was last asked."""
+    issued_utc: Utc | None = None
+    """Issue time of the newest run it has given; none = none yet."""
+    fault: str = ""
+    """Kind of what went wrong when last asked: unreachable, slow, refused, broken, truncated, stale, unit, nothing."""
+    text: str = ""
+    """The same for a person."""
+
+
+class StoredPrediction(Record):
+    """One run of a weather prediction as received: interval means labelled by start, none where missing."""
+
+    source: str
+    issued_utc: Utc
+    start_utc: Utc
+    """Start of the first interval."""
+    step_s: float = Field(gt=0)
+    values: dict[str, tuple[float | None, ...]]
+    """By quantity, named as in ``forecasting.nwp.NwpRun``; ``ghi_w_m2`` is always there."""

@@ -9,7 +9,6 @@ drawn to the mean by the measured correlation at that lead) and CH-PeEn (all pas
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
@@ -19,7 +18,7 @@ import pandas as pd
 from forecasting.clearpower import ClearPower
 from forecasting.history import History
 from forecasting.learn.features import SkySeries
-from forecasting.records import Forecast
+from forecasting.records import Forecast, Score
 from forecasting.sky import STALE_AFTER_H, sky_series
 from forecasting.sun import Floats
 from forecasting.verification import bias, coverage_frac, crps, mae, reliability, rmse, skill
@@ -38,40 +37,6 @@ SEASONS = {12: "winter", 1: "winter", 2: "winter", 3: "spring", 4: "spring", 5: 
 """Meteorological seasons of the northern hemisphere; south of the equator they are swapped."""
 REFERENCES = ("smart", "cliper")
 LEAST_CLEAR_FRAC = 0.03
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """How good forecasts were in one group of samples. Powers in kW, means over intervals."""
-
-    leads: str
-    """Leads in the group, e.g. ``2-4 h``; ``all``."""
-    season: str
-    """Season, or ``all``."""
-    state: str
-    """Weather prediction when issued: none, stale, fresh, or ``all``."""
-    samples: int
-    """Intervals scored."""
-    nrmse: float
-    """RMSE over the mean measured power."""
-    mae_kw: float
-    """Mean absolute error."""
-    bias_kw: float
-    """Mean of forecast minus measured."""
-    skill_persistence: float
-    """RMSE skill over smart persistence."""
-    skill_cliper: float
-    """RMSE skill over CLIPER."""
-    pinball_kw: float
-    """Mean pinball loss over the levels."""
-    crps_kw: float
-    """CRPS from the levels."""
-    crps_skill: float
-    """CRPS skill over CH-PeEn."""
-    coverage_80: float
-    """Share of measurements between the levels 0.1 and 0.9."""
-    reliability: tuple[float, ...]
-    """Share of measurements at or below each level."""
 
 
 def forecast_samples(forecasts: Iterable[Forecast], history: History, clear: ClearPower) -> pd.DataFrame:
@@ -214,11 +179,15 @@ def _score(
         nrmse=error / max(float(y.mean()), 1e-9),
         mae_kw=mae(y, mean),
         bias_kw=bias(y, mean),
-        skill_persistence=skill(error, rmse(y, part["smart"])),
-        skill_cliper=skill(error, rmse(y, part["cliper"])),
+        skill_persistence=_known(skill(error, rmse(y, part["smart"]))),
+        skill_cliper=_known(skill(error, rmse(y, part["cliper"]))),
         pinball_kw=own / 2,
         crps_kw=own,
-        crps_skill=skill(own, float(crps(y, climate, at).mean())),
+        crps_skill=_known(skill(own, float(crps(y, climate, at).mean()))),
         coverage_80=float(coverage_frac(y, low, high).mean()),
         reliability=tuple(float(share) for share in reliability(y, q)),
     )
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None

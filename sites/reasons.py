@@ -47,6 +47,7 @@ REASONS: Final[dict[str, str]] = {
     "QUIET_HOURS": "gensets are not started in quiet hours",
     "OUT_OF_BOUNDS": "an order was outside what the site has",
     "PLANNER_LOST": "the planning process failed or did not answer in time",
+    "PREDICTION_LOST": "a source of weather predictions fails and its newest run is old",
     "GPU_LOST": "GPUs do not answer",
     "DEVICE_LOST": "the devices did not answer",
     "SETPOINT_EXTERNAL": "something else changed a setpoint",

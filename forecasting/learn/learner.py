@@ -1,12 +1,4 @@
-"""The learner of a site: forests grown nightly, sources weighed by their record, levels corrected by coverage.
-
-Once a night, on the day that has just passed and that the current forests have never seen:
-
-1. each source is scored by pinball loss in each lead group; losses forget with 6 days of scores;
-2. each level of each lead group moves by ``gamma (level - share below)``: adaptive conformal correction
-   (Gibbs & Candes 2021, arXiv:2106.00170), kept within +-0.12, so that coverage holds when the weather or the
-   plant leaves what was learned;
-3. new forests are grown from all of the past.
+"""The learner of a site: what it knows, and how its sources become one forecast. ``forecasting.learn.night`` teaches it.
 
 Sources are the forest of the past (``history``), the past's own distribution at that time of day (``usual``,
 CH-PeEn) and one forest a weather prediction, which also knows the past. Weights, by lead group:
@@ -18,29 +10,26 @@ its prior alone; one that is silent at a step has no part in it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from forecasting.calibration import DayState
 from forecasting.learn.features import NwpSeries, SkySeries
-from forecasting.learn.forest import ForestSettings
-from forecasting.learn.skymodel import GROUPS, SETTINGS, LeadGroup, Lesson, SkyModel, fit_sky_model, predict_index
-from forecasting.sun import Bools, Floats
-from forecasting.verification import pinball
+from forecasting.learn.skymodel import LeadGroup, SkyModel, predict_index
+from forecasting.scenarios import SLOW_FRAC
+from forecasting.sun import Floats
 
 HISTORY = "history"
 USUAL = "usual"
 USUAL_DAYS = 90
 SCORE_LEVELS = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
-FORGET_DAYS = 6.0
 SHARPNESS = 0.05
 FRESH_H = 24.0
 STALE_FADE_H = 16.0
 NWP_PRIOR = 3.0
 PRIOR_WEIGHT = {HISTORY: 1.0, USUAL: 0.5}
 NWP_PRIOR_FROM_H = 3.0
-GAMMA = 0.08
-LARGEST_SHIFT = 0.12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,54 +56,12 @@ class SkyLearner:
     """By source and number of the lead group."""
     shifts: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     """By lead group: what is added to each of ``SCORE_LEVELS``."""
+    slow_frac: float = SLOW_FRAC
+    """Share of the sky's long memory in scenarios."""
+    calibration: tuple[DayState, ...] = ()
+    """What the arrays give against the site file, day by day: the scale of the index."""
     late_min: Mapping[str, float] = field(default_factory=dict)
     """By prediction: by how many minutes its labels are late, estimated from its own past."""
-
-
-def nightly(
-    learner: SkyLearner,
-    series: SkySeries,
-    *,
-    last: int,
-    predictions: Mapping[str, NwpSeries] | None = None,
-    groups: tuple[LeadGroup, ...] = GROUPS,
-    settings: ForestSettings = SETTINGS,
-    regrow: bool = True,
-    most_samples: int = 6000,
-) -> SkyLearner:
-    """Score the day before step ``last``, correct levels, and grow new forests from the steps before it.
-
-    Args:
-        learner: state of the night before.
-        series: the site's past; nothing at or after ``last`` is looked at.
-        last: first step of the new day.
-        predictions: what each source had predicted for the steps of ``series``, as it was known then.
-        groups: lead groups.
-        settings: how forests are grown.
-        regrow: whether to grow new forests; scoring alone takes a tenth of the time.
-        most_samples: most daylight samples that a forest learns from.
-    """
-    given = predictions or {}
-    scored = learner if learner.model is None else _scored(learner, series, last=last, predictions=given)
-    if not regrow:
-        return scored
-    if int(np.isfinite(series.index[:last]).sum()) < 8 * settings.leaf_samples:
-        return scored
-    model = fit_sky_model(
-        [Lesson(series=series, last=last)], groups=groups, settings=settings, most_samples=most_samples
-    )
-    informed = {
-        name: fit_sky_model(
-            [Lesson(series=series, last=last, nwp=nwp)],
-            groups=groups,
-            settings=settings,
-            most_samples=most_samples,
-            only_informed=True,
-        )
-        for name, nwp in given.items()
-    }
-    known = np.flatnonzero(np.isfinite(series.index[:last]))
-    return replace(scored, model=model, informed=informed, days=float(len(np.unique(known // series.steps_a_day))))
 
 
 def learned_quantiles(
@@ -237,52 +184,3 @@ def group_numbers(groups: tuple[LeadGroup, ...], lead_h: Floats) -> np.ndarray:
     for i, group in enumerate(groups):
         number[(lead_h >= group.from_h - 1e-9) & (lead_h < group.to_h - 1e-9)] = i
     return number
-
-
-def _scored(learner: SkyLearner, series: SkySeries, *, last: int, predictions: Mapping[str, NwpSeries]) -> SkyLearner:
-    """Return the learner with losses and level shifts after the day before ``last``."""
-    assert learner.model is not None
-    past = replace(series, index=series.index[:last])
-    known = np.flatnonzero(np.isfinite(past.index))
-    target = known[known >= last - series.steps_a_day]
-    scores, shifts = dict(learner.scores), dict(learner.shifts)
-    if not len(target):
-        return learner
-    for number, group in enumerate(learner.model.groups):
-        middle = max(0, round((group.from_h + group.to_h) / 2 / series.step_h))
-        issue = target - min(middle, round(group.to_h / series.step_h) - 1)
-        if issue.min() < series.steps_a_day:
-            continue
-        weight = past.clear[target] / past.clear[target].sum()
-        parts = source_quantiles(
-            learner, past, issue, target, levels=SCORE_LEVELS, predictions=predictions, corrected=True
-        )
-        for name, quantiles in parts.items():
-            given = np.isfinite(quantiles[:, 0])
-            if given.mean() < 0.2:
-                continue
-            loss = pinball(past.index[target][given], quantiles[given], SCORE_LEVELS).mean(axis=1)
-            mean = float((loss * weight[given]).sum() / weight[given].sum())
-            old = scores.get((name, number), SourceScore(loss=mean, days=0.0))
-            kept = min(old.days, FORGET_DAYS)
-            scores[name, number] = SourceScore(loss=(old.loss * kept + mean) / (kept + 1), days=kept + 1)
-        weights = source_weights(replace(learner, scores=scores), number, tuple(parts), {})
-        blend = _blend(parts, weights)
-        shifts[number] = _shifted(shifts.get(number), past.index[target], blend, np.isfinite(blend[:, 0]))
-    return replace(learner, scores=scores, shifts=shifts)
-
-
-def _blend(parts: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
-    stacked = np.stack(list(parts.values()))
-    weight = np.array([weights[name] for name in parts])[:, None, None] * np.isfinite(stacked)
-    mass, total = weight.sum(axis=0), (np.nan_to_num(stacked) * weight).sum(axis=0)
-    return np.asarray(np.divide(total, mass, out=np.full_like(total, np.nan), where=mass > 0), dtype=float)
-
-
-def _shifted(old: tuple[float, ...] | None, measured: Floats, quantiles: Floats, given: Bools) -> tuple[float, ...]:
-    before = np.array(old if old is not None else (0.0,) * len(SCORE_LEVELS))
-    if not given.any():
-        return tuple(before.tolist())
-    below = (measured[given][:, None] <= quantiles[given]).mean(axis=0)
-    after = np.clip(before + GAMMA * (SCORE_LEVELS - below), -LARGEST_SHIFT, LARGEST_SHIFT)
-    return tuple(after.tolist())

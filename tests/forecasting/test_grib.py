@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from forecasting.nwp import NwpRun
+from forecasting.weather.drop_folder import DropFolder
 from forecasting.weather.grib import GribError, read_grib
-from forecasting.weather.predictions import DropFolder, NwpFault
-from sites.ports import ManualClock
+from forecasting.weather.predictions import NwpFault
 
 eccodes = pytest.importorskip("eccodes", reason="GRIB needs the optional package eccodes")
 ISSUED = datetime(2025, 6, 1, tzinfo=UTC)
@@ -58,17 +58,15 @@ def test_nearest_point_and_interval_means(tmp_path: Path) -> None:
 
 def test_folder_reads_grib(tmp_path: Path) -> None:
     write(tmp_path / "run.grib2", hours=48)
-    folder = DropFolder(
-        folder=tmp_path, clock=ManualClock(ISSUED + timedelta(hours=6)), latitude_deg=36.9, longitude_deg=-79.9
-    )
-    run = folder.fetch()
+    folder = DropFolder(folder=tmp_path, latitude_deg=36.9, longitude_deg=-79.9)
+    run = folder.fetch(ISSUED + timedelta(hours=6))
     assert isinstance(run, NwpRun)
     assert run.ghi_w_m2.values[0] == pytest.approx(500.0, rel=1e-3)
 
 
 def test_rubbish_and_other_fields(tmp_path: Path) -> None:
     (tmp_path / "bad.grib").write_bytes(b"GRIB rubbish")
-    fault = DropFolder(folder=tmp_path, clock=ManualClock(ISSUED)).fetch()
+    fault = DropFolder(folder=tmp_path).fetch(ISSUED)
     assert isinstance(fault, NwpFault)
     assert fault.kind == "broken"
     write(tmp_path / "air.grib2", names=("2t",))

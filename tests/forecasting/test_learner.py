@@ -24,10 +24,10 @@ from forecasting.learn.learner import (
     SourceScore,
     corrected_levels,
     learned_quantiles,
-    nightly,
     source_weights,
     usual_quantiles,
 )
+from forecasting.learn.night import nightly
 from forecasting.learn.skymodel import LeadGroup, Lesson, fit_sky_model, predict_index
 
 GROUPS = (LeadGroup(from_h=0, to_h=1), LeadGroup(from_h=1, to_h=6), LeadGroup(from_h=6, to_h=30))

@@ -17,8 +17,9 @@ import pytest
 
 from forecasting.nwp import NwpRun, label_offset_min, plausible_index
 from forecasting.sun import clear_sky, sun_path
-from forecasting.weather.predictions import DropFolder, NwpFault, OpenMeteo
-from sites.ports import ManualClock, SystemClock
+from forecasting.weather.drop_folder import DropFolder
+from forecasting.weather.predictions import NwpFault, OpenMeteo
+from sites.ports import SystemClock
 
 NOW = datetime(2025, 6, 1, 6, tzinfo=UTC)
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -70,15 +71,11 @@ def body(text: bytes, status: int = 200) -> Answer:
 
 
 def fetch(answer: Answer, *, deadline_s: float = 3.0) -> NwpRun | NwpFault:
-    class FixedClock(SystemClock):
-        def now_utc(self) -> datetime:
-            return NOW
-
     with server(answer) as address:
         service = OpenMeteo(
-            latitude_deg=36.1, longitude_deg=-79.95, clock=FixedClock(), address=address, deadline_s=deadline_s
+            latitude_deg=36.1, longitude_deg=-79.95, clock=SystemClock(), address=address, deadline_s=deadline_s
         )
-        return service.fetch()
+        return service.fetch(NOW)
 
 
 def test_a_good_answer_is_a_run_labelled_by_start() -> None:
@@ -143,7 +140,7 @@ def test_a_trickling_answer_is_given_up() -> None:
 def test_nobody_there() -> None:
     clock = SystemClock()
     service = OpenMeteo(latitude_deg=0, longitude_deg=0, clock=clock, address="http://127.0.0.1:9/", deadline_s=1.0)
-    fault = service.fetch()
+    fault = service.fetch(NOW)
     assert isinstance(fault, NwpFault)
     assert fault.kind in ("unreachable", "slow")
 
@@ -159,7 +156,7 @@ def test_folder_takes_the_newest_current_run(tmp_path: Path) -> None:
     dropped(tmp_path, "b.csv", NOW - timedelta(hours=12), label="end")
     dropped(tmp_path, "future.csv", NOW + timedelta(hours=1))
     (tmp_path / "c.csv").write_text("rubbish")
-    run = DropFolder(folder=tmp_path, clock=ManualClock(NOW)).fetch()
+    run = DropFolder(folder=tmp_path).fetch(NOW)
     assert isinstance(run, NwpRun)
     assert run.issued_utc == NOW - timedelta(hours=12)
     assert run.ghi_w_m2.start_utc == NOW - timedelta(hours=13)
@@ -169,7 +166,7 @@ def test_folder_takes_the_newest_current_run(tmp_path: Path) -> None:
 def test_folder_faults(tmp_path: Path, days: int | None, kind: str) -> None:
     if days is not None:
         dropped(tmp_path, "old.csv", NOW - timedelta(days=days))
-    fault = DropFolder(folder=tmp_path, clock=ManualClock(NOW)).fetch()
+    fault = DropFolder(folder=tmp_path).fetch(NOW)
     assert isinstance(fault, NwpFault)
     assert fault.kind == kind
 
