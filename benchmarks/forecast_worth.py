@@ -26,7 +26,7 @@ import pandas as pd
 
 from benchmarks.forecast_table import shared_file
 from controller.capability import capability
-from controller.studies.closed_loop import HISTORY_DAYS, Outlook, Study, perfect_forecast, run_policy, stream_jobs
+from controller.studies.closed_loop import RECORD_DAYS, Outlook, Study, perfect_forecast, run_policy, stream_jobs
 from controller.studies.compare import guards_of
 from controller.studies.result import PolicyResult, result_of
 from forecasting.demand.arrivals import actual_rate_rps
@@ -94,7 +94,7 @@ def series(values: pd.Series, start: datetime, end: datetime, *, parts: int = 1)
 
 def study_of(site: Site, rows: pd.DataFrame, start: datetime, days: float, seed: int) -> Study:
     """Return the study of ``days`` days from ``start`` and the drain."""
-    begin, end = start - timedelta(days=HISTORY_DAYS), start + timedelta(days=days + DRAIN_DAYS)
+    begin, end = start - timedelta(days=RECORD_DAYS), start + timedelta(days=days + DRAIN_DAYS)
     zone = site.location.time_zone
     world = World(
         pv_available_kw=series(rows["pv_kw"], begin, end, parts=3),

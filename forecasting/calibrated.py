@@ -17,8 +17,8 @@ from forecasting.calibration import Calibration, DaySamples, DayState, available
 from forecasting.clearpower import STEP_S as FINE_S
 from forecasting.clearpower import STEPS_A_DAY, ClearPower, midnight
 from forecasting.history import History
+from forecasting.measured import STEP_S, measured_steps
 from forecasting.pv.model import PvModel
-from forecasting.sky import STEP_S, measured_steps
 from forecasting.sun import Bools, Floats, sun_path
 
 LIMIT_FRAC = 0.98

@@ -22,12 +22,13 @@ from forecasting.learn.forest import ForestSettings
 from forecasting.learn.learner import SkyLearner
 from forecasting.learn.night import nightly
 from forecasting.learn.skymodel import SETTINGS
+from forecasting.measured import sky_series
 from forecasting.nwp import NwpRun, late_labels_min, nwp_series
 from forecasting.outdoor import forecast_outdoor_c
 from forecasting.pv.site import pv_model, usual_states
 from forecasting.records import DemandForecast, Forecast, Scenario
 from forecasting.scenarios import DRAWS, SLOW_FRAC, draw_levels, mean_of, quantile_function, reduce_draws, values_at
-from forecasting.sky import SkyOutlook, kept_days, sky_outlook, sky_series
+from forecasting.sky import SkyOutlook, kept_days, sky_outlook
 from forecasting.sun import Floats
 from sites.schema.site import Site
 from sites.series import TimeSeries

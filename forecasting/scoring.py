@@ -18,8 +18,9 @@ import pandas as pd
 from forecasting.clearpower import ClearPower
 from forecasting.history import History
 from forecasting.learn.features import SkySeries
+from forecasting.measured import sky_series
 from forecasting.records import Forecast, Score
-from forecasting.sky import STALE_AFTER_H, sky_series
+from forecasting.sky import STALE_AFTER_H
 from forecasting.sun import Floats
 from forecasting.verification import bias, coverage_frac, crps, mae, reliability, rmse, skill
 from sites.series import TimeSeries

@@ -7,7 +7,8 @@ Three sources, each taking over as the past grows:
    off and a cloudier climate along: what a site has on its first day;
 2. the site's own distribution of the last 60 days (complete-history persistence), which counts at long leads:
    weight ``days / (days + 30) * (1 - exp(-h / 6 h))``;
-3. a trained learner, weight ``days / (days + 10)`` with the days that it learned from.
+3. a trained learner, weight ``days / (days + 10)`` with the days that it learned from;
+4. weather predictions for which no forest has been grown yet (``forecasting.nwp_prior``).
 
 Quantiles are averaged at equal level. What is cut at the inverters' limit is cut after this, in power.
 """
@@ -18,33 +19,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
-import pandas as pd
 
 from forecasting.clearpower import ClearPower, midnight
 from forecasting.history import History
 from forecasting.learn.features import SkySeries, clipped_index
 from forecasting.learn.learner import SkyLearner, learned_quantiles
+from forecasting.measured import SILENT_H, SILENT_INDEX, STEP_S, measured_steps, sky_series
 from forecasting.nwp import NwpRun, nwp_series
-from forecasting.outdoor import known_values
+from forecasting.nwp_prior import with_unlearned
 from forecasting.records import ForecastRung
 from forecasting.skyprior import LEVELS as PRIOR_LEVELS
 from forecasting.skyprior import climate_weights, marginal_quantiles, prior_quantiles
-from forecasting.sun import Bools, Floats
+from forecasting.sun import Floats
 from sites.times import HOUR, TimeGrid
 
-STEP_S = 900
 KEPT_DAYS = 60
 ENHANCEMENT = 1.25
 """Largest 15-min index before a site has its own: 99.8 % quantile at four SURFRAD stations, 1.19 .. 1.28."""
 LEAST_INDEX = 0.01
 """By day never zero: the thickest cloud lets some light through. Zero needs a cause, see ``with_outage``."""
-SILENT_INDEX = 0.003
-SILENT_H = 1.0
 SILENT_CLEAR_FRAC = 0.1
 OUTAGE_FADE_H = 24.0
 MOST_OUTAGE = 0.97
-SMALLEST_CLEAR_FRAC = 0.03
-"""Samples with less clear-sky power than this share of the AC limit say nothing about the sky."""
 OWN_DAYS = 30.0
 MAP_DAYS = 10.0
 OWN_FADE_H = 6.0
@@ -93,28 +89,19 @@ def sky_outlook(
     else:
         quantiles = _early(series, lead_h, levels)
         words, rung = f"clear sky and {hours:.0f} h of measured daylight", "history"
-    age_h = None
+    told = Told(clear, history, issued_utc, days, lead_h, lengths, learner, runs)
+    used: frozenset[str] = frozenset()
     if learner is not None and learner.model is not None and hours >= 1.0:
-        usable = tuple(
-            replace(run, offset_min=learner.late_min.get(run.source, run.offset_min))
-            for run in runs
-            if run.issued_utc <= issued_utc
-        )
-        longer = sky_series(clear, history, issued_utc=issued_utc, days=days, ahead_h=float(lead_h[-1] + lengths[-1]))
-        predictions = {run.source: nwp_series(run, clear, longer) for run in usable}
-        now = len(longer.index)
-        target = np.clip(now + (lead_h / longer.step_h).astype(int), now, len(longer.clear) - 1)
-        ages = {run.source: (issued_utc - run.issued_utc) / HOUR for run in usable}
-        learned, used = learned_quantiles(
-            learner, longer, np.full(len(target), now), target, levels=levels, predictions=predictions, ages_h=ages
-        )
+        learned, used = told.learned(learner, levels)
         share = learner.days / (learner.days + LEARNED_DAYS)
         quantiles = np.where(np.isfinite(learned), share * learned + (1 - share) * quantiles, quantiles)
         words = f"{words}, forest of {learner.days:.0f} days"
-        if used:
-            age_h = min(ages[name] for name in used)
-            rung = "blend" if age_h <= STALE_AFTER_H else "stale_nwp"
-            words = f"{words}, {' + '.join(sorted(used))}"
+    quantiles, unlearned = with_unlearned(quantiles, levels, lead_h, told.unlearned(learner), told.ages_h)
+    used |= unlearned
+    age_h = min((told.ages_h[name] for name in used), default=None)
+    if age_h is not None:
+        rung = "blend" if age_h <= STALE_AFTER_H else "stale_nwp"
+        words = f"{words}, {' + '.join(sorted(used))}"
     quantiles = np.clip(np.sort(quantiles, axis=0), LEAST_INDEX, high)
     silent_h = silent_hours(clear, history, issued_utc=issued_utc)
     if silent_h > 0.0:
@@ -127,6 +114,53 @@ def sky_outlook(
         source=words,
         nwp_age_h=age_h,
     )
+
+
+class Told:
+    """Weather predictions on the steps of the site's past and of the grid, as known at the issue time."""
+
+    def __init__(
+        self,
+        clear: ClearPower,
+        history: History,
+        issued_utc: datetime,
+        days: float,
+        lead_h: Floats,
+        lengths: Floats,
+        learner: SkyLearner | None,
+        runs: tuple[NwpRun, ...],
+    ) -> None:
+        late_min = learner.late_min if learner is not None else {}
+        usable = tuple(
+            replace(run, offset_min=late_min.get(run.source, run.offset_min))
+            for run in runs
+            if run.issued_utc <= issued_utc
+        )
+        ahead_h = float(lead_h[-1] + lengths[-1])
+        self.series = sky_series(clear, history, issued_utc=issued_utc, days=days, ahead_h=ahead_h)
+        self.predictions = {run.source: nwp_series(run, clear, self.series) for run in usable}
+        self.ages_h = {run.source: (issued_utc - run.issued_utc) / HOUR for run in usable}
+        self.now = len(self.series.index)
+        target = self.now + (lead_h / self.series.step_h).astype(int)
+        self.target = np.clip(target, self.now, len(self.series.clear) - 1)
+
+    def learned(self, learner: SkyLearner, levels: Floats) -> tuple[Floats, frozenset[str]]:
+        """Return what the learner makes of past and predictions, and the predictions that had a part."""
+        issue = np.full(len(self.target), self.now)
+        return learned_quantiles(
+            learner,
+            self.series,
+            issue,
+            self.target,
+            levels=levels,
+            predictions=self.predictions,
+            ages_h=self.ages_h,
+        )
+
+    def unlearned(self, learner: SkyLearner | None) -> dict[str, Floats]:
+        """Return the predicted index of each interval by source, where no forest has been grown for it yet."""
+        known = learner.informed if learner is not None else {}
+        return {name: nwp.index[self.target] for name, nwp in self.predictions.items() if name not in known}
 
 
 def kept_days(history: History, issued_utc: datetime, most: float) -> float:
@@ -144,17 +178,6 @@ def enhancement(series: SkySeries) -> float:
     if len(index) * series.step_h < 100.0:
         return ENHANCEMENT
     return float(np.clip(np.quantile(index, 0.998), 1.05, 1.5))
-
-
-def silent_steps(index: Floats) -> Bools:
-    """Return steps in stretches of an hour or more with next to no power in daylight: no cloud does that."""
-    dark = np.isfinite(index) & (index < SILENT_INDEX)
-    edge = np.diff(np.concatenate([[0], dark.astype(int), [0]]))
-    silent = np.zeros(len(index), dtype=bool)
-    for first, last in zip(np.flatnonzero(edge == 1), np.flatnonzero(edge == -1), strict=True):
-        if (last - first) * STEP_S / 3600 >= SILENT_H:
-            silent[first:last] = True
-    return silent
 
 
 def silent_hours(clear: ClearPower, history: History, *, issued_utc: datetime) -> float:
@@ -213,66 +236,3 @@ def _moved(values: Floats, start: Floats, end: Floats) -> Floats:
     inside = np.interp(values, start, end)
     inside = np.where(values < start[0], values * min(ratio_low, 1.0), inside)
     return np.asarray(np.where(values > start[-1], values * ratio_high, inside), dtype=float)
-
-
-def sky_series(
-    clear: ClearPower, history: History, *, issued_utc: datetime, days: float, ahead_h: float = 0.0
-) -> SkySeries:
-    """Return the site's index on 15-min steps up to ``issued_utc`` and clear-sky power ``ahead_h`` beyond.
-
-    Steps that are not wholly measured, or in part curtailed, are unknown. The last step ends at or before the
-    issue time.
-    """
-    step_h = STEP_S / 3600
-    end = midnight(issued_utc) + int((issued_utc - midnight(issued_utc)).total_seconds() // STEP_S) * step_h * HOUR
-    start = end - days * 24 * HOUR
-    steps = round(days * 24 / step_h)
-    ahead = int(np.ceil(ahead_h / step_h)) + 1 if ahead_h > 0 else 0
-    clear_kw = clear.series_kw(start, STEP_S, steps + ahead)
-    power, held = measured_steps(history, start=start, end=end, steps=steps, issued_utc=issued_utc)
-    ac_kw = clear.model.ac_kw
-    index = clipped_index(power, clear_kw[:steps], ~held, floor=SMALLEST_CLEAR_FRAC * ac_kw)
-    index = np.where(silent_steps(index), np.nan, index)
-    return SkySeries(
-        start=pd.Timestamp(start),
-        step_h=step_h,
-        clear=clear_kw,
-        index=index,
-        longitude_deg=clear.model.longitude_deg,
-        rating=ac_kw,
-    )
-
-
-def measured_steps(
-    history: History, *, start: datetime, end: datetime, steps: int, issued_utc: datetime
-) -> tuple[Floats, Bools]:
-    """Return measured power [kW] on 15-min steps from ``start`` to ``end`` (NaN where not whole) and whether it
-    was held back.
-    """
-    power, held = np.full(steps, np.nan), np.zeros(steps, dtype=bool)
-    series = history.pv_kw
-    if series is None:
-        return power, held
-    values = known_values(series, issued_utc)
-    flags = np.array(history.pv_curtailed[: len(values)], dtype=bool)
-    flags = np.concatenate([flags, np.zeros(len(values) - len(flags), dtype=bool)])
-    if series.step_s > STEP_S:
-        return _repeated(values, flags, (start - series.start_utc).total_seconds(), series.step_s, steps)
-    per_step = max(1, round(STEP_S / series.step_s))
-    offset = round((start - series.start_utc).total_seconds() / series.step_s)
-    position = offset + np.arange(steps * per_step)
-    inside = (position >= 0) & (position < len(values))
-    if not len(values):
-        return power, held
-    taken = np.clip(position, 0, len(values) - 1)
-    fine = np.where(inside, values[taken], np.nan).reshape(steps, per_step)
-    return fine.mean(axis=1), (inside & flags[taken]).reshape(steps, per_step).any(axis=1)
-
-
-def _repeated(values: Floats, flags: Bools, offset_s: float, step_s: float, steps: int) -> tuple[Floats, Bools]:
-    position = ((offset_s + (np.arange(steps) + 0.5) * STEP_S) // step_s).astype(int)
-    inside = (position >= 0) & (position < len(values))
-    if not len(values):
-        return np.full(steps, np.nan), np.zeros(steps, dtype=bool)
-    taken = np.clip(position, 0, len(values) - 1)
-    return np.where(inside, values[taken], np.nan), inside & flags[taken]

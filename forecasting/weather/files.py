@@ -217,7 +217,7 @@ def _read_bsrn(file: WeatherFile, path: Path) -> Weather:
     frame, meta = pvlib.iotools.read_bsrn(str(path))
     frame = frame.assign(wind_speed=frame.get("wind_speed", 1.0))
     place = file.place or Place(
-        latitude_deg=float(meta["latitude"]) - 90.0 * (float(meta["latitude"]) > 90.0),
+        latitude_deg=float(meta["latitude"]),
         longitude_deg=float(meta["longitude"]),
         altitude_m=float(meta["altitude"]),
     )

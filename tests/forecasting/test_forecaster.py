@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from forecasting.demand.arrivals import actual_rate_rps
@@ -14,6 +15,7 @@ from forecasting.history import NOTHING, History
 from forecasting.learn.forest import ForestSettings
 from forecasting.nwp import NwpRun
 from forecasting.prepare import PreparedPeriod, prepare_period
+from forecasting.sun import clear_sky, sun_path
 from sites.load import load_site
 from sites.schema.site import Site
 from sites.series import TimeSeries
@@ -232,3 +234,24 @@ def test_late_labels_are_found_and_taken_out(
     moved = replace(run.ghi_w_m2, start_utc=run.ghi_w_m2.start_utc + timedelta(minutes=late_min))
     learner = nightly_learner(container, past, now_utc=MIDNIGHT, runs=(replace(run, ghi_w_m2=moved),), settings=SMALL)
     assert learner.late_min["service"] == pytest.approx(late_min, abs=12)
+
+
+@pytest.mark.parametrize(("share", "age_h"), [(0.15, 3.0), (1.0, 3.0), (0.15, 24.0 * 6)])
+def test_a_prediction_counts_before_anything_has_been_learned(container: Site, share: float, age_h: float) -> None:
+    """On the first day a fresh prediction moves the forecast its way; one of last week does not."""
+    place = {"latitude_deg": 36.1, "longitude_deg": -79.95, "altitude_m": 270.0}
+    middle = pd.date_range(MIDNIGHT - timedelta(days=7), periods=24 * 12, freq="1h") + pd.Timedelta(minutes=30)
+    ghi = clear_sky(middle, sun_path(middle, **place), **place).ghi_w_m2 * share
+    series = TimeSeries(start_utc=MIDNIGHT - timedelta(days=7), step_s=3600.0, values=tuple(ghi.tolist()))
+    run = NwpRun(source="model", issued_utc=MIDNIGHT - timedelta(hours=age_h), ghi_w_m2=series)
+    grid = uniform_grid(MIDNIGHT, hours=1.0, steps=24)
+    blind = forecast(container, issued_utc=MIDNIGHT, grid=grid, demand=False)
+    told = forecast(container, issued_utc=MIDNIGHT, grid=grid, demand=False, runs=(run,))
+    ratio = sum(told.pv_available_kw) / sum(blind.pv_available_kw)
+    if age_h > 24:
+        assert ratio == pytest.approx(1.0, abs=0.02)
+        assert told.rung == "climatology"
+    else:
+        assert told.rung == "blend"
+        assert told.nwp_age_h == pytest.approx(age_h)
+        assert (ratio < 0.8) if share < 0.5 else (ratio > 1.05)

@@ -174,3 +174,41 @@ def test_surfrad_day(tmp_path: Path, gap: bool) -> None:
     assert weather.frame["ghi_w_m2"].iloc[:2].tolist() == [500.0, 501.0]
     assert weather.frame["temp_air_c"].iloc[0] == 21.0
     assert weather.altitude_m == 213.0
+
+
+def bsrn_file(folder: Path, minutes: int = 120) -> Path:
+    """Write a station-to-archive file as BSRN's fixed columns have it: two lines a minute."""
+    path = folder / "tes0618.dat"
+    lines = [
+        "*U0001",
+        "  1  6 2018  1",
+        "*U0004",
+        " 1  1  1",
+        "  1  2",
+        "nowhere",
+        f"{'none':20}none",
+        f"{'none':15}none",
+    ]
+    # BSRN counts latitude from the south pole and longitude from 180 W
+    lines += ["130.050  91.630   213 NONE", " 1  1  1", "   0 1  90 2 180 1", "*U0100"]
+    for minute in range(minutes):
+        first = f" 15 {minute:5} {500 + minute:6}{1.0:6.1f}{490:5}{510:5}{700:7}{1.0:6.1f}{690:5}{710:5}"
+        second = (
+            f"{'':10}{90:6}{1.0:6.1f}{80:5}{99:5}{350:7}{1.0:6.1f}{340:5}{360:5}{'':4}{21.5:5.1f}{50.0:6.1f}{990:5}"
+        )
+        lines += [first, second]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_bsrn_minutes(tmp_path: Path) -> None:
+    weather = WeatherFile(path=str(bsrn_file(tmp_path)), kind="bsrn").read()
+    assert weather.step_s == 60
+    assert (weather.latitude_deg, weather.longitude_deg) == pytest.approx((40.05, -88.37))
+    assert weather.altitude_m == 213.0
+    assert weather.frame.index[0] == pd.Timestamp("2018-06-15T00:00Z")
+    assert weather.frame["ghi_w_m2"].iloc[:2].tolist() == [500.0, 501.0]
+    assert weather.frame["dni_w_m2"].iloc[0] == 700.0
+    assert weather.frame["dhi_w_m2"].iloc[0] == 90.0
+    assert weather.frame["temp_air_c"].iloc[0] == 21.5
+    assert weather.frame["wind_m_s"].iloc[0] == 1.0
