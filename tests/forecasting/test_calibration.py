@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from forecasting.calibrated import site_calibration
+from forecasting.calibrated import CalibratedPower, calibration_course, given_away_kwh, site_calibration
 from forecasting.calibration import Calibration, DaySamples, available_while_held_kw, clear_samples, report, sun_bin
 from forecasting.forecaster import clear_power
 from forecasting.history import History
 from forecasting.prepare import prepare_period
 from sites.schema.site import Site
+from sites.series import TimeSeries
 
 STEP_H = 0.25
 HOURS = np.arange(0, 24, STEP_H)
@@ -149,3 +150,29 @@ def test_a_sites_history_is_calibrated(container: Site) -> None:
     assert tenth.factor / reference.factor == pytest.approx(0.9, abs=0.03)
     assert held.factor / reference.factor == pytest.approx(0.9, abs=0.05)
     assert site_calibration(clear, History(), now_utc=now) == Calibration()
+
+
+def test_dirt_reaches_the_forecast_and_what_came_before_is_scaled_by_what_was_known(container: Site) -> None:
+    """Sunny weeks, 15 % less from day 40 on: three weeks later the scale is 15 % lower, and that of day 30 is not."""
+    start = datetime(2025, 4, 1, tzinfo=UTC)
+    clear = clear_power(container)
+    assert clear is not None
+    count = 65 * 96
+    hazy = np.repeat(1.0 + 0.01 * np.random.default_rng(0).normal(size=65), 96)
+    power = np.minimum(clear.series_kw(start, 900, count) * hazy, clear.model.ac_kw)
+    power[40 * 96 :] *= 0.85
+    history = History(pv_kw=TimeSeries(start_utc=start, step_s=900, values=tuple(power.tolist())))
+    course = calibration_course(clear, history, now_utc=start + timedelta(days=65), days=65)
+    scaled = CalibratedPower(clear, course)
+
+    def ratio(day: int) -> float:
+        begin = start + timedelta(days=day, hours=4)
+        return float(scaled.series_kw(begin, 86400, 1)[0] / clear.series_kw(begin, 86400, 1)[0])
+
+    assert ratio(70) / ratio(30) == pytest.approx(0.85, abs=0.03)
+    assert ratio(1) == pytest.approx(ratio(10), abs=0.02)
+    assert given_away_kwh(clear, history, now_utc=start + timedelta(days=65), days=7) == 0.0
+    held = replace(history, pv_curtailed=tuple(i >= 64 * 96 for i in range(count)))
+    cut = replace(held.pv_kw, values=(*power[: 64 * 96].tolist(), *(0.0,) * 96))  # type: ignore[type-var]
+    away = given_away_kwh(scaled, replace(held, pv_kw=cut), now_utc=start + timedelta(days=65), days=7)
+    assert away > 0.5 * power[64 * 96 :].sum() / 4

@@ -176,3 +176,20 @@ def test_usual_day_by_hand() -> None:
     quantiles = usual_quantiles(series, issue, target, np.array([0.5]))
     assert quantiles[0, 0] == pytest.approx(0.7)
     assert np.isnan(quantiles[1, 0])
+
+
+@pytest.mark.parametrize(("spell_h", "up"), [(24 * 5, True), (1, False)])
+def test_the_share_of_the_long_memory_follows_the_daily_energies(spell_h: int, up: bool) -> None:
+    """Days that are wholly dull or wholly bright want a longer memory than hours that have nothing to do with each other."""
+    series, _ = sky(days=90)
+    generator = np.random.default_rng(3)
+    spells = np.repeat(generator.uniform(0.2, 1.0, size=len(series.index) // spell_h + 1), spell_h)
+    known = np.isfinite(series.index)
+    other = replace(series, index=np.where(known, spells[: len(series.index)], np.nan))
+    day = 40 * 24
+    learner = nightly(SkyLearner(), other, last=day, groups=GROUPS, settings=SMALL)
+    for number in range(1, 45):
+        learner = nightly(learner, other, last=day + 24 * number, groups=GROUPS, settings=SMALL, regrow=False)
+    assert (learner.slow_frac > 0.5) is up
+    changed = replace(other, index=np.where(np.arange(len(other.index)) >= day, 0.3, other.index))
+    assert nightly(SkyLearner(), changed, last=day, groups=GROUPS, settings=SMALL).slow_frac == 0.5
