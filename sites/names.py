@@ -9,7 +9,7 @@ from typing import Any
 
 from sites.errors import InputFault, shorten
 
-NAMED_LISTS = ("pv.arrays", "pv.inverters", "gensets", "tiers", "pools", "services", "batch")
+NAMED_LISTS = ("pv.arrays", "pv.inverters", "gensets", "tiers", "pools", "services", "batch", "weather.predictions")
 
 
 def name_faults(document: Any, source: str) -> Iterator[InputFault]:

@@ -3,6 +3,7 @@ past forecasts were."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -11,18 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from controller.cli.forecast_tables import print_table, write_calibration, write_nights, write_scores
 from controller.cli.output import Format, FormatOption, SiteArgument, say, write
 from sites.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.table import Table
 
+    from controller.records.reading import Reader
     from forecasting.history import History
-    from forecasting.records import Forecast
-    from forecasting.scoring import Score
+    from forecasting.records import Forecast, NightScores
     from sites.schema.site import Site
 
 PAST_DAYS = 30
+LEAST_SCORED_DAYS = 30.0
 
 
 class SiteOrCommand(TyperGroup):
@@ -150,61 +152,61 @@ def backtest_command(
         from forecasting.picture import draw_backtest
 
         draw_backtest(found.samples, LEVELS, found.scores, picture)
-    _write_scores(found.scores, LEVELS, format)
+    write_scores(found.scores, LEVELS, format)
 
 
 @app.command("verify")
 def verify(
     site: SiteArgument = "container",
     store: Annotated[str, typer.Option(help="Store of the site; from the site file if absent.")] = "",
-    days: Annotated[float, typer.Option(min=0.1, max=3660, help="Days back.")] = 30.0,
+    days: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=3660, help="Work the scores out anew over so many days, not as of last night."),
+    ] = None,
+    nights: Annotated[int, typer.Option(min=1, max=366, help="Past nights to show beside the last one.")] = 14,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Scores of the forecasts in the store against the telemetry that came."""
-    from forecasting.forecaster import clear_power
-    from forecasting.scoring import forecast_samples, scores
+    """Scores of the forecasts in the store against the telemetry that came: last night's, or worked out now."""
+    from controller.records.reading import Reader
     from sites.load import load_site
     from sites.ports import SystemClock
 
     described = load_site(site)
-    clear = clear_power(described)
-    if clear is None:
-        raise InputError.single(source=site, field="pv", found="nothing", mend="verification needs a PV plant")
-    from controller.records.reading import Reader
-
     url = store or described.store.url
     with Reader(url, described.name) as reader:
         now = reader.now()
         end = now.at_utc if now is not None else SystemClock().now_utc()
-        issued = reader.forecasts(end - timedelta(days=days), end, limit=100_000)
-    if not issued:
-        raise InputError.single(source=url, field="", found="no forecasts", mend="run the site first: mdc run")
-    past = _stored_past(described, url, end, days=days + 2)
-    samples = forecast_samples(issued, past, clear)
-    levels = issued[0].quantile_levels
-    _write_scores(scores(samples, levels, southern=described.location.latitude < 0), levels, format)
-    if format is Format.TABLE:
-        _say_calibration(described, past, end)
-
-
-def _say_calibration(site: Site, past: History, now: datetime) -> None:
-    """Say what the arrays give against the site file's figures."""
-    from forecasting.calibrated import site_calibration
-    from forecasting.calibration import report
-    from forecasting.forecaster import clear_power
-
-    clear = clear_power(site)
-    if clear is None:
+        kept = reader.night_scores(nights=nights) if days is None else ()
+        past = _stored_past(described, url, end, days=max(days or 0.0, LEAST_SCORED_DAYS) + 2)
+        night = kept[0] if kept else _scored_now(described, reader, past, end, days)
+    if format is Format.JSON:
+        shown = night.model_dump(mode="json")
+        nights_document = [each.model_dump(mode="json") for each in kept]
+        write(json.dumps({"quantile_levels": night.levels, "scores": shown["scores"], "nights": nights_document}))
         return
-    found = report(site_calibration(clear, past, now_utc=now))
-    if found.clear_days == 0:
-        write("Arrays against the site file: no clear, uncurtailed day yet.")
-        return
-    steps = f"; steps found on {', '.join(found.changed_on)}" if found.changed_on else ""
-    write(
-        f"Arrays against the site file: {found.factor:.3f} ({found.factor_low:.3f} .. {found.factor_high:.3f}) from "
-        f"{found.clear_days} clear days; lost since their best {found.soiling_frac:.1%}{steps}"
+    write_scores(
+        night.scores,
+        night.levels,
+        format,
+        title=f"{night.days:g} days of forecasts up to {night.night_utc:%Y-%m-%d %H:%M} UTC",
     )
+    if len(kept) > 1:
+        write_nights(kept)
+    write_calibration(described, past, end)
+
+
+def _scored_now(site: Site, reader: Reader, past: History, end: datetime, days: float | None) -> NightScores:
+    from controller.daemon.foreseeing import night_scores
+
+    found = night_scores(site, reader, past, end, days=days or LEAST_SCORED_DAYS)
+    if found is None:
+        raise InputError.single(
+            source=site.name,
+            field="",
+            found="no forecast in the store that can be held against a measured day",
+            mend="run the site first: mdc run",
+        )
+    return found
 
 
 def _moment(text: str, site: Site) -> datetime:
@@ -265,14 +267,11 @@ def _stored_past(site: Site, store: str, now: datetime, *, days: float = PAST_DA
     """Return the history that the store holds up to ``now``."""
     from math import ceil
 
-    from controller.daemon.past import history
+    from controller.daemon.past import stored_history
     from controller.records.reading import Reader
 
-    begin = now - timedelta(days=days)
     with Reader(store, site.name) as reader:
-        telemetry = reader.telemetry(begin, now, max_points=50_000)
-        rates = reader.service_rates(begin, now)
-    return history(now, telemetry, rates, None, days=ceil(days))
+        return stored_history(reader, now, days=ceil(days))
 
 
 def _show(outlook: Forecast, site: Site) -> None:
@@ -301,42 +300,4 @@ def _show(outlook: Forecast, site: Site) -> None:
             *(f"{demand.rate_rps[i]:.3g}" for demand in outlook.demand),
         )
         start = (start + timedelta(hours=length)).astimezone(UTC)
-    _print(table)
-
-
-def _write_scores(found: tuple[Score, ...], levels: tuple[float, ...], format: Format) -> None:
-    if not found:
-        raise InputError.single(
-            source="history", field="", found="no daylight interval to score", mend="give a longer history"
-        )
-    if format is Format.JSON:
-        import dataclasses
-        import json
-
-        rows: list[dict[str, Any]] = [dataclasses.asdict(score) for score in found]
-        write(json.dumps({"quantile_levels": levels, "scores": rows}))
-        return
-    from rich.table import Table
-
-    table = Table(title="Forecasts against what came (power in kW)")
-    heads = ["leads", "season", "NWP", "samples", "nRMSE", "MAE", "bias"]
-    heads += ["RMSE skill/persistence", "RMSE skill/CLIPER", "CRPS", "CRPS skill/CH-PeEn", "in 80 %"]
-    for head in heads:
-        table.add_column(head, justify="right", min_width=max(len(word) for word in head.split()))
-    for score in found:
-        figures = (score.nrmse, score.mae_kw, score.bias_kw, score.skill_persistence, score.skill_cliper)
-        rest = (score.crps_kw, score.crps_skill, score.coverage_80)
-        table.add_row(
-            score.leads, score.season, score.state, str(score.samples), *(f"{value:.3f}" for value in (*figures, *rest))
-        )
-    _print(table)
-
-
-def _print(table: Table) -> None:
-    """Print a table, as wide as it needs to be where the output is no terminal."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
-    console.print(table)
+    print_table(table)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from controller.snapshot import Snapshot
-from forecasting.records import Forecast
+from forecasting.records import FeedState, Forecast, NightScores, StoredPrediction
 from optimizer.records import FuelDelivery, JobProblem, Plan, PoolProblem, Problem
 from sites.compute.records import ServingMode
 from sites.record import Record
@@ -126,6 +126,12 @@ class Planned(Record):
     forecast: Forecast
     problem: Problem
     plan: Plan
+    feeds: tuple[FeedState, ...] = ()
+    """Where each source of weather predictions stands."""
+    predictions: tuple[StoredPrediction, ...] = ()
+    """Predictions received since the last plan."""
+    night: NightScores | None = None
+    """Scores of past forecasts, after the turn of a day."""
 
 
 class Failed(Record):

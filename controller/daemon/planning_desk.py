@@ -12,7 +12,7 @@ from controller.cycle import Records
 from controller.daemon.deciding import Ladder, PlanInForce, plan_faults
 from controller.daemon.messages import Failed, Planned, PlanRequest, Prepare, Prepared
 from controller.daemon.planner_process import PlannerProcess, WorkerLost
-from controller.daemon.reporting import Alarms
+from controller.daemon.reporting import Alarms, told_by_planning
 from controller.records.entries import PlanEntry
 from controller.records.views import ReviewState
 from controller.snapshot import Snapshot
@@ -98,6 +98,8 @@ class PlanningDesk:
 
     def take(self, event: Prepared | Planned | Failed | WorkerLost, now: datetime) -> None:
         """Take an answer to a plan request, or the failure of the worker."""
+        if isinstance(event, Planned):
+            self._records.post(*told_by_planning(event, self._alarms, now))
         match event:
             case Planned():
                 faults = plan_faults(event.plan, event.problem)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from controller.capability import capability
+from controller.daemon import past
 from controller.daemon.messages import Prepare, Prepared, WorldDocument
 from controller.studies.closed_loop import stream_jobs
 from forecasting.demand.arrivals import actual_rate_rps
@@ -16,8 +17,6 @@ from sites.times import HOUR
 from sites.world import World
 
 STEP_S = 300
-PAST_DAYS = 14
-"""Days of a simulated site's past that its forecasts may learn from."""
 
 
 def whole_step(moment: datetime) -> datetime:
@@ -37,7 +36,7 @@ def prepare(
     work = capability(site)
     start, end = whole_step(request.start_utc), whole_step(request.end_utc)
     jobs = stream_jobs(site, start, end, site.devices.seed)
-    begin = start - timedelta(days=PAST_DAYS)
+    begin = start - timedelta(days=past.DAYS)
     say(f"preparing 2/3: weather and sun of {(end - start) / HOUR / 24:.0f} days")
     period = prepare_period(site, start_utc=begin, end_utc=end, step_s=STEP_S, folder=folder)
     say("preparing 3/3: demand")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
+from controller.daemon.messages import Planned
 from controller.guards.records import GuardResult
 from controller.records.entries import (
     AlarmCleared,
@@ -14,6 +15,8 @@ from controller.records.entries import (
     GuardEntry,
     NowEntry,
     OutcomeEntry,
+    PredictionEntry,
+    ScoresEntry,
     TelemetryEntry,
 )
 from controller.records.views import ServicePoint, TelemetryPoint
@@ -23,6 +26,8 @@ from optimizer.records import Level
 
 EARLY_S = 0.5
 """A sample may be this early: cycles never come on the dot."""
+PREDICTION_OLD = timedelta(hours=12)
+"""A source that fails is worth an alarm when its newest run is older than this."""
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: dict[str, Severity] = {
     "EMERGENCY_STOP": "critical",
@@ -44,8 +49,10 @@ SEVERITIES: dict[str, Severity] = {
     "FUEL_SHORT": "warning",
     "OUT_OF_BOUNDS": "warning",
     "PLANNER_LOST": "warning",
+    "PREDICTION_LOST": "warning",
     "PLAN_STALE": "warning",
     "RECORDS_BEHIND": "warning",
+    "NIGHT_WORK_FAILED": "warning",
     "CLOCK_JUMP": "warning",
     "SETPOINT_EXTERNAL": "warning",
     "SETPOINT_STALE": "warning",
@@ -75,6 +82,16 @@ def telemetry_point(snapshot: Snapshot) -> TelemetryPoint:
         outdoor_c=snapshot.outdoor_c,
         inlet_c=snapshot.inlet_c,
     )
+
+
+def told_by_planning(event: Planned, alarms: Alarms, now: datetime) -> tuple[Entry, ...]:
+    """Return what a plan's answer tells besides the plan: predictions received, scores, sources that are lost."""
+    entries: list[Entry] = [PredictionEntry(prediction=each) for each in event.predictions]
+    entries += [ScoresEntry(night=event.night)] if event.night is not None else []
+    for feed in event.feeds:
+        old = feed.issued_utc is None or now - feed.issued_utc > PREDICTION_OLD
+        entries += alarms.put("PREDICTION_LOST", feed.source, bool(feed.fault) and old, feed.text, now)
+    return tuple(entries)
 
 
 class Alarms:

@@ -12,29 +12,25 @@ import logging
 import resource
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
 from controller.capability import capability
+from controller.daemon.foreseeing import Forecaster
 from controller.daemon.messages import Failed, Planned, PlanRequest, Prepare, Progress, read_request
-from controller.daemon.past import DAYS, history
 from controller.daemon.preparing import prepare
 from controller.posing import Previous, pose
 from controller.records.reading import Reader
-from forecasting.forecaster import forecast
-from forecasting.keeper import LearnerKeeper
 from optimizer.policies import policy
 from sites.errors import InputError
 from sites.load import find_site, load_site
+from sites.ports import SystemClock
 from sites.schema.site import Site
-from sites.times import planning_grid
 from sites.world import World
 
 LOG = logging.getLogger(__name__)
 MEMORY_MB = 6144
 """Address space the worker may take."""
-HISTORY_POINTS = 20_000
 
 
 class Worker:
@@ -43,7 +39,7 @@ class Worker:
     def __init__(self, site: Site, *, store: str, folder: Path | None, out: TextIO) -> None:
         self._site, self._store, self._folder, self._out = site, store, folder, out
         self._world: World | None = None
-        self._learning = LearnerKeeper(site)
+        self._forecaster = Forecaster(site, folder=folder, clock=SystemClock())
 
     def answer(self, line: str) -> None:
         """Answer one request; whatever goes wrong becomes a ``Failed`` answer."""
@@ -62,19 +58,9 @@ class Worker:
             self._write(Failed(id=request.id, text=f"{type(error).__name__}: {error}"[:1000]).model_dump_json())
 
     def _plan(self, request: PlanRequest) -> Planned:
-        now = request.at_utc
         with Reader(self._store, self._site.name) as reader:
-            begin = now - timedelta(days=DAYS)
-            telemetry = reader.telemetry(begin, now, max_points=HISTORY_POINTS)
-            rates = reader.service_rates(begin, now)
-        past = history(now, telemetry, rates, self._world)
-        outlook = forecast(
-            self._site,
-            past,
-            issued_utc=now,
-            grid=planning_grid(now, horizon_h=self._site.planning.horizon_h),
-            learner=self._learning.at(past, now),
-        )
+            outlook = self._forecaster.at(reader, request.at_utc, self._world)
+        news = self._forecaster.news()
         work = capability(self._site)
         previous = None
         if request.previous_plan is not None and request.previous_problem is not None:
@@ -90,7 +76,13 @@ class Worker:
             deliveries=request.deliveries,
         )
         return Planned(
-            id=request.id, forecast=outlook, problem=problem, plan=policy(self._site.planning.policy).plan(problem)
+            id=request.id,
+            forecast=outlook,
+            problem=problem,
+            plan=policy(self._site.planning.policy).plan(problem),
+            feeds=news.feeds,
+            predictions=news.predictions,
+            night=news.night,
         )
 
     def _say(self, text: str) -> None:

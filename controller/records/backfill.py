@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from controller.records import measured_tables, people_tables, planning_tables
+from controller.records import forecast_tables, measured_tables, people_tables, planning_tables
 from controller.records.access_tables import PRIVATE
 from controller.records.base import Base, new_id
 from controller.records.measured_tables import BackfillRow, NumberingRow
@@ -27,7 +27,7 @@ from controller.records.store import open_engine, upgrade
 from sites.errors import InputError
 
 LOG = logging.getLogger(__name__)
-TABLES = (planning_tables, measured_tables, people_tables)
+TABLES = (planning_tables, forecast_tables, measured_tables, people_tables)
 """Imported so that the metadata knows every table."""
 BATCH = 2000
 LOCAL_ONLY = frozenset({"backfill", "numbering", "twins", "worlds"}) | PRIVATE

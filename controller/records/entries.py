@@ -10,7 +10,7 @@ from typing import Literal
 from controller.records.views import JobState, Origin, ReviewState, ServicePoint, TelemetryPoint
 from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
-from forecasting.records import Forecast
+from forecasting.records import Forecast, NightScores, StoredPrediction
 from optimizer.records import JobProblem, Level, Plan, Problem
 
 
@@ -88,6 +88,20 @@ class TelemetryEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictionEntry:
+    """A weather prediction that was received; one that is there already is left as it is."""
+
+    prediction: StoredPrediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoresEntry:
+    """A night's scores of past forecasts."""
+
+    night: NightScores
+
+
+@dataclass(frozen=True, kw_only=True)
 class GuardEntry:
     """A guard that began or ceased to act."""
 
@@ -159,6 +173,8 @@ Entry = (
     | TwinEntry
     | WorldEntry
     | TelemetryEntry
+    | PredictionEntry
+    | ScoresEntry
     | GuardEntry
     | OutcomeEntry
     | AlarmRaised

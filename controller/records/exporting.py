@@ -9,13 +9,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from controller.records import measured_tables, people_tables, planning_tables
+from controller.records import forecast_tables, measured_tables, people_tables, planning_tables
 from controller.records.access_tables import PRIVATE
 from controller.records.base import Base
 from controller.records.store import open_engine
 from sites.errors import InputError
 
-TABLES = (planning_tables, measured_tables, people_tables)
+TABLES = (planning_tables, forecast_tables, measured_tables, people_tables)
 """Imported so that the metadata knows every table."""
 BATCH = 1000
 

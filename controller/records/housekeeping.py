@@ -12,6 +12,7 @@ from sqlalchemy import Engine, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from controller.records.base import new_id
+from controller.records.forecast_tables import PredictionRow
 from controller.records.measured_tables import NumberingRow, RollupRow, ServiceTelemetryRow, TelemetryRow
 from controller.records.people_tables import ReviewRow
 from controller.records.planning_tables import DecisionRow, ForecastRow, PlanRow, ProblemRow, SetpointRow
@@ -123,6 +124,10 @@ def prune(session: Session, site: str, before_utc: datetime) -> dict[str, int]:
         delete(ForecastRow).where(
             ForecastRow.site == site, ForecastRow.issued_utc < before_utc, ForecastRow.id.not_in(used_forecasts)
         ),
+    )
+    remove(
+        "weather_predictions",
+        delete(PredictionRow).where(PredictionRow.site == site, PredictionRow.issued_utc < before_utc),
     )
     return gone
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Integer, Select, cast, extract, func, select
 from sqlalchemy.orm import Session
 
+from controller.records.foresight import Foresight
 from controller.records.measured_tables import (
     AlarmRow,
     DeliveryRow,
@@ -64,7 +65,7 @@ MAX_POINTS = 2000
 """Most telemetry points returned unless asked otherwise."""
 
 
-class Reader:
+class Reader(Foresight):
     """Reads one site's records.
 
     Raises:

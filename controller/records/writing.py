@@ -23,10 +23,14 @@ from controller.records.entries import (
     NowEntry,
     OutcomeEntry,
     PlanEntry,
+    PredictionEntry,
+    ScoresEntry,
     TelemetryEntry,
     TwinEntry,
     WorldEntry,
 )
+from controller.records.forecast_tables import ForecastScoreRow, PredictionRow
+from controller.records.foresight import score_rows
 from controller.records.measured_tables import AlarmRow, NowRow, ServiceTelemetryRow, TelemetryRow, TwinRow, WorldRow
 from controller.records.people_tables import JobEventRow, JobRow
 from controller.records.planning_tables import (
@@ -76,6 +80,11 @@ def write_entry(session: Session, site: str, entry: Entry) -> None:
         case TelemetryEntry(point=point, services=services):
             insert_ignore(session, TelemetryRow, [{"site": site, **point.model_dump()}])
             insert_ignore(session, ServiceTelemetryRow, [{"site": site, **each.model_dump()} for each in services])
+        case PredictionEntry(prediction=run):
+            row = {"site": site, "source": run.source, "issued_utc": run.issued_utc, "document": run.model_dump_json()}
+            insert_ignore(session, PredictionRow, [row])
+        case ScoresEntry(night=night):
+            insert_ignore(session, ForecastScoreRow, score_rows(site, night))
         case GuardEntry():
             fields = {name: getattr(entry, name) for name in GuardEntry.__dataclass_fields__}
             session.add(GuardActionRow(id=new_id(), site=site, **fields))

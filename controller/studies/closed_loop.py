@@ -35,8 +35,8 @@ from sites.series import TimeSeries
 from sites.times import TimeGrid, planning_grid
 from sites.world import World
 
-HISTORY_DAYS = 14
-"""Days of measurements that the site has before the study begins."""
+HISTORY_DAYS, RECORD_DAYS = 60, 14
+"""Days of measurements that the site has before the study begins; fewer where the weather is a record of some period."""
 HISTORY_STEP_S = 900
 WORLD_STEP_S = 300
 
@@ -56,10 +56,12 @@ class Study:
     drain_days: float
     seed: int
     world: World
-    """What happens from ``HISTORY_DAYS`` before the start to the end, or beyond."""
+    """What happens from ``history_days`` before the start to the end, or beyond."""
     jobs: tuple[JobProblem, ...]
     """All jobs, ordered by release."""
     work: Capability
+    history_days: float = RECORD_DAYS
+    """Days of the world before the start."""
 
     @property
     def end_utc(self) -> datetime:
@@ -107,7 +109,9 @@ def prepare_study(
     Raises:
         InputError: the weather cannot be used.
     """
-    begin = whole_step(start_utc - timedelta(days=HISTORY_DAYS))
+    endless = weather is None and site.weather.source != "csv"
+    history_days = HISTORY_DAYS if endless else RECORD_DAYS
+    begin = whole_step(start_utc - timedelta(days=history_days))
     end = whole_step(start_utc + timedelta(days=days + drain_days + beyond_days)) + timedelta(seconds=WORLD_STEP_S)
     period = prepare_period(site, start_utc=begin, end_utc=end, step_s=WORLD_STEP_S, folder=folder, weather=weather)
     zone = site.location.time_zone
@@ -129,6 +133,7 @@ def prepare_study(
         world=world,
         jobs=tuple(sorted(released, key=lambda job: (job.release_utc, job.name))),
         work=capability(site),
+        history_days=history_days,
     )
 
 
@@ -254,7 +259,7 @@ class Recorder:
 
     def __init__(self, study: Study) -> None:
         """Begin with the days before the study, when the sun was measured at open circuit of all limits."""
-        self._start = study.start_utc - timedelta(days=HISTORY_DAYS)
+        self._start = study.start_utc - timedelta(days=study.history_days)
         self._pv = _resampled(study.world.pv_available_kw, self._start, study.start_utc)
         self._curtailed = [False] * len(self._pv)
         self._outdoor = _resampled(study.world.outdoor_c, self._start, study.start_utc)

@@ -17,8 +17,9 @@ from controller.guards.records import GuardMemory
 from controller.jobs_file import read_jobs
 from controller.setpoints import Setpoints
 from controller.snapshot import Snapshot
-from controller.studies.closed_loop import Guards, Study, prepare_study, run_policy
+from controller.studies.closed_loop import Guards, Outlook, Study, prepare_study, run_policy
 from controller.studies.foresight import foresight_bound
+from controller.studies.outlooks import site_outlook
 from controller.studies.result import PolicyResult, result_of
 from forecasting.prepare import read_weather
 from optimizer.policies import POLICIES, policy
@@ -72,7 +73,8 @@ def run_comparison(
             if name == ORACLE:
                 results.append(foresight_bound(study, policy("planner").plan))
             else:
-                results.append(_run(study, name, limits, replan_s, tick_s, partial(progress.update, task)))
+                outlook = site_outlook(site, folder=folder, start_utc=start_utc)
+                results.append(_run(study, name, outlook, limits, replan_s, tick_s, partial(progress.update, task)))
             progress.update(task, completed=1.0)
     return tuple(results)
 
@@ -80,6 +82,7 @@ def run_comparison(
 def _run(
     study: Study,
     name: str,
+    outlook: Outlook,
     limits: SolveLimits,
     replan_s: float,
     tick_s: float,
@@ -94,6 +97,7 @@ def _run(
         guards=guards_of(study.site),
         limits=limits,
         progress=lambda share: progress(completed=share),
+        outlook=outlook,
     )
     return result_of(study, course)
 

@@ -11,7 +11,7 @@ from controller.daemon.clocks import FastClock, LiveClock
 from controller.daemon.past import DAYS, STEP_S, history
 from controller.daemon.timetable import Timetable
 from controller.daemon.twin import catch_up, make_twin, move, nested, shaped, twin_entry, world_ends_soon
-from controller.records.views import ServicePoint, TelemetryPoint
+from controller.records.views import TelemetryPoint
 from controller.setpoints import JobCommand, Setpoints
 from sites.ports import ManualClock
 from tests.controller.daemon.prepared import SITE, START, job, prepared, twin
@@ -74,7 +74,7 @@ def test_history_is_measured_complete_and_never_from_the_future() -> None:
         )
         for i in range(300)
     ]
-    rates = [ServicePoint(at_utc=START, service="voice-agent", rate_rps=4.0, served_rps=4.0, mode="m")]
+    rates = {"voice-agent": [(START, 4.0)]}
     past = history(now, telemetry, rates, None)
     assert past.pv_kw is not None
     assert past.pv_kw.end_utc == START + timedelta(hours=2)
@@ -85,10 +85,21 @@ def test_history_is_measured_complete_and_never_from_the_future() -> None:
     assert past.rates_rps["voice-agent"].at(START) == 4.0
 
 
+def test_a_full_battery_may_hold_back_a_plant_that_cannot_tell() -> None:
+    def flagged(soc_frac: float, battery_kw: float) -> bool:
+        point = TelemetryPoint(at_utc=START, pv_kw=10.0, soc_frac=soc_frac, battery_kw=battery_kw)
+        return history(START + timedelta(hours=1), [point], {}, None).pv_curtailed[-4]
+
+    assert flagged(0.99, 0.0)
+    assert flagged(0.99, 3.0)
+    assert not flagged(0.99, -4.0)
+    assert not flagged(0.6, 0.0)
+
+
 def test_a_simulated_site_has_a_past_where_nothing_was_stored() -> None:
     begin = START - timedelta(days=2)
     lived = twin(begin)
-    past = history(START, [], [], prepared(start=begin).world.world())  # type: ignore[union-attr]
+    past = history(START, [], {}, prepared(start=begin).world.world())  # type: ignore[union-attr]
     assert past.outdoor_c is not None
     assert past.outdoor_c.at(START - timedelta(hours=1)) == 18.0
     assert math.isnan(past.outdoor_c.at(START - timedelta(days=3)))
