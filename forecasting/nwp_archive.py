@@ -17,6 +17,7 @@ import numpy as np
 from forecasting.nwp import NwpRun
 from forecasting.records import StoredPrediction
 from forecasting.sun import Floats
+from forecasting.weather.predictions import run_of
 from sites.series import TimeSeries
 from sites.times import HOUR
 
@@ -48,7 +49,7 @@ def _together(runs: Sequence[NwpRun], now: datetime) -> NwpRun:
     parts = {name: _quantity(runs, name, now, start, step_s, count) for name in QUANTITIES}
     ghi = parts.pop("ghi_w_m2")
     assert ghi is not None
-    return NwpRun(source=newest.source, issued_utc=newest.issued_utc, ghi_w_m2=ghi, **parts)
+    return run_of(newest.source, newest.issued_utc, ghi, parts)
 
 
 def _quantity(
@@ -112,4 +113,4 @@ def restored(document: StoredPrediction) -> NwpRun:
         for name, values in document.values.items()
     }
     ghi = parts.pop("ghi_w_m2")
-    return NwpRun(source=document.source, issued_utc=document.issued_utc, ghi_w_m2=ghi, **parts)
+    return run_of(document.source, document.issued_utc, ghi, parts)

@@ -155,7 +155,7 @@ def _slow_share(learner: SkyLearner, past: SkySeries, *, first: int, predictions
         return learner.slow_frac
     high = np.full(len(known), HIGHEST_INDEX)
     full, table = quantile_function(quantiles, SCORE_LEVELS, low=np.zeros(len(known)), high=high)
-    middles_h = (known - first + 0.5) * past.step_h
+    middles_h = np.asarray((known - first + 0.5) * past.step_h, dtype=float)
     drawn = draw_levels(middles_h, draws=ENERGY_DRAWS, seed=first, slow_frac=learner.slow_frac)
     energy = (values_at(full, table, drawn) * past.clear[known]).sum(axis=1)
     low_kwh, high_kwh = np.quantile(energy, [0.1, 0.9])

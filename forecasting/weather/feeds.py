@@ -75,10 +75,22 @@ class Feeds:
 
 def prediction_source(about: Prediction, site: Site, *, folder: Path | None, clock: Clock) -> PredictionSource:
     """Return the source that a site file describes."""
-    place = {"latitude_deg": site.location.latitude, "longitude_deg": site.location.longitude}
+    latitude_deg, longitude_deg = site.location.latitude, site.location.longitude
     if about.kind == "folder":
-        return DropFolder(folder=(folder or Path()) / about.folder, source=about.name, **place)
-    return OpenMeteo(clock=clock, address=about.address, deadline_s=about.deadline_s, source=about.name, **place)
+        return DropFolder(
+            folder=(folder or Path()) / about.folder,
+            source=about.name,
+            latitude_deg=latitude_deg,
+            longitude_deg=longitude_deg,
+        )
+    return OpenMeteo(
+        clock=clock,
+        address=about.address,
+        deadline_s=about.deadline_s,
+        source=about.name,
+        latitude_deg=latitude_deg,
+        longitude_deg=longitude_deg,
+    )
 
 
 class _Feed:
