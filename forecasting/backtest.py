@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -113,6 +114,12 @@ def read_history(file: HistoryFile, site: Site) -> History:
 
 
 def _times(column: pd.Series[str], file: HistoryFile, source: str) -> pd.DatetimeIndex:
+    try:
+        ZoneInfo(file.zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise InputError.single(
+            source=source, field="zone", found=file.zone, mend="name an IANA time zone such as Europe/Rome, or UTC"
+        ) from error
     try:
         times = pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"))
         if times.tz is None:

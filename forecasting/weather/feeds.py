@@ -109,9 +109,8 @@ class _Feed:
             return False
         self._due = now + min(RETRY, timedelta(minutes=self.about.every_minutes))
         if self.about.kind != "folder" and not live:
-            self._stand(
-                now,
-                NwpFault(source=self.about.name, kind="nothing", text="not asked: the site's clock is not the host's"),
+            self.state = FeedState(
+                source=self.about.name, asked_utc=now, text="not asked: the site's clock is not the host's"
             )
             return False
         if self._thread is not None and self._thread.is_alive():

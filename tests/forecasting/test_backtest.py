@@ -108,6 +108,8 @@ def test_wrong_zone_and_doubled_times(container: Site, actual: PreparedPeriod, t
     table.to_csv(path, index=False)
     with pytest.raises(InputError, match="row 52"):
         read_history(described(path), container)
+    with pytest.raises(InputError, match="IANA"):
+        read_history(described(path, zone="Mars/Base"), container)
     with pytest.raises(InputError, match="no such file"):
         read_history(described(tmp_path / "none.csv"), container)
 
