@@ -188,7 +188,7 @@ def _skill_row(score: Score) -> Row:
             ", ".join(named) or "all",
             f"{score.samples}",
             percent(score.nrmse),
-            f"{score.bias_kw:+.1f} kW",
+            f"{score.bias_kw:+.1f}\u202fkW".replace("-", "−"),
             percent(score.skill_persistence),
             percent(score.crps_skill),
             percent(score.coverage_80),
