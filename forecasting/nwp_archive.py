@@ -24,6 +24,8 @@ from sites.times import HOUR
 LEAD_H = 12.0
 KEPT_DAYS = 60
 """Days of past runs that are looked at."""
+APART = timedelta(hours=1)
+"""Runs nearer to each other than this say the same: of the older ones one is taken."""
 QUANTITIES = ("ghi_w_m2", "dni_w_m2", "temp_air_c", "humidity_pct", "wind_m_s", "pressure_hpa")
 
 
@@ -35,7 +37,16 @@ def known_runs(runs: Iterable[NwpRun], *, now: datetime) -> tuple[NwpRun, ...]:
     first = now - timedelta(days=KEPT_DAYS)
     usable = [run for run in runs if first <= run.issued_utc <= now]
     ordered = sorted(usable, key=lambda run: (run.source, run.issued_utc))
-    return tuple(_together(list(group), now) for _, group in groupby(ordered, key=lambda run: run.source))
+    return tuple(_together(_thinned(list(group)), now) for _, group in groupby(ordered, key=lambda run: run.source))
+
+
+def _thinned(runs: list[NwpRun]) -> list[NwpRun]:
+    """Return the newest run and those before it that were issued far enough apart."""
+    kept: list[NwpRun] = []
+    for run in runs[:-1]:
+        if not kept or run.issued_utc - kept[-1].issued_utc >= APART:
+            kept.append(run)
+    return [*kept, runs[-1]]
 
 
 def _together(runs: Sequence[NwpRun], now: datetime) -> NwpRun:

@@ -45,7 +45,7 @@ class Prediction(Section):
     """Of the service."""
     folder: str = ""
     """Relative to the site file."""
-    every_minutes: float = Field(default=180.0, ge=5, le=1440)
+    every_minutes: float = Field(default=180.0, ge=15, le=1440)
     """How often it is asked; after a failure at most a quarter of an hour passes."""
     deadline_s: float = Field(default=10.0, gt=0, le=30)
     """Longest wait for a whole answer."""

@@ -60,3 +60,11 @@ def test_a_run_comes_back_from_its_document_with_its_gaps() -> None:
     assert after.temp_air_c is not None
     assert after.temp_air_c.values == pytest.approx((math.nan, 5.0, math.nan, 7.0), nan_ok=True)
     assert after.dni_w_m2 is None
+
+
+def test_runs_that_follow_close_on_each_other_are_thinned_but_the_newest_counts() -> None:
+    runs = [run(NOW - timedelta(minutes=10 * i), float(i)) for i in range(12)]
+    (known,) = known_runs(runs, now=NOW)
+    assert known.issued_utc == NOW
+    assert known.ghi_w_m2.at(NOW + timedelta(hours=1)) == 0.0
+    assert known.ghi_w_m2.at(NOW - timedelta(minutes=30)) == 11.0
