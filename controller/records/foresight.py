@@ -35,8 +35,8 @@ class Foresight:
         )
         return tuple(StoredPrediction.model_validate_json(document) for document in self._column(query))
 
-    def night_scores(self, *, nights: int = 1) -> tuple[NightScores, ...]:
-        """Return the scores of the last ``nights`` nights that have any, newest first."""
+    def night_scores(self, *, nights: int = 1, until_utc: datetime | None = None) -> tuple[NightScores, ...]:
+        """Return the scores of the last ``nights`` nights (up to ``until_utc``) that have any, newest first."""
         wanted = (
             select(ForecastScoreRow.night_utc)
             .where(ForecastScoreRow.site == self._site)
@@ -44,6 +44,8 @@ class Foresight:
             .order_by(ForecastScoreRow.night_utc.desc())
             .limit(nights)
         )
+        if until_utc is not None:
+            wanted = wanted.where(ForecastScoreRow.night_utc <= until_utc)
         moments = self._column(wanted)
         query = select(ForecastScoreRow).where(
             ForecastScoreRow.site == self._site, ForecastScoreRow.night_utc.in_(moments)

@@ -22,6 +22,7 @@ from controller.reports.energy import EnergyBalance, balance, fuel_used_l, gense
 from controller.reports.period import Span
 from controller.reports.regret import Hindsight
 from controller.reports.upkeep import BatteryAccount, GensetAccount, battery_account, genset_accounts
+from forecasting.records import NightScores
 from optimizer.records import Interval
 from sites.record import Record
 from sites.schema.site import Site
@@ -117,6 +118,8 @@ class PeriodReport(Record):
     """In force at some time in the span, oldest first."""
     gensets: tuple[GensetAccount, ...] = ()
     battery: BatteryAccount | None = None
+    skill: NightScores | None = None
+    """How good forecasts have been, as of the last night of the span."""
     hindsight: Hindsight | None = None
     """What the span would have cost with all known before; worked out by night."""
 
@@ -174,6 +177,7 @@ def gather(
         overrides=_overrides(reader.overrides(limit=5000), span),
         gensets=genset_accounts(site, now, span.end_utc),
         battery=battery_account(site, points, before),
+        skill=next(iter(reader.night_scores(until_utc=until)), None),
     )
 
 

@@ -18,6 +18,7 @@ from controller.reports.period_tables import (
     services_section,
     work_section,
 )
+from controller.reports.skill import skill_section
 from sites.schema.site import Site
 
 
@@ -31,6 +32,7 @@ def period_page(report: PeriodReport, site: Site, panels: tuple[Panel, ...] = RE
         Section(title="Energy", figures=after_figures(report, site, panels), words=_residual_words(report)),
         planned_section(report, site),
         regret_section(report),
+        *((skill_section(report.skill, zone),) if report.skill is not None else ()),
         work_section(report, zone),
         services_section(report, site),
         plant_section(report, site),

@@ -15,8 +15,9 @@ from controller.reports.charts.words import day_clock, energy_text, percent
 from controller.reports.figures import Figure, PlanView
 from controller.reports.page import Fact, Grid, Page, Row, Section
 from controller.reports.period import local_midnight
+from controller.reports.skill import skill_section
 from controller.web.desk import Desk
-from forecasting.records import Forecast, ForecastRung, NightScores, Score
+from forecasting.records import Forecast, ForecastRung
 from sites.record import Record
 from sites.times import HOUR, TimeGrid, uniform_grid
 
@@ -31,17 +32,6 @@ RUNGS: dict[ForecastRung, str] = {
     "climatology": "clear-sky climatology",
     "perfect": "perfect foresight",
 }
-
-STATES = {"none": "without weather model", "stale": "with an old weather model", "fresh": "with a fresh weather model"}
-SKILL_HEADS = (
-    "forecasts",
-    "intervals",
-    "RMSE of the mean",
-    "bias",
-    "better than persistence",
-    "CRPS better than climatology",
-    "inside the 80 % band",
-)
 
 
 class DayScore(Record):
@@ -73,7 +63,7 @@ def forecast_page(reader: Reader, desk: Desk) -> Page:
         sections=(
             *((Section(title="Expected sun", figures=figures),) if figures else ()),
             *((Section(title=f"The last {DAYS} days", tables=(_grid(scores),)),) if scores else ()),
-            *(_skill(night, zone) for night in reader.night_scores()),
+            *(skill_section(night, zone) for night in reader.night_scores()),
         ),
     )
 
@@ -168,29 +158,3 @@ def _grid(scores: Sequence[DayScore]) -> Grid:
     )
     heads = ("day", "from", "forecast at its start", "there", "error", "hours inside the band")
     return Grid(heads=heads, rows=rows, numeric=(2, 3, 4, 5))
-
-
-def _skill(night: NightScores, zone: ZoneInfo) -> Section:
-    """Return how good forecasts have been by lead, season and state of the weather prediction, as of last night."""
-    until = night.night_utc.astimezone(zone)
-    return Section(
-        title=f"Skill over {night.days:.0f} days up to {until:%d %b}",
-        tables=(
-            Grid(heads=SKILL_HEADS, rows=tuple(_skill_row(each) for each in night.scores), numeric=tuple(range(1, 7))),
-        ),
-    )
-
-
-def _skill_row(score: Score) -> Row:
-    named = [word for word in (score.leads, score.season, STATES.get(score.state, "all")) if word != "all"]
-    return Row(
-        cells=(
-            ", ".join(named) or "all",
-            f"{score.samples}",
-            percent(score.nrmse),
-            f"{score.bias_kw:+.1f}\u202fkW".replace("-", "−"),
-            percent(score.skill_persistence),
-            percent(score.crps_skill),
-            percent(score.coverage_80),
-        )
-    )

@@ -78,6 +78,7 @@ def test_scores_come_back_by_night_newest_first(tmp_path: Path) -> None:
     write(url, *(ScoresEntry(night=night(day)) for day in (1, 2, 2, 3)))
     with Reader(url, SITE.name) as reader:
         assert reader.night_scores() == (night(3),)
+        assert reader.night_scores(until_utc=START + timedelta(days=2, hours=1)) == (night(2),)
         assert reader.night_scores(nights=5) == (night(3), night(2), night(1))
 
 
