@@ -178,9 +178,7 @@ def day_table(hours: float) -> None:
         cluster = SlurmCluster(folder / "cluster")
         try:
             cluster.start()
-            slurm, seconds = run_day(
-                folder / "all", hours, modbus=True, slurm=True, environment=dict(cluster.environment)
-            )
+            slurm, seconds = run_day(folder / "all", hours, modbus=True, slurm=True, SLURM_CONF=str(cluster.conf))
         finally:
             cluster.stop()
         _day_row("Modbus, jobs on Slurm", slurm, seconds, twins)

@@ -81,7 +81,7 @@ class Bridge:
     def _on_message(self, client: mqtt.Client, data: Any, message: mqtt.MQTTMessage) -> None:
         kind = message.topic.rpartition("/")[2]
         try:
-            self._commands.put_nowait((kind, message.payload, bool(message.retain)))
+            self._commands.put_nowait((kind, bytes(message.payload), bool(message.retain)))
         except queue.Full:
             self.given_up += 1
             LOG.warning("too many commands wait; %s is given up", kind)
