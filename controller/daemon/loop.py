@@ -128,7 +128,7 @@ class Loop:
         self._work: Work | None = None
         self._twin: SimulatedSite | RealSite | None = None
         self._real = make_real_site(
-            site, start_utc=begin, folder=Path(options.site_file).parent, state=state_folder(options.url)
+            site, now=self._clock.now_utc, folder=Path(options.site_file).parent, state=state_folder(options.url)
         )
         self._devices: SiteDevices = wrap(self._real or NoDevices(site, begin))
         self._resume(resumed)

@@ -7,6 +7,7 @@ the plant behind the equipment is simulated in another process: its loads are se
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,13 +43,13 @@ class RealSite:
         site: Site,
         power: SitePower,
         *,
-        start_utc: datetime,
+        now: Callable[[], datetime],
         nodes: SiteNodes | None = None,
         bench: BenchWire | None = None,
     ) -> None:
-        """Begin to poll; ``start_utc`` is site time."""
+        """Begin to poll; ``now`` tells site time."""
         self._site, self._power, self._nodes, self._bench = site, power, nodes, bench
-        self._at_utc = start_utc
+        self._now, self._at_utc = now, now()
         self._computers: SimulatedComputers | None = None
         self._world: World | None = None
         self._plant_at_rest = plant_start(site, plant_params(site))
@@ -100,7 +101,7 @@ class RealSite:
 
     def read(self) -> Snapshot:
         """Return the present process image."""
-        snapshot, own = self._power.read(self._at_utc), self._computers
+        snapshot, own = self._power.read(self._now()), self._computers
         if own is None:
             return snapshot
         pools = own.pool_readings(self._sensors, 1.10 if self._site.devices.perturbed else 1.0)
@@ -165,7 +166,7 @@ class RealSite:
 
 
 def make_real_site(
-    site: Site, *, start_utc: datetime, folder: Path | None, state: Path = Path("var")
+    site: Site, *, now: Callable[[], datetime], folder: Path | None, state: Path = Path("var")
 ) -> RealSite | None:
     """Return the site's real equipment, being polled; none when the site is simulated.
 
@@ -182,4 +183,4 @@ def make_real_site(
         bench = BenchWire(str(parts.hostname), int(parts.port or 0))
     power = make_power(site, folder)
     devices = {name: watcher.device for name, watcher in power.watchers.items()}
-    return RealSite(site, power, start_utc=start_utc, nodes=make_nodes(site, devices, state), bench=bench)
+    return RealSite(site, power, now=now, nodes=make_nodes(site, devices, state), bench=bench)
