@@ -57,6 +57,8 @@ class SunSpecImage:
     ) -> None:
         self._face, self._rating_w, self._now_s = face, rating_kw * 1000.0, monotonic_s
         self._percent, self._enabled, self._revert_s, self._held_since_s = 100.0, False, 0.0, 0.0
+        self._filled: tuple[object, list[int]] = (None, [])
+        """What the map was last filled with, and the map: a poll asks for it in many requests."""
         self._placed: list[Placed] = []
         address = BASE + 2
         for number in models or WANTED[face.kind]:
@@ -69,6 +71,13 @@ class SunSpecImage:
         """Return the whole map, filled with what the face tells now."""
         self._revert()
         told = self._face.tell()
+        key = (tuple(told.items()), self._percent, self._enabled)
+        if key != self._filled[0]:
+            registers = self._encoded(told)
+            self._filled = (tuple(told.items()), self._percent, self._enabled), registers
+        return list(self._filled[1])
+
+    def _encoded(self, told: Mapping[str, Value | None]) -> list[int]:
         data = b"SunS"
         for placed in self._placed:
             self._fill(placed.model, told)
