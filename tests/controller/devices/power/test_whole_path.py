@@ -17,8 +17,8 @@ from sites.schema.site import Site
 from tests.controller.daemon.prepared import START
 from tests.controller.devices.power.whole_site import PlantProcess, bench_site, low_site
 
-BEGIN = START.replace(hour=4)
-MINUTES = 240
+BEGIN = START.replace(hour=5, minute=50)
+MINUTES = 140
 """Hours in which the battery falls to its reserve, a genset starts, the sun rises and jobs run. ``benchmarks.devices`` runs the day."""
 
 

@@ -59,7 +59,7 @@ def equipment(port: int) -> tuple[Equipment, ...]:
 def low_site(devices: Devices) -> Site:
     """Return the container with a battery near its reserve: gensets have to start before morning."""
     assert SITE.battery is not None
-    battery = SITE.battery.model_copy(update={"soc_initial_frac": 0.22})
+    battery = SITE.battery.model_copy(update={"soc_initial_frac": 0.205})
     return SITE.model_copy(update={"battery": battery, "devices": devices})
 
 
