@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from controller.design.context import Context
     from controller.design.runner import Progress
     from controller.design.summary import Chosen
+
+Result = TypeVar("Result")
 
 app = typer.Typer(help="What to build: thousands of candidate sites over weather years.", no_args_is_help=True)
 
@@ -52,18 +54,19 @@ def run(
         str, typer.Option(help="Also write all designs to this store, e.g. sqlite:///var/mdc.sqlite.")
     ] = "",
     planner_windows: Annotated[
-        int | None, typer.Option(min=0, max=24, help="Windows to run the winner with the real planner.")
+        int | None, typer.Option(min=0, max=24, help="Windows to run the finalists with the real planner.")
     ] = None,
-    replan_hours: Annotated[float, typer.Option(min=0.25, max=24, help="Hours between its plans.")] = 1.0,
+    replan_hours: Annotated[float, typer.Option(min=0.25, max=24, help="Hours between its plans.")] = 6.0,
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Run a study, take up one that was stopped, and write its report.
 
     Example: [bold]mdc design run studies/container.yaml[/bold]
     """
+    from controller.design.candidates import candidates
     from controller.design.context import build
-    from controller.design.detail import look_closely
     from controller.design.planner_check import check_with_planner
+    from controller.design.planner_table import planner_tables
     from controller.design.precheck import refuse_if_hopeless
     from controller.design.report import write_report
     from controller.design.runner import run as run_study
@@ -91,13 +94,26 @@ def run(
     windows = described.finalists.planner_windows if planner_windows is None else planner_windows
     planner = None
     if windows:
-        say(f"running the winner with the real planner in {windows} windows of four days")
-        detail = look_closely(context, "winner", chosen.winner, described.reliability)
-        planner = check_with_planner(context, detail, base.parent, windows, replan_h=replan_hours)
+        designs = candidates(context, described, site, rows, chosen)
+        say(f"running {len(designs)} designs with the real planner in {windows} windows of four days")
+        checked = _with_progress(
+            lambda progress: check_with_planner(
+                designs,
+                site_folder=base.parent,
+                kept_in=folder / "planner",
+                count=windows,
+                replan_h=replan_hours,
+                workers=workers,
+                progress=progress,
+            ),
+            what="windows",
+        )
+        planner = planner_tables(checked, context.groups[int(chosen.winner["group"])].prices, replan_hours)
     page = report or folder / "report.html"
     write_report(context, described, site, rows, chosen, page, planner)
     if store:
-        from controller.design.summary import headline, stored_rows
+        from controller.design.stored import stored_rows
+        from controller.design.summary import headline
         from controller.records.design_rows import DesignRun, store_designs
 
         told = DesignRun(
@@ -107,7 +123,7 @@ def run(
     _show(context, rows, chosen, page, format)
 
 
-def _with_progress(work: Callable[[Progress], pd.DataFrame]) -> pd.DataFrame:
+def _with_progress(work: Callable[[Progress], Result], what: str = "design-years") -> Result:
     """Run ``work`` with a progress bar on stderr: share, rate and time left."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -116,7 +132,7 @@ def _with_progress(work: Callable[[Progress], pd.DataFrame]) -> pd.DataFrame:
     columns = (
         TextColumn("designing"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} design-years"),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} " + what),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )

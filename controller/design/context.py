@@ -66,6 +66,10 @@ class Context:
         """Numbers of values on the size axes."""
         return tuple(len(axis) for axis in self.axes)
 
+    def coordinates_of(self, design: int) -> tuple[int, ...]:
+        """Return the grid coordinates of a design by its number."""
+        return tuple(int(index) for index in np.unravel_index(design, self.shape))
+
     @property
     def designs_a_group(self) -> int:
         """Designs in a group's grid."""

@@ -1,25 +1,35 @@
-"""The winner in closed loop with the real planner, over weighted four-day windows of the year.
+"""Finalists and the base case in closed loop with the real planner, over weighted four-day windows of the year.
 
-The year is cut into windows of four days. They are sorted by how much diesel and sun the year kernel saw in
-them and cut into as many strata as windows are wanted; the middle window of each stratum stands for all of it,
-with its size as weight. Each is run by ``controller.studies`` (the daemon's forecast, planner, guards and the
-perturbed plant), beginning at the state of charge that the kernel had there. The weighted figures stand beside
-the kernel's for the same windows: that difference is what the kernel's rule of thumb misses, the perturbation
-included.
+The year is cut into windows of four days. They are sorted by how much diesel and sun the year kernel saw in them for the
+winner and cut into as many strata as windows are wanted; the middle window of each stratum stands for all of it, with its
+size as weight. The same windows serve all designs. Each is run by ``controller.studies`` (the daemon's forecast, planner,
+guards and the perturbed plant), beginning at the state of charge that the kernel had there. The weighted figures stand
+beside the kernel's for the same windows: that difference is what the kernel's rule of thumb misses, the perturbation
+included. A window that was run is kept in the study's folder under the hash of all it depends on.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from controller.design.context import Context
-from controller.design.detail import Detail
+from controller.design.context import Context, Group
+from controller.design.evaluate import judge, tables
 from controller.design.place import YEAR
+from controller.design.sized import sized_site
 from controller.studies.compare import run_comparison
+from optimizer.sizing.full import trace
 from optimizer.sizing.inputs import Floats
 from sites.schema.site import Site
 from sites.times import HOUR
@@ -27,21 +37,27 @@ from sites.times import HOUR
 WINDOW_DAYS = 4
 TICK_S = 300.0
 """Seconds between setpoints of the closed loop."""
-GROWING = (
-    "capacity_kwh",
-    "charge_kw",
-    "discharge_kw",
-    "standby_kw",
-    "heater_kw",
-    "thermal_mass_kwh_per_k",
-    "loss_kw_per_k",
-)
-"""Fields of a battery that grow with its capacity."""
+FIGURES = ("fuel_l", "load_kwh", "unserved_kwh")
+"""Compared between kernel and planner."""
+Progress = Callable[[int, int], None]
+"""Called with the windows done and all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A design to be run with the planner."""
+
+    title: str
+    context: Context
+    """Of the study; for the base case with the base site's own sizes as the only grid point."""
+    group: Group
+    at: tuple[int, ...]
+    """Grid coordinates."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """One window of the year."""
+    """One window of the year for one design."""
 
     day: int
     weight: float
@@ -51,50 +67,32 @@ class Window:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannerCheck:
-    """The windows and what they add up to."""
+class Checked:
+    """A design with the kernel and with the planner."""
 
+    title: str
+    row: pd.Series
     windows: tuple[Window, ...]
-    replan_h: float
-    """Hours between plans."""
 
     def total(self, who: str, name: str) -> float:
         """Return a figure summed over the year by weight; ``who`` is ``kernel`` or ``planner``."""
         return float(sum(window.weight * getattr(window, who)[name] for window in self.windows))
 
-    def table(self) -> dict[str, object]:
-        """Return names and rows for the report."""
-        rows = [
-            [
-                f"day {window.day} to {window.day + WINDOW_DAYS}, weight {window.weight:.0f}",
-                *(f"{window.kernel[name]:,.0f}" for name in ("fuel_l", "load_kwh", "unserved_kwh")),
-                *(f"{window.planner[name]:,.0f}" for name in ("fuel_l", "load_kwh", "unserved_kwh")),
-                f"{window.planner['work_value_usd']:,.0f}",
-            ]
-            for window in self.windows
-        ]
-        sums = [
-            "year, by weight",
-            *(f"{self.total('kernel', name):,.0f}" for name in ("fuel_l", "load_kwh", "unserved_kwh")),
-            *(f"{self.total('planner', name):,.0f}" for name in ("fuel_l", "load_kwh", "unserved_kwh")),
-            f"{self.total('planner', 'work_value_usd'):,.0f}",
-        ]
-        return {
-            "names": [
-                "window",
-                "kernel: diesel [L]",
-                "load [kWh]",
-                "unserved [kWh]",
-                "planner: diesel [L]",
-                "load [kWh]",
-                "unserved [kWh]",
-                "work done [$]",
-            ],
-            "rows": [*rows, sums],
-            "note": "The kernel's rules beside the real planner in closed loop on the perturbed plant (less battery, "
-            "hungrier computers, random demand and jobs), for windows that stand for the year by their weight; "
-            f"a new plan every {self.replan_h:g} h.",
-        }
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """A window to run; plain data for another process."""
+
+    site: Site
+    start_utc: datetime
+    seed: int
+    folder: Path
+    replan_h: float
+
+    def key(self) -> str:
+        """Return the hash of all that the result depends on."""
+        text = f"{self.site.model_dump_json()}|{self.start_utc}|{self.seed}|{self.replan_h}|{TICK_S}|{WINDOW_DAYS}"
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def windows_of(course: dict[str, Floats], step_h: float, count: int) -> list[tuple[int, float]]:
@@ -109,59 +107,114 @@ def windows_of(course: dict[str, Floats], step_h: float, count: int) -> list[tup
     return [(int(part[len(part) // 2]) * WINDOW_DAYS, len(part) * scale) for part in strata]
 
 
-def sized_site(site: Site, detail: Detail) -> Site:
-    """Return the site file of a design."""
-    row = detail.row
-    changes: dict[str, object] = {}
-    if site.pv is not None:
-        scale = float(row["pv_kwp"]) / sum(array.kwp for array in site.pv.arrays)
-        arrays = tuple(array.model_copy(update={"kwp": array.kwp * scale}) for array in site.pv.arrays)
-        inverters = tuple(each.model_copy(update={"ac_kw": each.ac_kw * scale}) for each in site.pv.inverters)
-        changes["pv"] = site.pv.model_copy(update={"arrays": arrays, "inverters": inverters})
-    if site.battery is not None:
-        scale = float(row["battery_kwh"]) / site.battery.capacity_kwh
-        grown = {name: getattr(site.battery, name) * scale for name in GROWING}
-        changes["battery"] = site.battery.model_copy(update=grown)
-        changes["bus"] = site.bus.model_copy(update={"inverter_kw": site.bus.inverter_kw * scale})
-    if site.gensets:
-        count = int(row["genset_count"]) if row["genset_kw"] > 0 else 0
-        first = site.gensets[0]
-        changes["gensets"] = tuple(
-            first.model_copy(update={"name": f"diesel-{index + 1}", "rating_kw": float(row["genset_kw"])})
-            for index in range(count)
-        )
-    return site.model_copy(update=changes)
-
-
 def check_with_planner(
-    context: Context, detail: Detail, folder: Path, count: int, *, replan_h: float = 1.0
-) -> PlannerCheck:
-    """Run the design with the real planner over ``count`` windows of the first weather year."""
-    group = context.groups[detail.group]
-    site = sized_site(group.site, detail)
-    first = datetime(YEAR, 1, 1, tzinfo=UTC) - timedelta(hours=round(site.location.longitude / 15.0))
-    steps = round(WINDOW_DAYS * 24.0 / context.step_h)
-    found = []
-    for day, weight in windows_of(detail.course, context.step_h, count):
-        begin = round(day * 24.0 / context.step_h)
-        soc = float(detail.course["soc_frac"][begin - 1]) if begin else group.kit.soc_initial_frac
-        started = site
-        if site.battery is not None:
-            held = min(max(soc, site.battery.soc_min_frac), site.battery.soc_max_frac)
-            started = site.model_copy(update={"battery": site.battery.model_copy(update={"soc_initial_frac": held})})
-        result = run_comparison(
-            started,
-            policies=("planner",),
-            start_utc=first + timedelta(days=day),
-            days=float(WINDOW_DAYS),
-            drain_days=0.0,
-            seed=context.seed,
-            folder=folder,
-            replan_s=replan_h * HOUR.total_seconds(),
-            tick_s=TICK_S,
-        )[0]
-        part = slice(begin, begin + steps)
-        kernel = {name: float(detail.course[name][part].sum()) for name in ("fuel_l", "load_kwh", "unserved_kwh")}
-        planner = {name: float(getattr(result, name)) for name in (*kernel, "work_value_usd")}
-        found.append(Window(day=day, weight=weight, kernel=kernel, planner=planner))
-    return PlannerCheck(windows=tuple(found), replan_h=replan_h)
+    candidates: Sequence[Candidate],
+    *,
+    site_folder: Path,
+    kept_in: Path,
+    count: int,
+    replan_h: float,
+    workers: int = 1,
+    progress: Progress = lambda _done, _all: None,
+) -> tuple[Checked, ...]:
+    """Run designs, the winner first, with the real planner over ``count`` windows of the first weather year."""
+    seen = [_course(candidate) for candidate in candidates]
+    step_h = candidates[0].context.step_h
+    windows = windows_of(seen[0][1], step_h, count)
+    tasks = [
+        _task(candidate, row, course, day, site_folder, replan_h)
+        for candidate, (row, course) in zip(candidates, seen, strict=True)
+        for day, _ in windows
+    ]
+    results = _run_all(tasks, kept_in, workers, progress)
+    steps = round(WINDOW_DAYS * 24.0 / step_h)
+    checked = []
+    for candidate, (row, course) in zip(candidates, seen, strict=True):
+        own = []
+        for day, weight in windows:
+            begin = round(day * 24.0 / step_h)
+            kernel = {name: float(course[name][begin : begin + steps].sum()) for name in FIGURES}
+            soc = course["soc_frac"]
+            kernel["stored_kwh"] = float(
+                (soc[begin + steps - 1] - _soc_at(candidate, course, begin)) * row["battery_kwh"]
+            )
+            own.append(Window(day=day, weight=weight, kernel=kernel, planner=next(results)))
+        checked.append(Checked(title=candidate.title, row=row, windows=tuple(own)))
+    return tuple(checked)
+
+
+def _course(candidate: Candidate) -> tuple[pd.Series, dict[str, Floats]]:
+    """Return a candidate's row and its course over the first weather year."""
+    context, group = candidate.context, candidate.group
+    at = np.array([candidate.at], dtype=np.int64)
+    years = tables(context, group, years=1)
+    judged = judge(context, group, at, years)
+    course = trace(years[0], context.step_h, judged.designs, group.kit)
+    row = judged.rows.iloc[0]
+    course["sun_kw"] = context.weather[group.years].sun_kw_per_kwp[0] * float(row["pv_kwp"])
+    return row, course
+
+
+def _soc_at(candidate: Candidate, course: dict[str, Floats], begin: int) -> float:
+    return float(course["soc_frac"][begin - 1]) if begin else candidate.group.kit.soc_initial_frac
+
+
+def _task(
+    candidate: Candidate, row: pd.Series, course: dict[str, Floats], day: int, folder: Path, replan_h: float
+) -> _Task:
+    group = candidate.group
+    begin = round(day * 24.0 / candidate.context.step_h)
+    first = datetime(YEAR, 1, 1, tzinfo=UTC) - timedelta(hours=round(group.site.location.longitude / 15.0))
+    return _Task(
+        site=sized_site(group.site, row, soc_frac=_soc_at(candidate, course, begin)),
+        start_utc=first + timedelta(days=day),
+        seed=candidate.context.seed,
+        folder=folder,
+        replan_h=replan_h,
+    )
+
+
+def _run_all(tasks: Sequence[_Task], kept_in: Path, workers: int, progress: Progress) -> Iterator[dict[str, float]]:
+    """Return an iterator over the results in the order of the tasks; runs only those that are not kept yet."""
+    kept_in.mkdir(parents=True, exist_ok=True)
+    files = [kept_in / f"{task.key()}.json" for task in tasks]
+    left = {file: task for file, task in zip(files, tasks, strict=True) if not file.exists()}
+    done = len(tasks) - len(left)
+    progress(done, len(tasks))
+    if workers > 1 and len(left) > 1:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_quiet) as pool:
+            for future in as_completed([pool.submit(_run, task, file) for file, task in left.items()]):
+                future.result()
+                done += 1
+                progress(done, len(tasks))
+    else:
+        for file, task in left.items():
+            _run(task, file)
+            done += 1
+            progress(done, len(tasks))
+    return iter([json.loads(file.read_text(encoding="utf-8")) for file in files])
+
+
+def _quiet() -> None:
+    """Leave the terminal to the one progress bar."""
+    sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _run(task: _Task, file: Path) -> None:
+    result = run_comparison(
+        task.site,
+        policies=("planner",),
+        start_utc=task.start_utc,
+        days=float(WINDOW_DAYS),
+        drain_days=0.0,
+        seed=task.seed,
+        folder=task.folder,
+        replan_s=task.replan_h * HOUR.total_seconds(),
+        tick_s=TICK_S,
+    )[0]
+    battery = task.site.battery
+    stored = (result.soc_end_frac - battery.soc_initial_frac) * battery.capacity_kwh if battery else 0.0
+    found = {name: float(getattr(result, name)) for name in (*FIGURES, "work_value_usd", "jobs_late", "jobs_done")}
+    fresh = file.with_suffix(".tmp")
+    fresh.write_text(json.dumps({**found, "stored_kwh": stored}), encoding="utf-8")
+    fresh.replace(file)

@@ -15,7 +15,6 @@ import pandas as pd
 from controller.design import charts
 from controller.design.context import Context
 from controller.design.detail import Detail, look_closely, sizes_text
-from controller.design.planner_check import PlannerCheck
 from controller.design.study import Study
 from controller.design.summary import Chosen, compared, fleet_saving, headline, money, place_table, ranked, unit_costs
 from controller.design.variant import surroundings
@@ -33,7 +32,7 @@ def write_report(
     rows: pd.DataFrame,
     chosen: Chosen,
     out: Path,
-    planner: PlannerCheck | None = None,
+    planner: dict[str, object] | None = None,
 ) -> None:
     """Write the report to ``out`` (.html or .pdf).
 
@@ -54,7 +53,7 @@ def write_report(
 
 
 def render(
-    context: Context, study: Study, site: Site, rows: pd.DataFrame, chosen: Chosen, planner: PlannerCheck | None
+    context: Context, study: Study, site: Site, rows: pd.DataFrame, chosen: Chosen, planner: dict[str, object] | None
 ) -> str:
     """Return the page."""
     detail = look_closely(context, "winner", chosen.winner, study.reliability)
@@ -80,7 +79,7 @@ def render(
         week_note=_week_note(context, detail),
         services=_services(site, chosen.winner),
         reliability=_reliability(context, chosen, detail),
-        planner=None if planner is None else planner.table(),
+        planner=planner,
         why=_why(rows),
         assumptions=_assumptions(context, study, site),
         seed=context.seed,

@@ -221,8 +221,9 @@ class Finalists(Section):
     """Which designs are looked at closely."""
 
     count: int = Field(default=3, ge=1, le=20)
+    """Designs: the winner and the best of other strategies and cap policies; the base case comes besides."""
     planner_windows: int = Field(default=0, ge=0, le=24)
-    """Four-day windows in which the winner is run with the real planner; 0 = not."""
+    """Four-day windows in which the finalists are run with the real planner; 0 = not."""
 
 
 class Study(Section):

@@ -11,12 +11,12 @@ from controller.design.context import Context, Group
 from controller.design.detail import position, sizes_text
 from controller.design.evaluate import judge, tables
 from controller.design.study import SIZE_AXES, Study
-from controller.records.design_rows import DesignRow
 from optimizer.rules.deferral import DeferralParams
 from optimizer.sizing.inputs import HOURS_A_YEAR
 from sites.errors import InputError
 from sites.schema.site import Site
 
+RANKED = 15
 LABELS = ("tilt_deg", "chemistry", "strategy", "cap_policy")
 
 
@@ -26,8 +26,8 @@ class Chosen:
 
     winner: pd.Series
     """Cheapest design that holds every limit."""
-    finalists: pd.DataFrame
-    """The cheapest of each group of like designs, best first."""
+    ranked: pd.DataFrame
+    """The cheapest designs that hold every limit, best first."""
     base: pd.Series
     """What the base site has now, its work at once: the fixed load."""
     same_fixed: pd.Series
@@ -60,7 +60,7 @@ def choose(context: Context, study: Study, site: Site, rows: pd.DataFrame) -> Ch
     best_fixed = allowed[allowed["cap_policy"] == "at-once"].sort_values("npc_usd")
     return Chosen(
         winner=winner,
-        finalists=ordered.head(max(study.finalists.count, 15)),
+        ranked=ordered.head(RANKED),
         base=_base_row(context, study, site, fixed),
         same_fixed=_row_of(context, fixed, winner),
         best_fixed=None if best_fixed.empty else best_fixed.iloc[0],
@@ -83,11 +83,14 @@ def _row_of(context: Context, group: Group, like: pd.Series) -> pd.Series:
     return rows.iloc[0]
 
 
+def base_context(context: Context, study: Study, site: Site) -> Context:
+    """Return the study with the base site's own sizes as the only design, even where the grid does not hold them."""
+    sizes = study.model_copy(update={"vary": type(study.vary)()}).sizes(site)
+    return replace(context, axes=tuple(sizes[axis] for axis in SIZE_AXES))
+
+
 def _base_row(context: Context, study: Study, site: Site, group: Group) -> pd.Series:
-    """Return the base site's own sizes, judged like any design, even where the grid does not hold them."""
-    bare = study.model_copy(update={"vary": type(study.vary)()})
-    sizes = bare.sizes(site)
-    own = replace(context, axes=tuple(sizes[axis] for axis in SIZE_AXES))
+    own = base_context(context, study, site)
     at = np.zeros((1, len(SIZE_AXES)), dtype=np.int64)
     return judge(own, group, at, tables(own, group)).rows.iloc[0]
 
@@ -171,26 +174,6 @@ def fleet_saving(rows: pd.DataFrame, study: Study) -> str:
     return text
 
 
-def stored_rows(rows: pd.DataFrame) -> list[DesignRow]:
-    """Return the results as rows of a store."""
-    names = ["group", "design", "npc_usd", "lcoe_usd_per_kwh", "fuel_l", "loss_frac", "allowed"]
-    columns = zip(*(rows[name].tolist() for name in names), strict=True)
-    documents = rows.to_json(orient="records", lines=True).splitlines()
-    return [
-        DesignRow(
-            group_number=group,
-            design_number=design,
-            npc_usd=npc_usd,
-            lcoe_usd_per_kwh=lcoe,
-            fuel_l=fuel_l,
-            loss_frac=loss_frac,
-            allowed=allowed,
-            document=document,
-        )
-        for (group, design, npc_usd, lcoe, fuel_l, loss_frac, allowed), document in zip(columns, documents, strict=True)
-    ]
-
-
 def _share(part: float, whole: float) -> str:
     return f"{part / whole:.0%}" if whole else "0 %"
 
@@ -245,10 +228,10 @@ def figure(value: float) -> str:
 
 def ranked(chosen: Chosen) -> tuple[list[str], list[list[str]]]:
     """Return the names and rows of the table of the best designs."""
-    shown = [name for name in LABELS if chosen.finalists[name].nunique() > 1]
-    extra = [name for name in chosen.finalists.columns if name.startswith(("nodes:", "gpu:"))]
+    shown = [name for name in LABELS if chosen.ranked[name].nunique() > 1]
+    extra = [name for name in chosen.ranked.columns if name.startswith(("nodes:", "gpu:"))]
     rows = []
-    for _, row in chosen.finalists.iterrows():
+    for _, row in chosen.ranked.iterrows():
         labels = ", ".join(f"tilt {row[name]}" if name == "tilt_deg" else str(row[name]) for name in (*shown, *extra))
         rows.append(
             [

@@ -56,7 +56,8 @@ def _keeps() -> bool:
         return False
     folder = cache_folder(sources, home)
     if folder is not None:
-        numba.config.CACHE_DIR = str(folder)
+        config: Any = numba.config
+        config.CACHE_DIR = str(folder)
     return folder is not None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,13 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from controller.design import planner_check
+from controller.design.candidates import candidates
 from controller.design.charts import front_of, waiting_h
 from controller.design.context import Context, build
 from controller.design.planner_check import windows_of
+from controller.design.planner_table import planner_tables
 from controller.design.report import render
 from controller.design.runner import parts_of, run
+from controller.design.stored import stored_rows
 from controller.design.study import Study, load_study
-from controller.design.summary import choose, headline, stored_rows, unit_costs
+from controller.design.summary import choose, headline, unit_costs
 from controller.records.design_rows import DesignRun, store_designs
 from sites.errors import InputError
 from sites.schema.site import Site
@@ -152,6 +157,33 @@ def test_windows_stand_for_the_whole_year() -> None:
     assert len(found) == 8
     assert sum(weight for _, weight in found) * 4 == pytest.approx(365.0)
     assert all(0 <= day <= 361 for day, _ in found)
+
+
+def test_finalists_meet_the_planner_once_a_window(
+    ready: Ready, rows: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, site, context = ready
+    run_sites: list[Site] = []
+
+    def planned(task: planner_check._Task, file: Path) -> None:
+        run_sites.append(task.site)
+        names = (*planner_check.FIGURES, "work_value_usd", "jobs_late", "jobs_done", "stored_kwh")
+        file.write_text(json.dumps(dict.fromkeys(names, 10.0)), encoding="utf-8")
+
+    monkeypatch.setattr(planner_check, "_run", planned)
+    designs = candidates(context, study, site, rows, choose(context, study, site, rows))
+    assert [each.title for each in designs] == ["winner", "best with load-following, at-once", "base site"]
+    for _ in range(2):
+        checked = planner_check.check_with_planner(
+            designs, site_folder=tmp_path, kept_in=tmp_path, count=4, replan_h=6.0
+        )
+    assert len(run_sites) == 3 * 4
+    assert checked[0].total("planner", "fuel_l") == pytest.approx(10.0 * 365.0 / 4)
+    winner = rows[rows["allowed"]].sort_values("npc_usd").iloc[0]
+    assert run_sites[0].battery is not None
+    assert run_sites[0].battery.capacity_kwh == winner["battery_kwh"]
+    table = planner_tables(checked, context.groups[0].prices, 6.0)
+    assert [len(row) for row in table["rows"]] == [len(table["names"])] * 3  # type: ignore[arg-type, attr-defined]
 
 
 def test_results_go_to_a_store_once(ready: Ready, rows: pd.DataFrame, tmp_path: Path) -> None:
