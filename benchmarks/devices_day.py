@@ -25,8 +25,8 @@ from controller.devices.compute.bench.slurm_cluster import SlurmCluster, missing
 from controller.records.reading import Reader
 from sites.load import find_site
 
-LOCAL_START, BEGIN = "2025-06-01T00:00", datetime(2025, 6, 1, 4, tzinfo=UTC)
-"""Midnight at the container, which is four hours behind UTC in summer."""
+LOCAL_START, BEGIN = "2025-06-01T04:00", datetime(2025, 6, 1, 8, tzinfo=UTC)
+"""Before sunrise at the container, which is four hours behind UTC in summer."""
 PLAYED = ["sh", "-c", "while [ ! -e finish ]; do sleep 0.05; done"]
 LISTED: list[tuple[str, str, str, int | None]] = [
     ("battery", "", "", None),
@@ -195,8 +195,8 @@ def _day_row(name: str, day: Total, seconds: float, like: Total | None = None) -
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="three hours instead of a day")
-    day_table(3.0 if parser.parse_args().quick else 24.0)
+    parser.add_argument("--quick", action="store_true", help="five hours instead of a day")
+    day_table(5.0 if parser.parse_args().quick else 24.0)
 
 
 if __name__ == "__main__":
