@@ -5,11 +5,18 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
-from controller.records import access_tables, forecast_tables, measured_tables, people_tables, planning_tables
+from controller.records import (
+    access_tables,
+    design_rows,
+    forecast_tables,
+    measured_tables,
+    people_tables,
+    planning_tables,
+)
 from controller.records.base import Base
 from controller.records.store import open_engine
 
-TABLES = (planning_tables, forecast_tables, measured_tables, people_tables, access_tables)
+TABLES = (planning_tables, forecast_tables, measured_tables, people_tables, access_tables, design_rows)
 """Imported so that the metadata knows every table."""
 
 

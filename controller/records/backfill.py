@@ -30,7 +30,9 @@ LOG = logging.getLogger(__name__)
 TABLES = (planning_tables, forecast_tables, measured_tables, people_tables)
 """Imported so that the metadata knows every table."""
 BATCH = 2000
-LOCAL_ONLY = frozenset({"backfill", "numbering", "twins", "worlds"}) | PRIVATE
+DESIGNS = frozenset({"design_runs", "design_rows"})
+"""Can be computed again wherever they are wanted."""
+LOCAL_ONLY = frozenset({"backfill", "numbering", "twins", "worlds", "previews", "override_versions"}) | DESIGNS | PRIVATE
 CHANGING = frozenset({"jobs", "plans", "decisions", "alarms", "overrides", "site_now", "day_accounts"})
 
 

@@ -1,8 +1,8 @@
 """Results of design studies in a store: one row a run, one row a design, beside the records of sites.
 
-Tables of their own, made when first written: a study's results are figures that can be computed again from its
-inputs, not records of what happened, so they take no part in migrations, retention or backfill. A run is known
-by the hash of its inputs; writing it again replaces it.
+The tables come with the store's migrations. A study's results are figures that can be computed again from its inputs, not
+records of what happened, so they take no part in retention or backfill. A run is known by the hash of its inputs; writing
+it again replaces it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Boolean, Column, Float, Integer, MetaData, String, Table, Text, delete, insert
+from sqlalchemy import Boolean, Column, Double, Integer, String, Table, Text, delete, insert
 
-from controller.records.store import open_engine
+from controller.records.base import Base
+from controller.records.store import open_engine, upgrade
 
-DESIGN_TABLES = MetaData()
 RUNS = Table(
     "design_runs",
-    DESIGN_TABLES,
+    Base.metadata,
     Column("input_hash", String(32), primary_key=True),
     Column("study", String(80), nullable=False),
     Column("seed", Integer, nullable=False),
@@ -27,14 +27,14 @@ RUNS = Table(
 )
 ROWS = Table(
     "design_rows",
-    DESIGN_TABLES,
+    Base.metadata,
     Column("input_hash", String(32), primary_key=True),
     Column("group_number", Integer, primary_key=True),
     Column("design_number", Integer, primary_key=True),
-    Column("npc_usd", Float, nullable=False),
-    Column("lcoe_usd_per_kwh", Float, nullable=False),
-    Column("fuel_l", Float, nullable=False),
-    Column("loss_frac", Float, nullable=False),
+    Column("npc_usd", Double, nullable=False),
+    Column("lcoe_usd_per_kwh", Double, nullable=False),
+    Column("fuel_l", Double, nullable=False),
+    Column("loss_frac", Double, nullable=False),
     Column("allowed", Boolean, nullable=False),
     Column("document", Text, nullable=False),
 )
@@ -72,8 +72,8 @@ def store_designs(url: str, run: DesignRun, rows: Sequence[DesignRow]) -> int:
     Raises:
         InputError: the address cannot be used.
     """
+    upgrade(url)
     engine = open_engine(url, durable=True)
-    DESIGN_TABLES.create_all(engine, checkfirst=True)
     with engine.begin() as connection:
         for table in (ROWS, RUNS):
             connection.execute(delete(table).where(table.c.input_hash == run.input_hash))
