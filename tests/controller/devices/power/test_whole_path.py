@@ -19,7 +19,8 @@ from tests.controller.devices.power.whole_site import PlantProcess, bench_site, 
 
 BEGIN = START.replace(hour=5, minute=50)
 MINUTES = 140
-"""Hours in which the battery falls to its reserve, a genset starts, the sun rises and jobs run. ``benchmarks.devices`` runs the day."""
+"""Hours in which the battery falls to its reserve, a genset starts, the sun rises and jobs run. ``benchmarks.devices_day``
+runs the day."""
 
 
 @dataclass(frozen=True)
