@@ -23,7 +23,7 @@ from forecasting.prepare import site_weather
 from forecasting.pv.chain import ac_kw
 from forecasting.pv.plane import Sky
 from forecasting.pv.site import pv_model, usual_states
-from forecasting.sun import clear_sky, sun_path
+from forecasting.sun import clear_sky, quick_sun_path, sun_path
 from forecasting.weather.calendar import weather_for_period
 from forecasting.weather.record import Weather, typical_order
 from optimizer.sizing.inputs import Floats
@@ -139,12 +139,7 @@ def _power_kw(sites: Mapping[str, Site], frame: pd.DataFrame, step_s: int) -> di
     models = {key: pv_model(site) for key, site in sites.items()}
     middle = pd.DatetimeIndex(frame.index) + pd.Timedelta(seconds=step_s / 2)
     location = next(iter(sites.values())).location
-    path = sun_path(
-        middle,
-        latitude_deg=location.latitude,
-        longitude_deg=location.longitude,
-        altitude_m=location.altitude_m,
-    )
+    path = quick_sun_path(middle, latitude_deg=location.latitude, longitude_deg=location.longitude)
     columns = {name: frame[name].to_numpy(dtype=float) for name in frame.columns}
     sky = Sky(
         ghi_w_m2=columns["ghi_w_m2"],
