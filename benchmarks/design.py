@@ -17,11 +17,17 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from controller.design.place import YEAR, powers_kw
+from forecasting.prepare import site_weather
+from forecasting.sun import quick_sun_path, sun_path
+from forecasting.weather.calendar import weather_for_period
 from optimizer.rules.deferral import DeferralParams
 from optimizer.rules.dispatch import CYCLE_CHARGING, LOAD_FOLLOWING, RuleParams
 from optimizer.sizing import full
@@ -31,6 +37,7 @@ from optimizer.sizing.inputs import Floats, Sizes, YearSeries
 from optimizer.sizing.lifecycle import LifePrices, YearFigures, life_cost
 from optimizer.sizing.search import search
 from optimizer.sizing.simple import SimpleBattery, SimplePrices, price, simulate
+from sites.load import find_site, load_site
 from sites.plant.battery import BatteryParams
 from sites.plant.genset import GensetParams
 from sites.plant.thermal import ClimateParams
@@ -244,6 +251,23 @@ def lcoe(totals: full.Totals, designs: full.Designs, kit: full.Equipment) -> Flo
     return life_cost(designs, year, life, LifePrices()).lcoe_usd_per_kwh
 
 
+def site_year() -> None:
+    """The PV chain over a year of the container, and what the quick sun position changes."""
+    base = find_site("container")
+    site = load_site(base)
+    source = site_weather(site, folder=base.parent)
+    begin = datetime(YEAR, 1, 1, tzinfo=UTC) - timedelta(hours=source.utc_offset_h)
+    frame = weather_for_period(source, start_utc=begin, end_utc=begin + timedelta(days=365), step_s=3600)
+    powers_kw({"site": site}, frame, 3600)
+    best_ms = 1e3 * min(timed(lambda: powers_kw({"site": site}, frame, 3600)) for _ in range(5))
+    line("PV, a site-year of two arrays at hourly steps [ms]", f"{best_ms:.1f}", "<= 20")
+    times = pd.DatetimeIndex(frame.index) + pd.Timedelta(minutes=30)
+    here = {"latitude_deg": site.location.latitude, "longitude_deg": site.location.longitude}
+    quick, exact = quick_sun_path(times, **here), sun_path(times, **here, altitude_m=0.0)
+    away = np.abs(quick.elevation_deg - exact.elevation_deg).max()
+    line("  quick sun position against SPA, worst hour [degrees]", f"{away:.4f}")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -255,6 +279,7 @@ def main() -> None:
     grid_and_search(series, workers)
     weather_years(series, workers, quick)
     halving(series)
+    site_year()
 
 
 if __name__ == "__main__":

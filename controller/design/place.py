@@ -108,7 +108,7 @@ def place_years(
     outdoor: list[Floats] = []
     for begin in _year_starts(source):
         frame = weather_for_period(source, start_utc=begin, end_utc=begin + timedelta(days=DAYS), step_s=chain_s)
-        for key, power_kw in _power_kw(sites, frame, chain_s).items():
+        for key, power_kw in powers_kw(sites, frame, chain_s).items():
             suns[key].append(power_kw.reshape(-1, parts).mean(axis=1) / _kwp(sites[key]))
         outdoor.append(frame["temp_air_c"].to_numpy(dtype=float).reshape(-1, parts).mean(axis=1))
     steps_a_day, own = round(24.0 / step_h), len(outdoor)
@@ -134,7 +134,7 @@ def _kwp(site: Site) -> float:
     return sum(array.kwp for array in site.pv.arrays) if site.pv else 1.0
 
 
-def _power_kw(sites: Mapping[str, Site], frame: pd.DataFrame, step_s: int) -> dict[str, Floats]:
+def powers_kw(sites: Mapping[str, Site], frame: pd.DataFrame, step_s: int) -> dict[str, Floats]:
     """Return the AC power of each site's arrays; the sun's path is worked out once for all."""
     models = {key: pv_model(site) for key, site in sites.items()}
     middle = pd.DatetimeIndex(frame.index) + pd.Timedelta(seconds=step_s / 2)
