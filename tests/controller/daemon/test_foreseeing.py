@@ -131,11 +131,13 @@ def test_forecasts_in_the_store_are_scored_once_a_night(tmp_path: Path, world: W
 
 def test_a_lost_source_is_an_alarm_only_when_its_newest_run_is_old() -> None:
     alarms = Alarms()
+    problem = Problem(site="container", start_utc=NOW, hours=(1.0,), pv_available_kw=(1.0,))
+    outlook = forecast(load_site("container"), issued_utc=NOW, grid=planning_grid(NOW), demand=False)
+    planned = Planned(id=1, forecast=outlook, problem=problem, plan=rules_plan(problem))
 
     def told(issued: datetime | None, fault: str) -> tuple[object, ...]:
         state = FeedState(source="drop", asked_utc=NOW, issued_utc=issued, fault=fault, text="why")
-        planned = Planned.model_construct(id=1, feeds=(state,), predictions=(), night=None)
-        return told_by_planning(planned, alarms, NOW)
+        return told_by_planning(planned.model_copy(update={"feeds": (state,)}), alarms, NOW)
 
     assert told(NOW - timedelta(hours=3), "slow") == ()
     assert [type(each) for each in told(NOW - timedelta(hours=13), "slow")] == [AlarmRaised]
