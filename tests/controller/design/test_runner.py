@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,7 @@ from controller.design.charts import front_of, waiting_h
 from controller.design.context import Context, build
 from controller.design.planner_check import windows_of
 from controller.design.planner_table import planner_tables
-from controller.design.report import render
+from controller.design.report import render, write_report
 from controller.design.runner import parts_of, run
 from controller.design.stored import stored_rows
 from controller.design.study import Study, load_study
@@ -131,6 +132,14 @@ def test_report_is_whole_and_self_contained(ready: Ready, rows: pd.DataFrame) ->
         assert page.count(word) == allowed, word
     assert chosen.winner["allowed"]
     assert unit_costs(context, chosen.winner).usd_per_gpu_h > 0.0
+
+
+def test_report_as_pdf(ready: Ready, rows: pd.DataFrame, tmp_path: Path) -> None:
+    if not os.environ.get("CI"):
+        pytest.importorskip("weasyprint", reason="PDF is an extra: pip install offgrid-mdc[pdf]")
+    study, site, context = ready
+    write_report(context, study, site, rows, choose(context, study, site, rows), tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def test_no_design_within_the_limits_is_said(ready: Ready, rows: pd.DataFrame) -> None:
