@@ -71,24 +71,36 @@ def reject(
 
 @app.command()
 def override(
-    subject: Annotated[str, typer.Argument(help="E.g. 'genset diesel-1', 'job tune-7', 'tier crew-cabin'.")],
-    order: Annotated[str, typer.Argument(help="run or stop for a genset, pause, shed, or stop for a service.")],
+    subject: Annotated[str, typer.Argument(help="E.g. 'genset diesel-1', 'job tune-7', 'pool h100', 'battery', 'pv'.")],
+    order: Annotated[
+        str,
+        typer.Argument(
+            help="run, stop or disable; 'hold 60' for the battery; 'cap 300' for a pool; hold or"
+            " 'start 2026-01-15T14:00' for a job; shed for a tier."
+        ),
+    ],
     why: WhyOption,
     hours: Annotated[float, typer.Option(help="How long it stands.")] = 1.0,
     site: SiteOption = "container",
     store: StoreOption = None,
 ) -> None:
-    """Order something above the plan, below the guards.
+    """Order something above the plan, below the guards; the planner solves around it.
 
     Example: [bold]mdc review override "genset diesel-1" run --hours 2 --why "storm ahead"[/bold]
     """
-    from controller.records.commands import Commands
+    from controller.overrides.giving import give_order
+    from controller.overrides.orders import Standing
+    from controller.overrides.reading import read_order
+    from sites.load import load_site
 
     url, site_name = opened(site, store)
-    now = site_time(url, site_name)
-    with Commands(url, site_name) as commands:
-        identity = commands.override(subject, order, who=getpass.getuser(), why=why, hours=hours, at_utc=now)
-    write(f"override {identity} until {clock(now + timedelta(hours=hours))}")
+    described, now = load_site(site), site_time(url, site_name)
+    standing = Standing(
+        order=read_order(subject, order, zone=described.location.time_zone, now=now),
+        expires_utc=now + timedelta(hours=hours),
+    )
+    identity = give_order(url, described, standing, who=getpass.getuser(), why=why, now=now)
+    write(f"override {identity} until {clock(standing.expires_utc)}")
 
 
 @app.command()
@@ -97,12 +109,15 @@ def withdraw(
     site: SiteOption = "container",
     store: StoreOption = None,
 ) -> None:
-    """End an override before its time."""
-    from controller.records.commands import Commands
+    """End an override before its time.
+
+    Example: [bold]mdc review list && mdc review withdraw ID[/bold]
+    """
+    from controller.records.override_commands import OverrideCommands
 
     url, site_name = opened(site, store)
-    with Commands(url, site_name) as commands:
-        commands.withdraw_override(override_id, who=getpass.getuser(), at_utc=site_time(url, site_name))
+    with OverrideCommands(url, site_name) as commands:
+        commands.withdraw(override_id, who=getpass.getuser(), at_utc=site_time(url, site_name))
     write(f"withdrawn: {override_id}")
 
 

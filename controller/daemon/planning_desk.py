@@ -10,13 +10,25 @@ from uuid import uuid4
 
 from controller.cycle import Records
 from controller.daemon.deciding import Ladder, PlanInForce, plan_faults
-from controller.daemon.messages import Failed, Planned, PlanRequest, Prepare, Prepared
+from controller.daemon.messages import (
+    Failed,
+    Planned,
+    PlanRequest,
+    Prepare,
+    Prepared,
+    Previewed,
+    PreviewRequest,
+    Progress,
+)
 from controller.daemon.planner_process import PlannerProcess, WorkerLost
 from controller.daemon.reporting import Alarms, told_by_planning
-from controller.records.entries import PlanEntry
-from controller.records.views import ReviewState
+from controller.daemon.reviewing import review_reasons
+from controller.overrides.comparing import PreviewAnswer
+from controller.overrides.orders import Standing
+from controller.records.entries import PlanEntry, PreviewEntry, ReviewEntry
+from controller.records.views import PreviewState, ReviewState
 from controller.snapshot import Snapshot
-from optimizer.records import FuelDelivery, JobProblem, Level, Plan, Status
+from optimizer.records import FuelDelivery, JobProblem
 from sites.ports import Clock
 from sites.schema.site import Site
 
@@ -25,6 +37,8 @@ PREPARE_DAYS = 8
 PREPARE_DEADLINE_S = 240.0
 PLAN_DEADLINE_S = 60.0
 """Host time for a forecast and a plan, besides the solve itself."""
+PREVIEW_SOLVES = 6
+"""Plans that a preview may take, one that looks for the nearest order that works included."""
 NEWS_AFTER = timedelta(minutes=5)
 """Jobs that came or went bring the next plan forward, but not more often than this."""
 RETRY_S = 10.0
@@ -43,6 +57,11 @@ class PlanningDesk:
         self._asked_utc: datetime | None = None
         self._not_before_s = 0.0
         self._storing: tuple[Future[None], PlanInForce] | None = None
+        self._orders: tuple[Standing, ...] | None = None
+        """Orders that the last plan was asked for under."""
+        self._previewing = ""
+        self._answered: dict[str, None] = {}
+        """Previews that were answered; the store may not say so yet."""
         self.planning = False
         """Whether a plan is being made or stored."""
 
@@ -53,9 +72,9 @@ class PlanningDesk:
 
     @property
     def owing(self) -> bool:
-        """Whether a plan is wanted or being made, and there is no failure that has to be waited out."""
+        """Whether a plan is wanted or being made, and neither a failure nor a person has to be waited for."""
         failing = self._clock.monotonic_s() < self._not_before_s
-        return self.planning or (self._due and not failing)
+        return self.planning or (self._due and not failing and not self.waits)
 
     def want(self) -> None:
         """Take note that the interval is over."""
@@ -77,30 +96,111 @@ class PlanningDesk:
         deliveries: Sequence[FuelDelivery],
         *,
         news: bool,
+        orders: Sequence[Standing] = (),
     ) -> bool:
-        """Ask for a plan if one is wanted; returns whether the worker was asked."""
+        """Ask for a plan if one is wanted; returns whether the worker was asked.
+
+        A change of the orders wants one at once; a plan that waits for a person is otherwise left to them.
+        """
         by_news = news and (self._asked_utc is None or now - self._asked_utc >= NEWS_AFTER)
-        if not (self._due or by_news) or not self._ready():
+        by_order = self._orders != tuple(orders)
+        wanted = by_order or ((self._due or by_news) and not self.waits)
+        if not wanted or not self._ready():
             return False
+        self._planner.ask(
+            self._request(now, snapshot, jobs, deliveries, orders),
+            deadline_s=PLAN_DEADLINE_S + 4 * self._site.planning.solve_seconds,
+        )
+        self._due, self._asked_utc, self._orders, self.planning = False, now, tuple(orders), True
+        return True
+
+    def _request(
+        self,
+        now: datetime,
+        snapshot: Snapshot,
+        jobs: Sequence[JobProblem],
+        deliveries: Sequence[FuelDelivery],
+        orders: Sequence[Standing],
+    ) -> PlanRequest:
         previous = self._ladder.approved
-        request = PlanRequest(
+        return PlanRequest(
             id=self._take_id(),
             at_utc=now,
             snapshot=snapshot,
             jobs=tuple(jobs),
             deliveries=tuple(deliveries),
+            orders=tuple(orders),
             previous_problem=previous.problem if previous else None,
             previous_plan=previous.plan if previous else None,
         )
-        self._planner.ask(request, deadline_s=PLAN_DEADLINE_S + 4 * self._site.planning.solve_seconds)
-        self._due, self._asked_utc, self.planning = False, now, True
+
+    def preview(
+        self,
+        now: datetime,
+        snapshot: Snapshot,
+        jobs: Sequence[JobProblem],
+        deliveries: Sequence[FuelDelivery],
+        *,
+        orders: Sequence[Standing],
+        asked: Sequence[tuple[str, Standing]],
+    ) -> bool:
+        """Ask what the oldest open preview's order would change; returns whether the worker was asked."""
+        waiting = [each for each in asked if each[0] not in self._answered]
+        if not waiting or not self._ready():
+            return False
+        identity, proposed = waiting[0]
+        request = self._request(now, snapshot, jobs, deliveries, orders)
+        self._planner.ask(
+            PreviewRequest(id=request.id, preview_id=identity, now=request, proposed=proposed),
+            deadline_s=PLAN_DEADLINE_S + PREVIEW_SOLVES * self._site.planning.solve_seconds,
+        )
+        self._previewing = identity
+        self._told(identity, "working", "the planner has taken it up")
         return True
 
-    def take(self, event: Prepared | Planned | Failed | WorkerLost, now: datetime) -> None:
-        """Take an answer to a plan request, or the failure of the worker."""
+    def tell(self, progress: Progress) -> None:
+        """Pass on how far a preview is."""
+        if progress.preview_id:
+            self._records.post(PreviewEntry(id=progress.preview_id, state="working", progress=progress.text))
+
+    @property
+    def waits(self) -> bool:
+        """Whether the newest plan waits for an answer: a person's in time, the site file's after."""
+        newest = self._ladder.newest
+        return newest is not None and newest.review == "pending"
+
+    def answer_for_nobody(self, now: datetime) -> None:
+        """Give the site file's answer to a plan that nobody has answered for in time."""
+        newest = self._ladder.newest
+        if newest is None or not self.waits or now < self._answer_by(newest) or newest.id in self._answered:
+            return
+        self._answered[newest.id] = None
+        approve = self._site.planning.unanswered == "approve"
+        why = f"nobody answered within {self._site.planning.answer_minutes:g} minutes"
+        entry = ReviewEntry(plan_id=newest.id, approve=approve, why=why, at_utc=now)
+        self._records.commit((entry,), timeout_s=0.0)
+
+    def _answer_by(self, plan: PlanInForce) -> datetime:
+        return plan.made_utc + timedelta(minutes=self._site.planning.answer_minutes)
+
+    def _told(self, identity: str, state: PreviewState, progress: str, answer: PreviewAnswer | None = None) -> None:
+        if state in ("done", "failed"):
+            self._previewing = ""
+            self._answered[identity] = None
+            while len(self._answered) > 1000:
+                self._answered.pop(next(iter(self._answered)))
+        self._records.post(PreviewEntry(id=identity, state=state, progress=progress, answer=answer))
+
+    def take(self, event: Prepared | Planned | Previewed | Failed | WorkerLost, now: datetime) -> None:
+        """Take an answer to a request, or the failure of the worker."""
         if isinstance(event, Planned):
             self._records.post(*told_by_planning(event, self._alarms, now))
         match event:
+            case Previewed(preview_id=identity, answer=answer):
+                self._told(identity, "done", "", answer)
+            case Failed(text=text) | WorkerLost(text=text) if self._previewing:
+                LOG.warning("no preview: %s", text)
+                self._told(self._previewing, "failed", f"it could not be worked out: {text}")
             case Planned():
                 faults = plan_faults(event.plan, event.problem)
                 if faults:
@@ -121,11 +221,15 @@ class PlanningDesk:
             self._records.post(*self._alarms.put("PLANNER_LOST", "planner", False, "", now))
 
     def _store(self, event: Planned, now: datetime) -> None:
-        review = _review(self._site.planning.review, event.plan)
+        in_force = self._ladder.approved
+        held = in_force is not None and now < in_force.expires_utc
+        reasons = review_reasons(self._site, event.plan, event.problem, in_force.plan if in_force and held else None)
+        review: ReviewState = "pending" if reasons else "auto"
+        answering = timedelta(minutes=self._site.planning.answer_minutes) if reasons else timedelta(0)
         plan = PlanInForce(
             id=uuid4().hex,
             made_utc=event.plan.start_utc,
-            expires_utc=event.plan.start_utc + 2 * self.interval + timedelta(minutes=5),
+            expires_utc=event.plan.start_utc + answering + 2 * self.interval + timedelta(minutes=5),
             review=review,
             plan=event.plan,
             problem=event.problem,
@@ -139,13 +243,15 @@ class PlanningDesk:
             forecast=event.forecast,
             problem=event.problem,
             plan=event.plan,
+            review_why="; ".join(reasons),
+            answer_by_utc=self._answer_by(plan) if reasons else None,
         )
         self._storing = (self._records.commit((entry,), timeout_s=0.0), plan)
 
     def _failed(self, text: str, now: datetime) -> None:
         LOG.warning("no plan: %s", text)
         self.planning = False
-        self._due = True
+        self._due, self._orders = True, None
         self._not_before_s = self._clock.monotonic_s() + RETRY_S
         self._records.post(*self._alarms.put("PLANNER_LOST", "planner", True, text, now))
 
@@ -155,11 +261,3 @@ class PlanningDesk:
     def _take_id(self) -> int:
         self._next_id += 1
         return self._next_id
-
-
-def _review(mode: str, plan: Plan) -> ReviewState:
-    """Return where a new plan stands: with ``review-if`` a person sees the ones that give something up."""
-    gives_up = plan.status is Status.INFEASIBLE_AS_POSED or plan.level in (Level.RELAXED, Level.SAFE_STATE)
-    if mode == "review" or (mode == "review-if" and gives_up):
-        return "pending"
-    return "auto"

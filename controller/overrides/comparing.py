@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from controller.overrides.orders import Standing
 from controller.reports.summary import PlanSummary, summarise
 from optimizer.records import JobPlan, Plan, Problem, Status
 from sites.record import Record
@@ -128,3 +129,14 @@ def _moved(before: datetime | None, after: datetime | None) -> bool:
     if before is None or after is None:
         return before is not after
     return abs((after - before).total_seconds()) > MOVED_S
+
+
+class PreviewAnswer(Record):
+    """What the planner says to an order that somebody thinks of giving."""
+
+    difference: Difference | None = None
+    """None where the order cannot be carried out."""
+    faults: tuple[str, ...] = ()
+    """Why it cannot be carried out; empty when it can."""
+    nearest: Standing | None = None
+    """The nearest order that works; none when it can be carried out, or when none was found."""

@@ -40,7 +40,9 @@ def faults_of(standing: Standing, before: Plan, problem: Problem, plan: Plan, zo
 
 def _interrupted(before: Plan, problem: Problem, plan: Plan) -> list[str]:
     """Return the jobs that run, may not be interrupted, and would be."""
-    rigid = {job.name for job in problem.jobs if job.running and not job.preemptible}
+    rigid = {
+        job.name for job in problem.jobs if job.running and not job.preemptible and job.release_utc <= problem.start_utc
+    }
     goes_on = {job.name for job in before.jobs if job.gpus_by_interval and job.gpus_by_interval[0] > 0.0}
     stopped = {job.name for job in plan.jobs if not job.gpus_by_interval or job.gpus_by_interval[0] <= 0.0}
     return [f"{name} would be interrupted, and it may not be" for name in sorted(rigid & goes_on & stopped)]

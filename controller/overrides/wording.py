@@ -47,6 +47,29 @@ def order_words(order: Order, zone: ZoneInfo) -> str:
             assert_never(order)
 
 
+def short_words(order: Order) -> str:
+    """Return an order in a few words without its subject, times in UTC: for tables and logs."""
+    match order:
+        case RunGenset():
+            return "run"
+        case ForbidGenset() | StopService():
+            return "stop"
+        case Disable():
+            return "disable"
+        case HoldSoc(soc_frac=soc):
+            return f"hold at {soc:.0%}"
+        case CapPool(limit_w=limit_w):
+            return f"cap at {limit_w:.0f} W"
+        case PinJob(start_utc=start):
+            return f"start at {start:%Y-%m-%d %H:%M}Z"
+        case HoldJob():
+            return "pause"
+        case ShedTier():
+            return "shed"
+        case _:
+            assert_never(order)
+
+
 def span_words(standing: Standing, zone: ZoneInfo) -> str:
     """Return from when until when an order acts."""
     until = f"until {moment_words(standing.expires_utc, zone)}"

@@ -7,7 +7,7 @@ is written. Times are site times, given by the caller.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 
 from sqlalchemy import select
@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 from controller.access.roles import SHELL
 from controller.records.base import new_id
 from controller.records.measured_tables import AlarmRow, DeliveryRow
-from controller.records.people_tables import AuditRow, JobRow, OverrideRow, ReviewRow
+from controller.records.override_commands import ChangedMeanwhileError
+from controller.records.people_tables import AuditRow, JobRow
 from controller.records.planning_tables import PlanRow
 from controller.records.store import open_engine
-from controller.records.writing import add_job, add_job_event, find_job
+from controller.records.writing import add_job, add_job_event, find_job, judge
 from optimizer.records import JobProblem
 from sites.errors import InputError, InputFault, shorten
 
@@ -107,73 +108,12 @@ class Commands:
                 raise InputError.single(
                     source="review", field="plan", found=plan_id, mend="give the id of a plan: mdc review list"
                 )
-            if row.review != "pending":
-                raise InputError.single(
+            if not judge(session, plan_id, approve=approve, who=who, why=why, at_utc=at_utc):
+                session.refresh(row)
+                raise ChangedMeanwhileError.single(
                     source="review", field="plan", found=row.review, mend="only a pending plan can be reviewed"
                 )
-            row.review = verdict
-            session.add(ReviewRow(id=new_id(), plan_id=plan_id, at_utc=at_utc, who=who, verdict=verdict, why=why))
             self._audit(session, who, f"review {verdict}", f"{plan_id}: {why}", at_utc)
-            session.commit()
-
-    def override(self, subject: str, order_text: str, *, who: str, why: str, hours: float, at_utc: datetime) -> str:
-        """Order something above the plan for some hours; returns the override's id.
-
-        Args:
-            subject: ``genset NAME``, ``job NAME``, ``tier NAME`` or ``service NAME``.
-            order_text: ``run``, ``stop``, ``pause`` or ``shed``.
-            who: who orders.
-            why: a reason that others can read.
-            hours: how long it stands.
-            at_utc: site time.
-
-        Raises:
-            InputError: no reason, no duration, or an order that means nothing for the subject.
-        """
-        allowed = {"genset": ("run", "stop"), "job": ("pause",), "tier": ("shed",), "service": ("stop",)}
-        kind, _, name = subject.partition(" ")
-        faults = []
-        if order_text not in allowed.get(kind, ()) or not name:
-            choices = "; ".join(f"{each} NAME: {' or '.join(orders)}" for each, orders in allowed.items())
-            faults.append(("order", f"{subject} {order_text}", f"write {choices}"))
-        if not why.strip():
-            faults.append(("why", why, "say why"))
-        if not 0 < hours <= 168:
-            faults.append(("hours", str(hours), "between 0 and 168"))
-        if faults:
-            raise InputError(InputFault(source="override", field=f, found=shorten(x), mend=m) for f, x, m in faults)
-        row = OverrideRow(
-            id=new_id(),
-            site=self._site,
-            at_utc=at_utc,
-            expires_utc=at_utc + timedelta(hours=hours),
-            withdrawn_utc=None,
-            who=who,
-            why=why,
-            subject=subject,
-            order_text=order_text,
-        )
-        identity = row.id
-        with Session(self._engine) as session:
-            session.add(row)
-            self._audit(session, who, "override", f"{subject} {order_text} for {hours:g} h: {why}", at_utc)
-            session.commit()
-        return identity
-
-    def withdraw_override(self, override_id: str, *, who: str, at_utc: datetime) -> None:
-        """End an override.
-
-        Raises:
-            InputError: no such override in force.
-        """
-        with Session(self._engine) as session:
-            row = session.get(OverrideRow, override_id)
-            if row is None or row.site != self._site or row.withdrawn_utc is not None:
-                raise InputError.single(
-                    source="override", field="id", found=override_id, mend="give the id of an override in force"
-                )
-            row.withdrawn_utc = at_utc
-            self._audit(session, who, "override withdrawn", override_id, at_utc)
             session.commit()
 
     def acknowledge_alarm(self, alarm_id: str, *, who: str, at_utc: datetime) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from controller.records.views import JobState, Origin, ReviewState, ServicePoint, TelemetryPoint
+from controller.overrides.comparing import PreviewAnswer
+from controller.records.views import JobState, Origin, PreviewState, ReviewState, ServicePoint, TelemetryPoint
 from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
 from forecasting.records import Forecast, NightScores, StoredPrediction
@@ -25,6 +26,28 @@ class PlanEntry:
     forecast: Forecast | None
     problem: Problem
     plan: Plan
+    review_why: str = ""
+    answer_by_utc: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewEntry:
+    """What the site file says to a plan that nobody has answered for; a plan that waits no longer is left as it is."""
+
+    plan_id: str
+    approve: bool
+    why: str
+    at_utc: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewEntry:
+    """How far the answer to a preview is."""
+
+    id: str
+    state: PreviewState
+    progress: str
+    answer: PreviewAnswer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +190,8 @@ class JobProgress:
 
 Entry = (
     PlanEntry
+    | ReviewEntry
+    | PreviewEntry
     | DecisionEntry
     | ActedEntry
     | NowEntry

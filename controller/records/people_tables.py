@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from controller.records.base import Base, Code, Id, Key
@@ -58,7 +58,10 @@ class ReviewRow(Base):
 
 
 class OverrideRow(Base):
-    """An order of a person that stands above the plan until it expires or is withdrawn."""
+    """An order of a person that stands above the plan until it expires or is withdrawn.
+
+    ``document`` is the order; ``subject`` and ``order_text`` say it in words that SQL can be asked for.
+    """
 
     __tablename__ = "overrides"
     __table_args__ = (Index(None, "site", "at_utc"),)
@@ -72,6 +75,36 @@ class OverrideRow(Base):
     why: Mapped[str]
     subject: Mapped[Key]
     order_text: Mapped[str]
+    from_utc: Mapped[datetime | None]
+    document: Mapped[str] = mapped_column(Text, server_default="")
+
+
+class OverrideVersionRow(Base):
+    """How often a site's overrides have changed: who saw an older count has not seen what another gave meanwhile."""
+
+    __tablename__ = "override_versions"
+
+    site: Mapped[str] = mapped_column(String(120), primary_key=True)
+    version: Mapped[int]
+
+
+class PreviewRow(Base):
+    """An order that somebody thinks of giving, and what the planner says to it. Kept for a day."""
+
+    __tablename__ = "previews"
+    __table_args__ = (Index(None, "site", "state"),)
+
+    id: Mapped[Id]
+    site: Mapped[Key]
+    asked_utc: Mapped[datetime]
+    who: Mapped[str]
+    why: Mapped[str]
+    version: Mapped[int]
+    """Of the overrides when it was asked for."""
+    document: Mapped[str]
+    state: Mapped[Code]
+    progress: Mapped[str]
+    result: Mapped[str | None]
 
 
 class AuditRow(Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from controller.records.base import Base, Code, Id, Key
@@ -65,6 +65,10 @@ class PlanRow(Base):
     level: Mapped[Code]
     status: Mapped[Code]
     review: Mapped[Code]
+    review_why: Mapped[str] = mapped_column(Text, server_default="")
+    """Why a person has to see it; empty when nobody has to."""
+    answer_by_utc: Mapped[datetime | None]
+    """When the site file answers for a person who has not."""
     document: Mapped[str]
 
 

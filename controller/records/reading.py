@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Integer, Select, cast, extract, func, select
 from sqlalchemy.orm import Session
 
+from controller.overrides.comparing import PreviewAnswer
+from controller.overrides.orders import ORDER, Standing
 from controller.records.foresight import Foresight
 from controller.records.measured_tables import (
     AlarmRow,
@@ -23,7 +25,15 @@ from controller.records.measured_tables import (
     ServiceTelemetryRow,
     TelemetryRow,
 )
-from controller.records.people_tables import AuditRow, JobEventRow, JobRow, OverrideRow, ReviewRow
+from controller.records.people_tables import (
+    AuditRow,
+    JobEventRow,
+    JobRow,
+    OverrideRow,
+    OverrideVersionRow,
+    PreviewRow,
+    ReviewRow,
+)
 from controller.records.planning_tables import (
     DecisionRow,
     ForecastRow,
@@ -50,6 +60,7 @@ from controller.records.views import (
     StoredJob,
     StoredOutcome,
     StoredPlan,
+    StoredPreview,
     TelemetryPoint,
 )
 from controller.setpoints import Setpoints
@@ -303,13 +314,31 @@ class Reader(Foresight):
         return tuple(_view(Review, row) for row in self._rows(query))
 
     def overrides(self, at_utc: datetime | None = None, *, limit: int = 200) -> tuple[Override, ...]:
-        """Return overrides, newest first; with ``at_utc`` only those in force at that moment."""
+        """Return overrides, newest first; with ``at_utc`` only those that have not ended then."""
         query = select(OverrideRow).where(OverrideRow.site == self._site)
         if at_utc is not None:
-            query = query.where(
-                OverrideRow.at_utc <= at_utc, OverrideRow.expires_utc > at_utc, OverrideRow.withdrawn_utc.is_(None)
-            )
-        return tuple(_view(Override, row) for row in self._rows(query.order_by(OverrideRow.at_utc.desc()).limit(limit)))
+            query = query.where(OverrideRow.expires_utc > at_utc, OverrideRow.withdrawn_utc.is_(None))
+        rows = self._rows(query.order_by(OverrideRow.at_utc.desc(), OverrideRow.id).limit(limit))
+        return tuple(_override(row) for row in rows)
+
+    def override_version(self) -> int:
+        """Return how often the overrides have changed."""
+        with Session(self._engine) as session:
+            row = session.get(OverrideVersionRow, self._site)
+            return row.version if row is not None else 0
+
+    def preview(self, preview_id: str) -> StoredPreview | None:
+        """Return an order that somebody thinks of giving, and what the planner says to it."""
+        with Session(self._engine) as session:
+            row = session.get(PreviewRow, preview_id)
+        if row is None or row.site != self._site:
+            return None
+        names = ("id", "asked_utc", "who", "why", "version", "state", "progress")
+        fields = {name: getattr(row, name) for name in names}
+        answer = PreviewAnswer.model_validate_json(row.result) if row.result is not None else None
+        return StoredPreview.model_validate(
+            {**fields, "standing": Standing.model_validate_json(row.document), "answer": answer}
+        )
 
     def audit(self, *, limit: int = 200) -> tuple[AuditEntry, ...]:
         """Return commands that were given, newest first."""
@@ -319,6 +348,11 @@ class Reader(Foresight):
 
 def _view(kind: type[View], row: object) -> View:
     return kind.model_validate({name: getattr(row, name) for name in kind.model_fields})
+
+
+def _override(row: OverrideRow) -> Override:
+    fields = {name: getattr(row, name) for name in Override.model_fields if name != "order"}
+    return Override.model_validate({**fields, "order": ORDER.validate_json(row.document)})
 
 
 def _averaged(

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import Engine, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from controller.overrides.orders import ORDER, Standing
 from controller.records.measured_tables import AlarmRow, DeliveryRow, NowRow, TwinRow, WorldRow
-from controller.records.people_tables import JobRow, OverrideRow
+from controller.records.people_tables import JobRow, OverrideRow, PreviewRow
 from controller.records.planning_tables import DecisionRow, PlanRow
 from optimizer.records import FuelDelivery, JobProblem
 
@@ -41,16 +42,6 @@ class LiveJob:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StandingOverride:
-    """A person's order in force."""
-
-    subject: str
-    order_text: str
-    who: str
-    expires_utc: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
 class Inbox:
     """What people and other programs asked for, as last seen in the store."""
 
@@ -59,7 +50,10 @@ class Inbox:
     """Jobs cancelled lately."""
     reviews: tuple[tuple[str, str], ...] = ()
     """(plan id, review state) of plans that were made lately."""
-    overrides: tuple[StandingOverride, ...] = ()
+    overrides: tuple[Standing, ...] = ()
+    """Orders of people that have not ended; some may begin later."""
+    previews: tuple[tuple[str, Standing], ...] = ()
+    """(id, order) of previews that nobody has answered, oldest first."""
     deliveries: tuple[FuelDelivery, ...] = ()
     """Diesel that is on its way."""
 
@@ -72,6 +66,8 @@ class Resumed:
     """Site time of its last cycle."""
     plan_id: str | None
     """Its newest plan, expired or not."""
+    approved_id: str | None
+    """Its newest plan that may be followed."""
     orders: tuple[LastOrder, ...]
     twin: str | None
     """State of the simulated plant."""
@@ -90,12 +86,19 @@ def read_resumed(engine: Engine, site: str) -> Resumed:
         plan_id = session.scalar(
             select(PlanRow.id).where(PlanRow.site == site).order_by(PlanRow.made_utc.desc()).limit(1)
         )
+        approved_id = session.scalar(
+            select(PlanRow.id)
+            .where(PlanRow.site == site, PlanRow.review.in_(("auto", "approved")))
+            .order_by(PlanRow.made_utc.desc())
+            .limit(1)
+        )
         alarms = session.execute(
             select(AlarmRow.code, AlarmRow.subject).where(AlarmRow.site == site, AlarmRow.cleared_utc.is_(None))
         ).all()
         return Resumed(
             at_utc=now.at_utc if now else None,
             plan_id=plan_id,
+            approved_id=approved_id,
             orders=_orders(session, site),
             twin=twin.document if twin else None,
             world=world.document if world else None,
@@ -160,13 +163,15 @@ def read_inbox(engine: Engine, site: str, at_utc: datetime, *, plans: int = 5, c
             .limit(plans)
         ).all()
         overrides = session.scalars(
-            select(OverrideRow).where(
-                OverrideRow.site == site,
-                OverrideRow.at_utc <= at_utc,
-                OverrideRow.expires_utc > at_utc,
-                OverrideRow.withdrawn_utc.is_(None),
-            )
+            select(OverrideRow)
+            .where(OverrideRow.site == site, OverrideRow.expires_utc > at_utc, OverrideRow.withdrawn_utc.is_(None))
+            .order_by(OverrideRow.at_utc, OverrideRow.id)
         )
+        previews = session.execute(
+            select(PreviewRow.id, PreviewRow.document)
+            .where(PreviewRow.site == site, PreviewRow.state.in_(("asked", "working")))
+            .order_by(PreviewRow.asked_utc, PreviewRow.id)
+        ).all()
         return Inbox(
             jobs=live,
             cancelled=tuple(gone),
@@ -180,9 +185,14 @@ def read_inbox(engine: Engine, site: str, at_utc: datetime, *, plans: int = 5, c
                 )
             ),
             overrides=tuple(
-                StandingOverride(
-                    subject=row.subject, order_text=row.order_text, who=row.who, expires_utc=row.expires_utc
+                Standing(
+                    order=ORDER.validate_json(row.document),
+                    from_utc=row.from_utc,
+                    expires_utc=row.expires_utc,
+                    id=row.id,
+                    who=row.who,
                 )
                 for row in overrides
             ),
+            previews=tuple((identity, Standing.model_validate_json(text)) for identity, text in previews),
         )

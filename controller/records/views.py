@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from controller.access.roles import Role
+from controller.overrides.comparing import PreviewAnswer
+from controller.overrides.orders import Order, Standing
 from controller.setpoints import Setpoints
 from controller.snapshot import Snapshot
 from forecasting.records import Forecast
@@ -12,7 +14,9 @@ from optimizer.records import JobProblem, Level, Plan, Problem, Status
 from sites.record import Record
 from sites.times import Utc
 
-ReviewState = Literal["auto", "pending", "approved", "rejected"]
+ReviewState = Literal["auto", "pending", "approved", "rejected", "superseded"]
+"""``superseded``: a newer plan came before anybody answered."""
+PreviewState = Literal["asked", "working", "done", "failed"]
 JobState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 Origin = Literal["plan", "rules", "guard", "operator", "safe_state"]
 
@@ -43,6 +47,10 @@ class PlanHead(Record):
     level: Level
     status: Status
     review: ReviewState
+    review_why: str = ""
+    """Why a person has to see it; empty when nobody has to."""
+    answer_by_utc: Utc | None = None
+    """When the site file answers for a person who has not."""
 
 
 class StoredPlan(Record):
@@ -196,7 +204,36 @@ class Override(Record):
     who: str
     why: str
     subject: str
+    """What it is about, e.g. ``genset diesel-1``."""
     order_text: str
+    """The order in short."""
+    from_utc: Utc | None = None
+    """When it begins; none = when it was given."""
+    order: Order
+
+    @property
+    def standing(self) -> Standing:
+        """The order with its time."""
+        return Standing(
+            order=self.order, from_utc=self.from_utc, expires_utc=self.expires_utc, id=self.id, who=self.who
+        )
+
+
+class StoredPreview(Record):
+    """An order that somebody thinks of giving, and what the planner says to it."""
+
+    id: str
+    asked_utc: Utc
+    who: str
+    why: str
+    version: int
+    """Of the overrides when it was asked for."""
+    state: PreviewState
+    progress: str
+    """What the planner is at, or why it failed."""
+    standing: Standing
+    answer: PreviewAnswer | None
+    """None until it is done."""
 
 
 class AuditEntry(Record):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, assert_never
 
-from sqlalchemy import func, select, update
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -24,6 +24,8 @@ from controller.records.entries import (
     OutcomeEntry,
     PlanEntry,
     PredictionEntry,
+    PreviewEntry,
+    ReviewEntry,
     ScoresEntry,
     TelemetryEntry,
     TwinEntry,
@@ -32,7 +34,7 @@ from controller.records.entries import (
 from controller.records.forecast_tables import ForecastScoreRow, PredictionRow
 from controller.records.foresight import score_rows
 from controller.records.measured_tables import AlarmRow, NowRow, ServiceTelemetryRow, TelemetryRow, TwinRow, WorldRow
-from controller.records.people_tables import JobEventRow, JobRow
+from controller.records.people_tables import AuditRow, JobEventRow, JobRow, PreviewRow, ReviewRow
 from controller.records.planning_tables import (
     DecisionRow,
     ForecastRow,
@@ -64,6 +66,12 @@ def write_entry(session: Session, site: str, entry: Entry) -> None:
     match entry:
         case PlanEntry():
             _plan(session, site, entry)
+        case ReviewEntry():
+            _review(session, site, entry)
+        case PreviewEntry():
+            answer = entry.answer.model_dump_json() if entry.answer is not None else None
+            fields = {"state": entry.state, "progress": entry.progress, "result": answer}
+            session.execute(update(PreviewRow).where(PreviewRow.id == entry.id).values(**fields))
         case DecisionEntry():
             fields = {name: getattr(entry, name) for name in DecisionEntry.__dataclass_fields__}
             insert_ignore(session, DecisionRow, [{**fields, "site": site, "acted_utc": None}])
@@ -136,6 +144,8 @@ def _plan(session: Session, site: str, entry: PlanEntry) -> None:
     )
     session.flush()
     plan = entry.plan
+    waiting = update(PlanRow).where(PlanRow.site == site, PlanRow.review == "pending")
+    session.execute(waiting.values(review="superseded"))
     session.add(
         PlanRow(
             id=entry.id,
@@ -147,10 +157,34 @@ def _plan(session: Session, site: str, entry: PlanEntry) -> None:
             level=plan.level.value,
             status=plan.status.value,
             review=entry.review,
+            review_why=entry.review_why,
+            answer_by_utc=entry.answer_by_utc,
             document=plan.model_dump_json(),
         )
     )
     session.flush()
+
+
+def judge(session: Session, plan_id: str, *, approve: bool, who: str, why: str, at_utc: datetime) -> bool:
+    """Give the verdict on a plan that waits; returns whether it still did: of two who judge at once, one is heard."""
+    verdict = "approved" if approve else "rejected"
+    waiting = update(PlanRow).where(PlanRow.id == plan_id, PlanRow.review == "pending")
+    judged = session.execute(waiting.values(review=verdict))
+    if not isinstance(judged, CursorResult) or judged.rowcount != 1:
+        return False
+    session.add(ReviewRow(id=new_id(), plan_id=plan_id, at_utc=at_utc, who=who, verdict=verdict, why=why))
+    return True
+
+
+def _review(session: Session, site: str, entry: ReviewEntry) -> None:
+    """Judge for the site file, with its line in the audit trail."""
+    who = "site file"
+    if not judge(session, entry.plan_id, approve=entry.approve, who=who, why=entry.why, at_utc=entry.at_utc):
+        return
+    action = f"review {'approved' if entry.approve else 'rejected'}"
+    detail = f"{entry.plan_id}: {entry.why}"
+    row = {"id": new_id(), "site": site, "at_utc": entry.at_utc, "who": who, "role": "", "action": action}
+    session.add(AuditRow(**row, outcome="done", detail=detail))
 
 
 def _now(session: Session, site: str, entry: NowEntry) -> None:

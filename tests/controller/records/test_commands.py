@@ -75,27 +75,6 @@ def test_a_review_needs_a_pending_plan_and_a_rejection_a_reason(url: str, tmp_pa
         assert reader.pending_plans() == ()
 
 
-@pytest.mark.parametrize(
-    ("subject", "order", "why", "hours", "faults"),
-    [
-        ("genset diesel-1", "explode", "because", 1, {"order"}),
-        ("genset", "run", "because", 1, {"order"}),
-        ("job a", "pause", " ", 1, {"why"}),
-        ("job a", "pause", "because", 0, {"hours"}),
-        ("moon", "shine", "", 999, {"order", "why", "hours"}),
-    ],
-)
-def test_overrides_are_checked_whole(
-    url: str, subject: str, order: str, why: str, hours: float, faults: set[str]
-) -> None:
-    with Commands(url, SITE.name) as commands, Reader(url, SITE.name) as reader:
-        with pytest.raises(InputError) as error:
-            commands.override(subject, order, who="me", why=why, hours=hours, at_utc=START)
-        assert {fault.field for fault in error.value.faults} == faults
-        assert reader.overrides() == ()
-        assert reader.audit() == ()
-
-
 def test_deliveries_and_refused_commands_are_kept(url: str) -> None:
     with Commands(url, SITE.name) as commands, Reader(url, SITE.name) as reader:
         commands.add_delivery(START + timedelta(days=2), 1500.0, who="me", at_utc=START, usd_per_l=1.7)

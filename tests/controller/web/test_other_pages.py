@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from controller.records.commands import Commands
+from controller.overrides.giving import give_order
+from controller.overrides.orders import ForbidGenset, ShedTier, Standing
 from controller.records.reading import Reader
 from controller.records.views import Delivery, StoredPlan, TelemetryPoint
 from controller.web.app import PLACES
@@ -107,17 +108,21 @@ def test_overrides_are_shown_for_as_long_as_they_act(visit: Visit, tmp_path: Pat
     url = f"sqlite:///{tmp_path / 'override.sqlite'}"
     day = container_day()
     write_day(url, day)
-    with Commands(url, "container") as commands:
-        commands.override("genset diesel-1", "stop", who="ops", why="noise", hours=2.0, at_utc=day.snapshot.at_utc)
-        earlier = day.snapshot.at_utc - timedelta(hours=9)
-        commands.override("tier crew-cabin", "shed", who="ops", why="empty", hours=1.0, at_utc=earlier)
+    now = day.snapshot.at_utc
+    earlier = now - timedelta(hours=9)
+    for at, hours, order, why in (
+        (earlier, 1, ShedTier(tier="crew-cabin"), "empty"),
+        (now, 2, ForbidGenset(genset="diesel-1"), "noise"),
+    ):
+        standing = Standing(order=order, expires_utc=at + timedelta(hours=hours))
+        give_order(url, day.site, standing, who="ops", why=why, now=at)
     words = _page(visit, url, "/").text
     assert "Overrides in force genset diesel-1: stop noise ops, until Wed 15 Jan 14:04" in words
     assert "crew-cabin" not in words
     audit = _page(visit, url, "/audit").text
     assert "in force" in audit
     assert "expired" in audit
-    assert "genset diesel-1 stop for 2 h: noise" in audit
+    assert "genset diesel-1 stop until 2025-01-15 19:04Z: noise" in audit
 
 
 def test_alarms_and_commands(visit: Visit, day_store: str) -> None:

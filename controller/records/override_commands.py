@@ -1,0 +1,159 @@
+"""Giving, previewing and withdrawing orders above the plan. Two people at once: the second is told, neither loses.
+
+Each change of the overrides counts their version up, in the transaction that makes it and only from the version that
+the person saw. Whoever saw an older one is refused and looks again. Times are site times, given by the caller.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from types import TracebackType
+
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.orm import Session
+
+from controller.access.roles import SHELL
+from controller.overrides.orders import Standing, subject_of
+from controller.overrides.wording import short_words
+from controller.records.base import new_id
+from controller.records.people_tables import AuditRow, OverrideRow, OverrideVersionRow, PreviewRow
+from controller.records.store import open_engine
+from controller.records.writing import insert_ignore
+from sites.errors import InputError
+
+KEEP_PREVIEWS = timedelta(days=1)
+
+
+class ChangedMeanwhileError(InputError):
+    """Somebody else has changed what a command was about since it was looked at."""
+
+
+class OverrideCommands:
+    """Commands about overrides to one site's daemon, through the store.
+
+    Raises:
+        InputError: on opening, the address cannot be used; from every command, when it cannot be carried out.
+    """
+
+    def __init__(self, url: str, site: str, *, role: str = SHELL) -> None:
+        self._engine = open_engine(url, durable=True)
+        self._site, self._role = site, role
+
+    def __enter__(self) -> OverrideCommands:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def ask(self, standing: Standing, *, who: str, why: str, at_utc: datetime) -> str:
+        """Ask the planner what an order would change; returns the preview's id."""
+        identity = new_id()
+        with Session(self._engine) as session:
+            old = delete(PreviewRow).where(PreviewRow.site == self._site, PreviewRow.asked_utc < at_utc - KEEP_PREVIEWS)
+            session.execute(old)
+            session.add(
+                PreviewRow(
+                    id=identity,
+                    site=self._site,
+                    asked_utc=at_utc,
+                    who=who,
+                    why=why,
+                    version=self._version(session),
+                    document=standing.model_dump_json(),
+                    state="asked",
+                    progress="waits for the planner",
+                    result=None,
+                )
+            )
+            session.commit()
+        return identity
+
+    def give(self, standing: Standing, *, who: str, why: str, at_utc: datetime, seen: int) -> str:
+        """Give an order; returns its id. ``seen`` is the version of the overrides that ``who`` looked at.
+
+        Raises:
+            ChangedMeanwhileError: somebody gave or withdrew an order since.
+        """
+        row = OverrideRow(
+            id=new_id(),
+            site=self._site,
+            at_utc=at_utc,
+            from_utc=standing.from_utc,
+            expires_utc=standing.expires_utc,
+            withdrawn_utc=None,
+            who=who,
+            why=why,
+            subject=subject_of(standing.order),
+            order_text=short_words(standing.order),
+            document=standing.order.model_dump_json(),
+        )
+        identity = row.id
+        detail = f"{row.subject} {row.order_text} until {row.expires_utc:%Y-%m-%d %H:%M}Z: {why}"
+        with Session(self._engine) as session:
+            self._count_up(session, seen)
+            session.add(row)
+            self._audit(session, who, "override", detail, at_utc)
+            session.commit()
+        return identity
+
+    def withdraw(self, override_id: str, *, who: str, at_utc: datetime, seen: int | None = None) -> None:
+        """End an override; with ``seen`` only if nothing has changed since.
+
+        Raises:
+            ChangedMeanwhileError: somebody gave or withdrew an order since.
+            InputError: no such override in force.
+        """
+        with Session(self._engine) as session:
+            self._count_up(session, self._version(session) if seen is None else seen)
+            row = session.get(OverrideRow, override_id)
+            if row is None or row.site != self._site or row.withdrawn_utc is not None:
+                raise InputError.single(
+                    source="override", field="id", found=override_id, mend="give the id of an override in force"
+                )
+            row.withdrawn_utc = at_utc
+            self._audit(session, who, "override withdrawn", f"{row.subject} {row.order_text} ({row.id})", at_utc)
+            session.commit()
+
+    def version(self) -> int:
+        """Return how often the overrides have changed."""
+        with Session(self._engine) as session:
+            return self._version(session)
+
+    def _version(self, session: Session) -> int:
+        row = session.get(OverrideVersionRow, self._site)
+        return row.version if row is not None else 0
+
+    def _count_up(self, session: Session, seen: int) -> None:
+        insert_ignore(session, OverrideVersionRow, [{"site": self._site, "version": 0}])
+        same = (OverrideVersionRow.site == self._site, OverrideVersionRow.version == seen)
+        counted = session.execute(update(OverrideVersionRow).where(*same).values(version=seen + 1))
+        if isinstance(counted, CursorResult) and counted.rowcount == 1:
+            return
+        newest = session.scalars(
+            select(AuditRow)
+            .where(AuditRow.site == self._site, AuditRow.action.like("override%"))
+            .order_by(AuditRow.at_utc.desc())
+            .limit(1)
+        ).first()
+        told = f"{newest.who}: {newest.detail}" if newest is not None else "another change"
+        raise ChangedMeanwhileError.single(
+            source="override", field="version", found=told, mend="somebody was quicker; look at it and decide again"
+        )
+
+    def _audit(self, session: Session, who: str, action: str, detail: str, at_utc: datetime) -> None:
+        session.add(
+            AuditRow(
+                id=new_id(),
+                site=self._site,
+                at_utc=at_utc,
+                who=who,
+                role=self._role,
+                action=action,
+                outcome="done",
+                detail=detail,
+            )
+        )
