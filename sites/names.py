@@ -21,7 +21,7 @@ def name_faults(document: Any, source: str) -> Iterator[InputFault]:
                 yield InputFault(
                     source=source, field=field, found=f"{name!r} {count} times", mend="give each its own name"
                 )
-    known = {"inverter": set(names["pv.inverters"]), "pool": set(names["pools"])}
+    known = {"inverter": set(names["pv.inverters"]), "pool": set(names["pools"]), "tier": set(names["tiers"])}
     for field, name, kind in _uses(document):
         if name not in known[kind]:
             listed = ", ".join(sorted(known[kind])) or "none is described"
@@ -41,6 +41,10 @@ def _uses(document: Any) -> Iterator[tuple[str, str, str]]:
         for k, share in enumerate(_entries(stream.get("pools"))):
             if isinstance(share.get("pool"), str):
                 yield f"batch[{i}].pools[{k}].pool", share["pool"], "pool"
+
+    above = _at(document, "planning.review_if.shed_above_tier")
+    if isinstance(above, str) and above:
+        yield "planning.review_if.shed_above_tier", above, "tier"
 
 
 def _at(document: Any, path: str) -> Any:

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 
 from controller.daemon.ledger import Cause
 from controller.following import EXPIRY, follow
+from controller.overrides.orders import Standing
 from controller.posing import pose
 from controller.setpoints import GensetCommand, ServiceCommand, Setpoints
 from controller.snapshot import Snapshot
@@ -96,7 +97,7 @@ class Ladder:
         self.newest: PlanInForce | None = None
         self.approved: PlanInForce | None = None
         """The newest plan that may be followed."""
-        self._rules: tuple[datetime, Plan, Problem] | None = None
+        self._rules: tuple[datetime, Sequence[Standing], Plan, Problem] | None = None
 
     def take(self, plan: PlanInForce) -> None:
         """Take a new plan; it is followed when its review allows."""
@@ -111,8 +112,15 @@ class Ladder:
         if self.approved is not None and self.approved.id == plan_id and review not in OPEN_REVIEWS:
             self.approved = None
 
-    def decide(self, snapshot: Snapshot, jobs: Sequence[JobProblem], work: Work | None, now: datetime) -> Decided:
-        """Return the setpoints of the best rung that holds."""
+    def decide(
+        self,
+        snapshot: Snapshot,
+        jobs: Sequence[JobProblem],
+        work: Work | None,
+        now: datetime,
+        orders: Sequence[Standing] = (),
+    ) -> Decided:
+        """Return the setpoints of the best rung that holds; rules keep to ``orders`` of people, as plans do."""
         trouble = ""
         plan = self.approved
         if plan is not None and now < plan.expires_utc:
@@ -126,7 +134,7 @@ class Ladder:
                 return Decided(setpoints=setpoints, level=plan.plan.level, cause=cause)
         if work is not None:
             try:
-                setpoints = self._by_rules(snapshot, jobs, work, now)
+                setpoints = self._by_rules(snapshot, jobs, work, now, orders)
             except Exception as error:
                 LOG.exception("rules cannot be followed")
                 trouble = trouble or f"rules cannot be followed: {error}"
@@ -145,12 +153,20 @@ class Ladder:
             trouble=trouble,
         )
 
-    def _by_rules(self, snapshot: Snapshot, jobs: Sequence[JobProblem], work: Work, now: datetime) -> Setpoints:
-        if self._rules is None or not timedelta(0) <= now - self._rules[0] < RULES_EVERY:
+    def _by_rules(
+        self,
+        snapshot: Snapshot,
+        jobs: Sequence[JobProblem],
+        work: Work,
+        now: datetime,
+        orders: Sequence[Standing],
+    ) -> Setpoints:
+        kept = self._rules
+        if kept is None or not timedelta(0) <= now - kept[0] < RULES_EVERY or tuple(kept[1]) != tuple(orders):
             outlook = outlook_at(now, snapshot, self.newest.forecast if self.newest else None)
-            problem = pose(self._site, snapshot, outlook, jobs, pools=work.pools, menus=work.menus)
-            self._rules = (now, rules_plan(problem), problem)
-        _, plan, problem = self._rules
+            problem = pose(self._site, snapshot, outlook, jobs, pools=work.pools, menus=work.menus, orders=orders)
+            kept = self._rules = (now, orders, rules_plan(problem), problem)
+        _, _, plan, problem = kept
         return follow(plan, problem, snapshot, now=now)
 
     def _menus(self) -> Mapping[str, tuple[ServingMode, ...]]:

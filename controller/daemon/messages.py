@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from controller.overrides.comparing import PreviewAnswer
+from controller.overrides.orders import Standing
 from controller.snapshot import Snapshot
 from forecasting.records import FeedState, Forecast, NightScores, StoredPrediction
 from optimizer.records import FuelDelivery, JobProblem, Plan, PoolProblem, Problem
@@ -92,8 +94,21 @@ class PlanRequest(Record):
     jobs: tuple[JobProblem, ...]
     """What is left of every job that is known."""
     deliveries: tuple[FuelDelivery, ...] = ()
+    orders: tuple[Standing, ...] = ()
+    """What people ordered above the plan."""
     previous_problem: Problem | None = None
     previous_plan: Plan | None = None
+
+
+class PreviewRequest(Record):
+    """Asks what an order would change."""
+
+    kind: Literal["preview"] = "preview"
+    id: int
+    preview_id: str
+    now: PlanRequest
+    """The plan as it would be made without the order."""
+    proposed: Standing
 
 
 class Progress(Record):
@@ -101,6 +116,8 @@ class Progress(Record):
 
     kind: Literal["progress"] = "progress"
     text: str
+    preview_id: str = ""
+    """The preview that it is about; empty = none."""
 
 
 class Prepared(Record):
@@ -134,6 +151,15 @@ class Planned(Record):
     """Scores of past forecasts, after the turn of a day."""
 
 
+class Previewed(Record):
+    """Answer to :class:`PreviewRequest`."""
+
+    kind: Literal["previewed"] = "previewed"
+    id: int
+    preview_id: str
+    answer: PreviewAnswer
+
+
 class Failed(Record):
     """What could not be done and why."""
 
@@ -142,18 +168,17 @@ class Failed(Record):
     text: str
 
 
-Request = Annotated[Prepare | PlanRequest, Field(discriminator="kind")]
-Reply = Annotated[Progress | Prepared | Planned | Failed, Field(discriminator="kind")]
+Ask = Prepare | PlanRequest | PreviewRequest
+Answer = Progress | Prepared | Planned | Previewed | Failed
+_REQUEST: TypeAdapter[Ask] = TypeAdapter(Annotated[Ask, Field(discriminator="kind")])
+_REPLY: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="kind")])
 
-_REQUEST: TypeAdapter[Prepare | PlanRequest] = TypeAdapter(Request)
-_REPLY: TypeAdapter[Progress | Prepared | Planned | Failed] = TypeAdapter(Reply)
 
-
-def read_request(line: bytes | str) -> Prepare | PlanRequest:
+def read_request(line: bytes | str) -> Ask:
     """Return a request; raises ``ValidationError`` when the line is none."""
     return _REQUEST.validate_json(line)
 
 
-def read_reply(line: bytes | str) -> Progress | Prepared | Planned | Failed:
+def read_reply(line: bytes | str) -> Answer:
     """Return a reply; raises ``ValidationError`` when the line is none."""
     return _REPLY.validate_json(line)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from controller.daemon.line_pipe import LinePipe
-from controller.daemon.messages import Failed, Planned, PlanRequest, Prepare, Prepared, Progress, read_reply
+from controller.daemon.messages import Answer, Ask, Progress, read_reply
 from controller.daemon.tied import tied
 from sites.ports import Clock
 
@@ -30,7 +30,7 @@ class WorkerLost:
     text: str
 
 
-Event = Progress | Prepared | Planned | Failed | WorkerLost
+Event = Answer | WorkerLost
 
 
 class PlannerProcess:
@@ -41,7 +41,7 @@ class PlannerProcess:
         self._clock = clock
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: LinePipe | None = None
-        self._open: Prepare | PlanRequest | None = None
+        self._open: Ask | None = None
         self._deadline_s = 0.0
         self._start_at_s = 0.0
         self._pause_s = PAUSE_S[0]
@@ -71,7 +71,7 @@ class PlannerProcess:
             raise RuntimeError("a worker without pipes")
         self._pipe = LinePipe(read_fd=self._child.stdout.fileno(), write_fd=self._child.stdin.fileno())
 
-    def ask(self, request: Prepare | PlanRequest, *, deadline_s: float) -> None:
+    def ask(self, request: Ask, *, deadline_s: float) -> None:
         """Send a request that has to be answered within ``deadline_s`` of the host's time.
 
         Raises:

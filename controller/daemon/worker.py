@@ -17,11 +17,24 @@ from typing import TextIO
 
 from controller.capability import capability
 from controller.daemon.foreseeing import Forecaster
-from controller.daemon.messages import Failed, Planned, PlanRequest, Prepare, Progress, read_request
+from controller.daemon.messages import (
+    Failed,
+    Planned,
+    PlanRequest,
+    Prepare,
+    Previewed,
+    PreviewRequest,
+    Progress,
+    read_request,
+)
 from controller.daemon.preparing import prepare
+from controller.daemon.previewing import preview
+from controller.overrides.orders import Standing
 from controller.posing import Previous, pose
 from controller.records.reading import Reader
+from forecasting.records import Forecast
 from optimizer.policies import policy
+from optimizer.records import Plan, Problem
 from sites.errors import InputError
 from sites.load import find_site, load_site
 from sites.ports import SystemClock
@@ -40,6 +53,7 @@ class Worker:
         self._site, self._store, self._folder, self._out = site, store, folder, out
         self._world: World | None = None
         self._forecaster = Forecaster(site, folder=folder, clock=SystemClock())
+        self._policy = policy(site.planning.policy)
 
     def answer(self, line: str) -> None:
         """Answer one request; whatever goes wrong becomes a ``Failed`` answer."""
@@ -51,6 +65,8 @@ class Worker:
                     self._write(reply.model_dump_json())
                 case PlanRequest():
                     self._write(self._plan(request).model_dump_json())
+                case PreviewRequest():
+                    self._write(self._preview(request).model_dump_json())
         except InputError as error:
             self._write(Failed(id=request.id, text=str(error)[:1000]).model_dump_json())
         except Exception as error:
@@ -58,14 +74,42 @@ class Worker:
             self._write(Failed(id=request.id, text=f"{type(error).__name__}: {error}"[:1000]).model_dump_json())
 
     def _plan(self, request: PlanRequest) -> Planned:
+        outlook = self._outlook(request)
+        problem = self._pose(request, outlook, request.orders)
+        plan, news = self._policy.plan(problem), self._forecaster.news()
+        return Planned(
+            id=request.id,
+            forecast=outlook,
+            problem=problem,
+            plan=plan,
+            feeds=news.feeds,
+            predictions=news.predictions,
+            night=news.night,
+        )
+
+    def _preview(self, request: PreviewRequest) -> Previewed:
+        outlook = self._outlook(request.now)
+
+        def solve(orders: Sequence[Standing]) -> tuple[Problem, Plan]:
+            problem = self._pose(request.now, outlook, orders)
+            return problem, self._policy.plan(problem)
+
+        def say(text: str) -> None:
+            self._write(Progress(text=text, preview_id=request.preview_id).model_dump_json())
+
+        answer = preview(self._site, request, solve, say=say)
+        return Previewed(id=request.id, preview_id=request.preview_id, answer=answer)
+
+    def _outlook(self, request: PlanRequest) -> Forecast:
         with Reader(self._store, self._site.name) as reader:
-            outlook = self._forecaster.at(reader, request.at_utc, self._world)
-        news = self._forecaster.news()
+            return self._forecaster.at(reader, request.at_utc, self._world)
+
+    def _pose(self, request: PlanRequest, outlook: Forecast, orders: Sequence[Standing]) -> Problem:
         work = capability(self._site)
         previous = None
         if request.previous_plan is not None and request.previous_problem is not None:
             previous = Previous(problem=request.previous_problem, plan=request.previous_plan)
-        problem = pose(
+        return pose(
             self._site,
             request.snapshot,
             outlook,
@@ -74,15 +118,7 @@ class Worker:
             menus=work.menus,
             previous=previous,
             deliveries=request.deliveries,
-        )
-        return Planned(
-            id=request.id,
-            forecast=outlook,
-            problem=problem,
-            plan=policy(self._site.planning.policy).plan(problem),
-            feeds=news.feeds,
-            predictions=news.predictions,
-            night=news.night,
+            orders=orders,
         )
 
     def _say(self, text: str) -> None:

@@ -105,7 +105,8 @@ class Recorder:
                 write_entry(session, self._site.name, entry)
             session.commit()
         resumed = read_resumed(self._fast, self._site.name)
-        self._inbox = read_inbox(self._fast, self._site.name, resumed.at_utc or self._clock.now_utc())
+        self._last_utc = resumed.at_utc
+        self._inbox = read_inbox(self._fast, self._site.name, self._site_time())
         self._thread.start()
         return resumed
 
@@ -239,7 +240,7 @@ class Recorder:
         return True
 
     def _site_time(self) -> datetime:
-        """Return site time as of the last cycle handed over; the host's before the first."""
+        """Return site time as of the last cycle, the last daemon's before this one's first; the host's on a new store."""
         return self._last_utc or self._clock.now_utc()
 
     def _keep_house(self) -> bool:

@@ -10,12 +10,25 @@ import os
 import resource
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 
 from controller.capability import capability
 from controller.daemon.deciding import outlook_at
-from controller.daemon.messages import Failed, Planned, PlanRequest, Prepare, Progress, read_request
+from controller.daemon.messages import (
+    Failed,
+    Planned,
+    PlanRequest,
+    Prepare,
+    Previewed,
+    PreviewRequest,
+    Progress,
+    read_request,
+)
+from controller.daemon.previewing import preview as real_preview
+from controller.overrides.orders import Standing
 from controller.posing import pose
+from optimizer.records import Plan, Problem
 from optimizer.rules.roll import rules_plan
 from tests.controller.daemon.prepared import SITE, prepared
 
@@ -24,8 +37,21 @@ def plan(request: PlanRequest) -> Planned:
     """Return a plan by rules on the present held."""
     work = capability(SITE)
     outlook = outlook_at(request.at_utc, request.snapshot, None)
-    problem = pose(SITE, request.snapshot, outlook, request.jobs, pools=work.pools, menus=work.menus)
+    problem = pose(
+        SITE, request.snapshot, outlook, request.jobs, pools=work.pools, menus=work.menus, orders=request.orders
+    )
     return Planned(id=request.id, forecast=outlook, problem=problem, plan=rules_plan(problem))
+
+
+def preview(request: PreviewRequest) -> Previewed:
+    """Return what rules make of an order."""
+
+    def solve(orders: Sequence[Standing]) -> tuple[Problem, Plan]:
+        planned = plan(request.now.model_copy(update={"orders": tuple(orders)}))
+        return planned.problem, planned.plan
+
+    answer = real_preview(SITE, request, solve, say=lambda text: None)
+    return Previewed(id=request.id, preview_id=request.preview_id, answer=answer)
 
 
 def answer_with(line: str) -> None:
@@ -59,6 +85,10 @@ def main() -> None:
             continue
         if fault == "error":
             answer_with(Failed(id=request.id, text="no luck").model_dump_json())
+            continue
+        if isinstance(request, PreviewRequest):
+            answer_with(Progress(text="step 1 of 2: stub", preview_id=request.preview_id).model_dump_json())
+            answer_with(preview(request).model_dump_json())
             continue
         answer = plan(request)
         if fault == "mad":

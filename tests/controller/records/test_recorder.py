@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.overrides.orders import RunGenset, Standing
 from controller.records import recorder as recorder_module
 from controller.records.commands import Commands
 from controller.records.entries import (
@@ -24,6 +25,7 @@ from controller.records.entries import (
     WorldEntry,
 )
 from controller.records.journal import SLOT_BYTES, SLOTS, Journal
+from controller.records.override_commands import OverrideCommands
 from controller.records.reading import Reader
 from controller.records.recorder import Recorder
 from controller.records.resume import read_inbox, read_resumed
@@ -225,16 +227,20 @@ def test_inbox_shows_jobs_cancellations_reviews_and_overrides(url: str, tmp_path
         commands.submit_jobs([job("a"), job("b")], who="me", at_utc=START)
         commands.cancel_job("b", who="me", at_utc=START)
         commands.review_plan("p" * 32, approve=True, who="boss", why="", at_utc=START)
-        identity = commands.override("genset diesel-1", "run", who="me", why="test", hours=1, at_utc=START)
+    order = Standing(order=RunGenset(genset="diesel-1"), expires_utc=START + timedelta(hours=1))
+    with OverrideCommands(url, SITE.name) as overrides:
+        identity = overrides.give(order, who="me", why="test", at_utc=START, seen=0)
+        asked = overrides.ask(order, who="me", why="test", at_utc=START)
     engine = open_engine(url, durable=False)
     inbox = read_inbox(engine, SITE.name, START + timedelta(minutes=1))
     assert [each.name for each in inbox.jobs] == ["a"]
     assert inbox.cancelled == ("b",)
     assert inbox.reviews == (("p" * 32, "approved"),)
-    assert [(each.subject, each.order_text) for each in inbox.overrides] == [("genset diesel-1", "run")]
+    assert inbox.overrides == (order.model_copy(update={"id": identity, "who": "me"}),)
+    assert inbox.previews == ((asked, order),)
     assert read_inbox(engine, SITE.name, START + timedelta(hours=2)).overrides == ()
-    with Commands(url, SITE.name) as commands:
-        commands.withdraw_override(identity, who="me", at_utc=START)
+    with OverrideCommands(url, SITE.name) as overrides:
+        overrides.withdraw(identity, who="me", at_utc=START)
     assert read_inbox(engine, SITE.name, START + timedelta(minutes=1)).overrides == ()
     engine.dispose()
     recorder.close()
