@@ -19,7 +19,7 @@ from controller.daemon.deciding import Decided, Ladder, Work
 from controller.daemon.discipline import Discipline
 from controller.daemon.job_book import JobBook
 from controller.daemon.ledger import Ledger, held_back, orders_of
-from controller.daemon.overriding import overridden
+from controller.daemon.overriding import as_read, overridden, without_disabled
 from controller.daemon.reporting import Reporter
 from controller.daemon.sensing import Senses
 from controller.devices.port import SiteDevices
@@ -105,9 +105,11 @@ class Cycle:
             self._records.post(*work_of)
         for reviewed_id, review in inbox.reviews:
             self._ladder.reviewed(reviewed_id, review)
-        decided = self._ladder.decide(snapshot, self._book.left(), work, now)
+        decided = self._ladder.decide(snapshot, self._book.left(), work, now, orders=inbox.overrides)
         wanted = self._live_only(overridden(decided.setpoints, inbox.overrides, self._site))
-        guarded = apply_guards(snapshot, wanted, self._site, self._memory, jobs=self._book.jobs, without=self._without)
+        fit = without_disabled(snapshot, inbox.overrides, now)
+        guarded = apply_guards(fit, wanted, self._site, self._memory, jobs=self._book.jobs, without=self._without)
+        guarded = as_read(guarded, snapshot)
         self._memory_before, self._memory = self._memory, guarded.memory
         checked = self._discipline.check(snapshot, self._before, now)
         written, outcomes = self._act(devices, snapshot, wanted, guarded, decided, now, reachable)

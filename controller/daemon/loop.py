@@ -26,7 +26,7 @@ from controller.daemon.console_process import ConsoleProcess
 from controller.daemon.deciding import Ladder, PlanInForce, Work
 from controller.daemon.job_book import JobBook
 from controller.daemon.ledger import Ledger
-from controller.daemon.messages import Failed, Planned, Prepared, Progress
+from controller.daemon.messages import Failed, Planned, Prepared, Previewed, Progress
 from controller.daemon.planner_process import PlannerProcess, WorkerLost
 from controller.daemon.planning_desk import PlanningDesk
 from controller.daemon.reporting import Alarms, Reporter
@@ -44,6 +44,7 @@ from controller.records.recorder import Recorder
 from controller.records.resume import Resumed
 from controller.records.site_lock import SiteLock, state_folder
 from controller.records.store import STORE_FAULTS, upgrade
+from controller.snapshot import Snapshot
 from sites.errors import InputError
 from sites.ports import Clock
 from sites.schema.site import Site
@@ -158,10 +159,10 @@ class Loop:
         return FastClock(self._host, begin.replace(microsecond=0), self._options.speed)
 
     def _resume(self, resumed: Resumed) -> None:
-        """Take up the plan that still holds and the simulated plant."""
-        if resumed.plan_id is not None:
+        """Take up the plan that still holds, the one that waits for a person, and the simulated plant."""
+        for plan_id in dict.fromkeys(each for each in (resumed.approved_id, resumed.plan_id) if each is not None):
             with Reader(self._options.url, self._options.site.name) as reader:
-                stored = reader.plan(resumed.plan_id)
+                stored = reader.plan(plan_id)
             if stored is not None:
                 self._work = Work(
                     pools=stored.problem.pools, menus={each.name: each.modes for each in stored.problem.services}
@@ -261,11 +262,13 @@ class Loop:
         events = self._planner.poll()
         for event in events:
             match event:
-                case Progress(text=text):
-                    self._say(text)
+                case Progress():
+                    self._desk.tell(event)
+                    if not event.preview_id:
+                        self._say(event.text)
                 case Prepared():
                     self._take_world(event)
-                case Planned():
+                case Planned() | Previewed():
                     self._desk.take(event, now)
                 case Failed(text=text):
                     self._say(f"planning failed: {text}")
@@ -302,10 +305,17 @@ class Loop:
         ends_soon = self._twin is not None and world_ends_soon(self._twin)
         if not self._prepared or ends_soon:
             self._prepared = self._desk.prepare(now) or self._prepared
-        elif self._twin is not None and self._desk.plan(
-            now, result.snapshot, self._book.left(), self._recorder.inbox.deliveries, news=self._book.news
-        ):
+        elif self._twin is not None:
+            self._ask_for_plans(now, result.snapshot)
+
+    def _ask_for_plans(self, now: datetime, snapshot: Snapshot) -> None:
+        """Ask for a plan where one is wanted, else for what somebody wants to know before giving an order."""
+        inbox, jobs = self._recorder.inbox, self._book.left()
+        self._desk.answer_for_nobody(now)
+        if self._desk.plan(now, snapshot, jobs, inbox.deliveries, news=self._book.news, orders=inbox.overrides):
             self._book.news = False
+        else:
+            self._desk.preview(now, snapshot, jobs, inbox.deliveries, orders=inbox.overrides, asked=inbox.previews)
 
     def _see_to_console(self) -> None:
         if self._console is None:

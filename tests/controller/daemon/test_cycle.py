@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from controller.daemon.job_book import JobBook
 from controller.daemon.ledger import Ledger
 from controller.daemon.reporting import Alarms, Reporter
 from controller.daemon.sensing import Senses
+from controller.overrides.orders import Disable, HoldJob, Order, RunGenset, ShedTier, Standing, StopService
 from controller.posing import pose
 from controller.records.entries import (
     ActedEntry,
@@ -27,7 +28,7 @@ from controller.records.entries import (
     JobSubmitted,
     NowEntry,
 )
-from controller.records.resume import Inbox, LiveJob, StandingOverride
+from controller.records.resume import Inbox, LiveJob
 from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
 from optimizer.records import JobProblem, Level
@@ -223,19 +224,49 @@ def test_nonsense_plans_are_named(bench: Bench) -> None:
 
 def test_overrides_stand_above_the_plan_and_below_the_guards(bench: Bench) -> None:
     bench.ladder.take(bench.plan())
-    orders = (("genset diesel-1", "run"), ("service document-chat", "stop"), ("tier crew-cabin", "shed"))
-    bench.story.inbox = Inbox(
-        overrides=tuple(
-            StandingOverride(subject=subject, order_text=order, who="me", expires_utc=START + timedelta(days=1))
-            for subject, order in orders
-        )
-    )
+    orders = (RunGenset(genset="diesel-1"), StopService(service="document-chat"), ShedTier(tier="crew-cabin"))
+    bench.story.inbox = Inbox(overrides=tuple(standing(order) for order in orders))
     result = bench.run()
     assert [each.run for each in result.written.gensets] == [True, False]
     assert "document-chat" not in told(result)
     assert result.written.shed_tiers == ("crew-cabin",)
     bench.story.overlay = {"emergency_stop": True}
     assert not any(each.run for each in bench.run().written.gensets)
+
+
+def standing(order: Order, *, begin: datetime | None = None, until: datetime = START + timedelta(days=1)) -> Standing:
+    return Standing(order=order, who="me", from_utc=begin, expires_utc=until)
+
+
+def test_an_order_acts_in_its_time_only(bench: Bench) -> None:
+    bench.ladder.take(bench.plan())
+    later = START + timedelta(hours=1)
+    bench.story.inbox = Inbox(overrides=(standing(ShedTier(tier="crew-cabin"), begin=later),))
+    assert bench.run().written.shed_tiers == ()
+    bench.story.inbox = Inbox(overrides=(standing(ShedTier(tier="crew-cabin"), until=START),))
+    assert bench.run().written.shed_tiers == ()
+
+
+def test_guards_do_not_start_a_genset_that_is_disabled(bench: Bench) -> None:
+    bench.story.inbox = Inbox(overrides=(standing(Disable(device="genset diesel-1")),))
+    bench.story.overlay = {"battery": bench.story.twin.read().battery.model_copy(update={"soc_frac": 0.12})}  # type: ignore[union-attr]
+    for _ in range(3):
+        result = bench.run()
+    assert [each.name for each in result.guarded.setpoints.gensets if each.run] == ["diesel-2"]
+    assert all(each.remote_allowed for each in result.guarded.snapshot.gensets)
+    bench.story.inbox = Inbox()
+    for _ in range(3):
+        result = bench.run()
+    assert [each.name for each in result.guarded.setpoints.gensets if each.run] == ["diesel-1", "diesel-2"]
+
+
+def test_rules_keep_to_orders_too(bench: Bench) -> None:
+    bench.story.inbox = Inbox(jobs=(LiveJob(name="a", state="queued", done_frac=0.0, who="me", job=job("a")),))
+    assert [each.name for each in bench.run().guarded.setpoints.jobs] == ["a"]
+    bench.story.inbox = replace(bench.story.inbox, overrides=(standing(HoldJob(job="a")),))
+    result = bench.run()
+    assert result.decided.level is Level.RULES
+    assert result.decided.setpoints.jobs == ()
 
 
 def test_jobs_come_run_end_and_are_recorded(bench: Bench) -> None:
