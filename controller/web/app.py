@@ -24,17 +24,21 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from controller.access.roles import Role
 from controller.records.reading import Reader
+from controller.records.views import StoredJob, StoredPreview
 from controller.reports.after import REPORT_PANELS
 from controller.reports.charts.panel import PANELS, Panel
 from controller.reports.charts.patterns import pattern_drawing
 from controller.reports.page import Page, to_html
 from controller.reports.plan_page import plan_page
-from controller.web.access import AccessControl
+from controller.web.access import AccessControl, asker, csrf
+from controller.web.actions import Actions
 from controller.web.api import Api, Problem
 from controller.web.assets import asset_path, assets
 from controller.web.desk import Desk, DeskReader
 from controller.web.forecast_page import forecast_page
+from controller.web.forms import Form, job_forms, review_forms
 from controller.web.fuel_page import fuel_page
 from controller.web.gate import Gate
 from controller.web.head_section import header, preparing
@@ -44,6 +48,7 @@ from controller.web.jobs_page import job_page, jobs_page
 from controller.web.log_pages import alarms_page, audit_page
 from controller.web.now_section import now_context
 from controller.web.plan_section import FigureCache, plan_context
+from controller.web.preview_page import preview_forms, preview_page
 from controller.web.review_page import review_page
 from controller.web.sign_in import SignIn
 
@@ -93,6 +98,14 @@ PAGES: dict[str, PageOf] = {
 }
 
 
+FormsOf = Callable[[Reader, Desk], tuple[Form, ...]]
+
+
+def no_forms(reader: Reader, desk: Desk) -> tuple[Form, ...]:
+    """Return no forms: a page that is only read."""
+    return ()
+
+
 class Console:
     """The views over one site's desk."""
 
@@ -133,18 +146,47 @@ class Console:
     def listing(self, request: Request) -> Response:
         """Return one of :data:`PAGES`."""
         path = request.url.path
-        return self._paged(path, lambda reader, desk: PAGES[path](reader, desk))
+        forms: FormsOf = (
+            (lambda reader, desk: review_forms(reader, desk, reader.override_version()))
+            if path == "/review"
+            else no_forms
+        )
+        return self._paged(request, path, lambda reader, desk: PAGES[path](reader, desk), forms)
 
     def job(self, request: Request) -> Response:
         """Return the page of one job."""
 
-        def found(reader: Reader, desk: Desk) -> Page:
+        def wanted(reader: Reader) -> StoredJob:
             job = reader.job(request.path_params["name"])
             if job is None:
                 raise HTTPException(404, "no such job")
+            return job
+
+        def found(reader: Reader, desk: Desk) -> Page:
+            job = wanted(reader)
             return job_page(job, reader.job_events(job.name), desk)
 
-        return self._paged("/jobs", found)
+        return self._paged(request, "/jobs", found, lambda reader, desk: job_forms(wanted(reader)))
+
+    def preview(self, request: Request) -> Response:
+        """Return what an order would change; the page comes again by itself until that is known."""
+
+        def wanted(reader: Reader) -> StoredPreview:
+            shown = reader.preview(request.path_params["id"])
+            if shown is None:
+                raise HTTPException(404, "no such preview")
+            return shown
+
+        answer = self._paged(
+            request,
+            "/review",
+            lambda reader, desk: preview_page(wanted(reader), desk),
+            lambda reader, desk: preview_forms(wanted(reader)),
+        )
+        reader = self._reader.reader()
+        if reader is not None and wanted(reader).state not in ("done", "failed"):
+            answer.headers["refresh"] = "2"
+        return answer
 
     def plan_by_id(self, request: Request) -> Response:
         """Return any stored plan in full."""
@@ -155,12 +197,15 @@ class Console:
                 raise HTTPException(404, "no such plan")
             return plan_page(stored, desk.site, desk.now.at_utc if desk.now is not None else None, PANELS)
 
-        return self._paged("/review", found)
+        return self._paged(request, "/review", found)
 
-    def _paged(self, here: str, made: PageOf) -> Response:
+    def _paged(self, request: Request, here: str, made: PageOf, forms: FormsOf = no_forms) -> Response:
+        """Return a page, with forms for who may send them."""
         desk, reader = self._reader.current(), self._reader.reader()
         page = made(reader, desk) if reader is not None else Page(title=NOT_YET, subtitle="", facts=(), sections=())
-        return self._html("page.html", {**self._frame(desk, here), "page": page})
+        token = csrf(request) if asker(request).role.covers(Role.OPERATOR) else ""
+        shown = forms(reader, desk) if reader is not None and token else ()
+        return self._html("page.html", {**self._frame(desk, here), "page": page, "forms": shown, "csrf": token})
 
     def history(self, request: Request) -> Response:
         """Return the frame of a day; the day itself follows as a fragment, so that the page is there at once."""
@@ -269,6 +314,7 @@ def make_app(reader: DeskReader, gate: Gate, *, allowed_hosts: tuple[str, ...] =
         **dict.fromkeys(PAGES, console.listing),
         "/jobs/{name}": console.job,
         "/plans/{id}": console.plan_by_id,
+        "/previews/{id}": console.preview,
         "/history": console.history,
         "/history/{day}/report": console.history_report,
         "/fragments/history/{day}": console.history_fragment,
@@ -283,6 +329,7 @@ def make_app(reader: DeskReader, gate: Gate, *, allowed_hosts: tuple[str, ...] =
     commands: dict[str, View] = {
         "/login": door.enter,
         "/logout": door.leave,
+        **Actions(reader).routes(),
     }
 
     @asynccontextmanager

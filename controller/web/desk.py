@@ -67,6 +67,16 @@ class DeskReader:
         self._desk: Desk | None = None
         self._read_s = 0.0
 
+    @property
+    def url(self) -> str:
+        """Address of the store."""
+        return self._url
+
+    @property
+    def site(self) -> Site:
+        """The site file."""
+        return self._site
+
     def current(self) -> Desk:
         """Return the desk, at most :data:`FRESH_S` old."""
         with self._lock:

@@ -35,7 +35,7 @@ def jobs_page(reader: Reader, desk: Desk) -> Page:
     )
     return Page(
         title="Jobs",
-        subtitle="Submit and cancel on the command line: mdc jobs submit, mdc jobs cancel.",
+        subtitle="A job can be forced, held or cancelled on its own page; submit with mdc jobs submit.",
         facts=facts,
         sections=tuple(
             section for section in (_open_section(open_jobs, desk, zone), _ended_section(ended, zone)) if section.tables

@@ -27,7 +27,7 @@ def review_page(reader: Reader, desk: Desk) -> Page:
         Section(
             title="Waiting",
             tables=(_grid(pending, desk, zone),) if pending else (),
-            words="Judge on the command line: mdc review approve PLAN, mdc review reject PLAN.",
+            words="Judge below when signed in as an operator, or with mdc review approve PLAN, mdc review reject PLAN.",
         ),
         Section(title="Plans of the last two days", tables=(_grid(recent, desk, zone),) if recent else ()),
     )
