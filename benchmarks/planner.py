@@ -1,9 +1,9 @@
 """How fast the planner gets how close, beside the same problem given whole to HiGHS and in the naive form.
 
-    python -m benchmarks.planner [--quick]
+    python -m benchmarks.planner [--quick] [--only TEXT] [--seeds N]
 
 Gap = (bound - plan) / |net value|; net value = value of work minus all costs; the bound comes from relaxations only and the
-plan has passed the plant check. Wall seconds on this machine, one process; the load beside it is printed.
+plan has passed the plant check. Wall seconds on this machine, one process of two threads; the load beside it is printed.
 """
 
 from __future__ import annotations
@@ -60,13 +60,17 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one case, one seed, no growth")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--whole-seconds", type=float, default=60.0, help="time for whole HiGHS and the naive form")
+    parser.add_argument("--only", default="", help="cases whose name contains this, and nothing beside them")
     options = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(
         f"{'case':34} {'s median':>8} {'worst':>6} {'target':>6}   {'gap median':>10} {'worst':>7} {'target':>7}  faults"
     )
     for case in CASES[:1] if options.quick else CASES:
-        _row(case, 1 if options.quick else options.seeds)
+        if options.only in case.name:
+            _row(case, 1 if options.quick else options.seeds)
+    if options.only:
+        return
     seconds = 5.0 if options.quick else options.whole_seconds
     _beside(CASES[0], seconds)
     if not options.quick:

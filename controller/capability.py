@@ -13,6 +13,8 @@ from optimizer.records import PoolProblem, ProfileLevels
 from sites.compute.hardware import gpu_spec
 from sites.compute.levels import cap_levels
 from sites.compute.records import PowerProfile, ServingMode
+from sites.plant import node
+from sites.plant.params import node_params
 from sites.schema.site import Site
 from sites.schema.workload import Pool, Service
 
@@ -69,6 +71,7 @@ def service_menu(service: Service, pools: tuple[Pool, ...]) -> tuple[ServingMode
 
 def pool_problem(pool: Pool) -> PoolProblem:
     """Return a pool with its levels for every power profile: jobs of any kind may be submitted."""
+    host = node_params(pool)
     return PoolProblem(
         name=pool.name,
         gpus=pool.gpus,
@@ -76,4 +79,9 @@ def pool_problem(pool: Pool) -> PoolProblem:
         host_kw=pool.nodes * pool.host_w / 1000.0,
         wall_factor=pool.wall_factor,
         levels=tuple(ProfileLevels(profile=profile, levels=cap_levels(pool.gpu, profile)) for profile in PROFILES),
+        nodes=pool.nodes,
+        can_power_off=pool.can_power_off,
+        node_off_kw=host.off_w / 1000.0,
+        boot_h=host.boot_s / 3600.0,
+        boot_kwh=node.boot_energy_kwh(host),
     )

@@ -20,7 +20,7 @@ EXPIRY = timedelta(minutes=5)
 
 
 def follow(plan: Plan, problem: Problem, snapshot: Snapshot, *, now: datetime) -> Setpoints:
-    """Return the setpoints of ``now``: gensets, serving modes, jobs with GPUs and limits, shed tiers."""
+    """Return the setpoints of ``now``: gensets, serving modes, jobs with GPUs and limits, shed tiers, nodes."""
     index = plan.interval_at(now)
     return Setpoints(
         at_utc=now,
@@ -29,6 +29,7 @@ def follow(plan: Plan, problem: Problem, snapshot: Snapshot, *, now: datetime) -
         services=_services(plan, problem, index),
         jobs=_jobs(plan, index),
         shed_tiers=_shed(plan, problem, index),
+        nodes_on={pool.name: pool.nodes_on[index] for pool in plan.pools} or None,
         reason_codes=("PLAN",),
     )
 

@@ -108,6 +108,8 @@ def pose(
             load_frac=site.planning.reserve_load_frac,
             pv_frac=site.planning.reserve_pv_frac,
             breach_usd_per_kwh=site.prices.reserve_breach_usd_per_kwh,
+            ups_kw=site.ups.kw if site.ups else 0.0,
+            ups_h=_ups_h(site, snapshot),
         ),
         cooling_kw_per_it_kw=tuple(cooling_kw_per_heat_kw(plant.climate, each) for each in forecast.outdoor_c),
         cooling_base_kw=tuple(_base_kw(site, plant, each) for each in forecast.outdoor_c),
@@ -275,12 +277,26 @@ def _base_kw(site: Site, plant: PlantParams, outdoor_c: float) -> float:
     return cooling_kw + float_kw + blocks_kw + cells_kw
 
 
+def _ups_h(site: Site, snapshot: Snapshot) -> float:
+    """Return how long the UPS carries its rating with the charge it has; full where nothing is read."""
+    if site.ups is None:
+        return 0.0
+    charge = snapshot.ups_soc_frac
+    return site.ups.minutes / 60.0 * (charge if charge is not None else 1.0)
+
+
 def _measured_pool(pool: PoolProblem, snapshot: Snapshot) -> PoolProblem:
-    """Return the pool with the GPUs that answer."""
-    for reading in snapshot.pools:
-        if reading.name == pool.name and reading.gpus_ok < pool.gpus:
-            return pool.model_copy(update={"gpus": float(reading.gpus_ok)})
-    return pool
+    """Return the pool with the GPUs that answer and the nodes that are powered.
+
+    GPUs of nodes that are off do not answer, and are there all the same; so GPUs count as lost only while every node is on.
+    """
+    reading = next((each for each in snapshot.pools if each.name == pool.name), None)
+    if reading is None:
+        return pool
+    powered = min(reading.nodes_on, pool.nodes)
+    if pool.can_power_off and powered < pool.nodes:
+        return pool.model_copy(update={"nodes_on": powered})
+    return pool.model_copy(update={"gpus": min(pool.gpus, float(reading.gpus_ok))})
 
 
 def _services(

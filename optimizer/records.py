@@ -187,6 +187,8 @@ class PoolProblem(Record):
     """Whether nodes may be powered off."""
     nodes_on: int | None = Field(default=None, ge=0)
     """Nodes powered now; none = all."""
+    node_off_kw: float = Field(default=0.0, ge=0)
+    """Draw of a node that is powered off: its management controller."""
     boot_h: float = Field(default=0.0, ge=0)
     """Time from power-on until a node takes work."""
     boot_kwh: float = Field(default=0.0, ge=0)

@@ -122,8 +122,8 @@ def gpus_per_node(pool: PoolProblem) -> float:
 
 
 def node_kw(pool: PoolProblem) -> float:
-    """Return what one node without work draws at the wall: its host and its idle GPUs."""
-    return idle_kw(pool) / pool.nodes
+    """Return what powering off one node without work saves at the wall: its host and its idle GPUs."""
+    return max(0.0, idle_kw(pool) / pool.nodes - pool.node_off_kw)
 
 
 def unserved_rps(mode: ServingMode, rate_rps: float, spread_log: float = 0.0) -> float:

@@ -2,8 +2,9 @@
 
 The whole study is one planning problem in hours: the sun, the temperatures, the request rates and every job are known
 from the start; the plant is the perturbed one; battery tapers, cold, operating reserve, sensor noise and the price of
-changing a plan are left out, and a genset may idle at any power. The bound is the planner's proof (from relaxations only)
-of what net value cannot be exceeded; the cost bound is the value of all work that came less that net value.
+changing a plan are left out, a genset may idle at any power, and hosts boot at once. The bound is the planner's proof
+(from relaxations only) of what net value cannot be exceeded; the cost bound is the value of all work that came less that
+net value.
 """
 
 from __future__ import annotations
@@ -154,7 +155,15 @@ def _within(job: JobProblem, study: Study) -> JobProblem:
 
 def _perturbed_pool(pool: PoolProblem, params: PlantParams) -> PoolProblem:
     factor = params.it_draw_factor
-    return pool.model_copy(update={"host_kw": pool.host_kw * factor, "wall_factor": pool.wall_factor * factor})
+    return pool.model_copy(
+        update={
+            "host_kw": pool.host_kw * factor,
+            "wall_factor": pool.wall_factor * factor,
+            "node_off_kw": 0.0,
+            "boot_h": 0.0,
+            "boot_kwh": 0.0,
+        }
+    )
 
 
 def _relaxed_battery(battery: BatteryProblem, params: PlantParams, end_usd_per_kwh: float) -> BatteryProblem:

@@ -1,8 +1,9 @@
 """The smallest set of demands to give up when not all can be met.
 
-The relaxed plan already pays least for what it gives up. Whether fewer demands would do is found by deletion: each demand in
-the set is made far dearer in turn and the problem solved again; where the set that is then given up is smaller, it is taken.
-A set of one is smallest as it stands. Without solving again the relaxed plan's set is told, labelled as not exact.
+The relaxed plan pays least for what it gives up; that need not be the fewest demands. :mod:`optimizer.explain.fewest` proves
+how many have to be given up at least and names a set that may do. Where the plan gives up no more, its own set is smallest.
+Else, if solving again is allowed, the demands outside the named set are made far dearer: where the plan that follows gives
+up no more than has to be, its set is smallest. Otherwise the plan's set is told beside the number that is proved.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from optimizer.breaches import HARD_CODES
+from optimizer.explain.fewest import fewest
 from optimizer.records import Decision, Plan, Problem, Status
 
+SECONDS = 2.0
+"""Time for the proof."""
 HELD_FACTOR = 50.0
 """How much dearer a demand is made to see whether the plan can keep it."""
 
@@ -21,33 +25,29 @@ def hard_demands(plan: Plan) -> frozenset[str]:
     return frozenset(breach.what for breach in plan.breaches if breach.reason_code in HARD_CODES)
 
 
-def give_up(problem: Problem, plan: Plan, planner: Callable[[Problem], Plan] | None = None) -> tuple[Decision, ...]:
+def give_up(
+    problem: Problem, plan: Plan, planner: Callable[[Problem], Plan] | None = None, *, seconds: float = SECONDS
+) -> tuple[Decision, ...]:
     """Return the decision that names what to give up; none for a feasible plan.
 
-    ``planner`` solves again to make the set smaller; without it the plan's own set is named.
+    ``planner`` solves again where the plan's own set is not the smallest.
     """
     if plan.status is not Status.INFEASIBLE_AS_POSED:
         return ()
     smallest = hard_demands(plan)
-    proved = len(smallest) <= 1
-    if planner is not None and not proved:
-        for demand in sorted(smallest):
-            held = _held(problem, demand)
-            if held is None or demand not in smallest:
-                continue
-            other = hard_demands(planner(held))
-            if other and len(other) < len(smallest):
-                smallest = other
-        proved = True
+    proof = fewest(problem, seconds=seconds)
+    if planner is not None and proof.demands and proof.least < len(smallest):
+        held = problem
+        for demand in sorted(smallest - proof.demands):
+            held = _held(held, demand) or held
+        other = hard_demands(planner(held))
+        smallest = other if other and len(other) < len(smallest) else smallest
     names = ", ".join(sorted(smallest))
-    return (
-        Decision(
-            what="smallest set to give up",
-            reason_code="INFEASIBLE_AS_POSED",
-            text=f"the demand cannot be met as posed; without {names} it can",
-            exact=proved,
-        ),
-    )
+    text = f"the demand cannot be met as posed; without {names} it can"
+    proved = len(smallest) == proof.least
+    if not proved:
+        text = f"the plan gives up {names}; at least {proof.least} of the hard demands have to be, fewer may do"
+    return (Decision(what="smallest set to give up", reason_code="INFEASIBLE_AS_POSED", text=text, exact=proved),)
 
 
 def _held(problem: Problem, demand: str) -> Problem | None:

@@ -38,6 +38,8 @@ class Columns:
     """Genset power [kW], W x G x T."""
     below: Index = field(default_factory=_none)
     """Genset power missing to the minimum load [kW], W x G x T."""
+    miss: dict[int, Index] = field(default_factory=dict)
+    """Share of a genset that does not run although it has to, by genset number, for the intervals in which it has to."""
     fuel: Index = field(default_factory=_none)
     """Fuel flow [L/h], W x G x T."""
     level: Index = field(default_factory=_none)

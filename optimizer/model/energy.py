@@ -69,13 +69,13 @@ class Flex:
 def build_energy(layout: Layout, load: Load, flex: Flex | None = None) -> Model:
     """Return the energy model for a given IT load."""
     matrix, columns, rows = Matrix(), Columns(), Rows()
-    add_balance(matrix, layout, columns, rows)
+    bus_kw = layout.cooling * load.it_kw
+    add_balance(matrix, layout, columns, rows, given_kw=bus_kw)
     add_battery(matrix, layout, columns)
     add_gensets(matrix, layout, columns)
     add_supply_terms(matrix, columns, rows)
     add_tank(matrix, layout, columns)
     add_reserve(matrix, layout, columns, rows)
-    bus_kw = layout.cooling * load.it_kw
     given = matrix.columns((layout.steps,), lower=1.0, upper=1.0)
     freed_kw = layout.cooling * load.freed_kw - layout.problem.reserve.load_frac * bus_kw
     for scenario in range(layout.scenarios):

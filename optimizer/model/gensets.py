@@ -144,6 +144,7 @@ def _add_held(matrix: Matrix, layout: Layout, columns: Columns, may: Floats) -> 
         steps = np.flatnonzero(held & (may[place] > 0.5))
         if len(steps):
             miss = matrix.columns((len(steps),), upper=1.0, cost=HARD_USD_PER_KWH * genset.max_kw * layout.hours[steps])
+            columns.miss[place] = miss
             row = matrix.rows((len(steps),), lower=1.0)
             matrix.put(row, columns.on[place, steps], 1.0)
             matrix.put(row, miss, 1.0)

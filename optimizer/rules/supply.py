@@ -25,12 +25,11 @@ class GensetState:
         return genset.available and not (genset.forbidden and genset.forbidden[step])
 
     def has_to_run(self, step: int) -> bool:
-        """Return whether an order or its minimum run time keeps it on."""
+        """Return whether an order or its minimum run time keeps it on; an order waits for the end of its minimum rest."""
         genset = self.genset
         ordered = bool(genset.must_run and genset.must_run[step])
-        return self.may_run(step) and (
-            ordered or (self.on and held(True, self.hours, genset.min_run_h, genset.min_down_h))
-        )
+        serving = self.on and held(True, self.hours, genset.min_run_h, genset.min_down_h)
+        return self.can_start(step) and (ordered or serving)
 
     def can_start(self, step: int) -> bool:
         """Return whether it may be on in an interval."""
@@ -99,8 +98,22 @@ def capacity_kw(problem: Problem, state: SupplyState, step: int) -> float:
 
 
 def fuel_reserve_l(unit: GensetState, step_h: float) -> float:
-    """Return the litres a genset needs to run a step at its rating."""
-    return fuel_l_per_h(unit.genset, unit.genset.max_kw) * step_h
+    """Return the litres a genset needs at its rating for a step and what is left of its minimum run time."""
+    served_h = unit.hours if unit.on else 0.0
+    return fuel_l_per_h(unit.genset, unit.genset.max_kw) * max(step_h, unit.genset.min_run_h - served_h)
+
+
+def _fuelled(problem: Problem, state: SupplyState, wanted: list[GensetState], step_h: float) -> list[GensetState]:
+    """Return those of the wanted gensets that the tank lasts for, running ones first: none starts that would run dry."""
+    if problem.tank is None:
+        return wanted
+    fuelled, left_l = [], state.tank_l
+    for unit in sorted(wanted, key=lambda unit: not unit.on):
+        needed_l = fuel_reserve_l(unit, step_h)
+        if left_l > needed_l:
+            fuelled.append(unit)
+            left_l -= needed_l
+    return fuelled
 
 
 def supply(problem: Problem, params: RuleParams, state: SupplyState, step: int, load_kw: float) -> Supplied:
@@ -117,7 +130,7 @@ def supply(problem: Problem, params: RuleParams, state: SupplyState, step: int, 
             rating_kw = min(u.genset.max_kw * u.carry_share(step_h) for u in ready)
             wanted = ready[: gensets_needed(missing_kw, max(rating_kw, 1e-9), len(ready))]
             on += [unit for unit in wanted if unit not in on]
-    on = [unit for unit in on if not problem.tank or state.tank_l > fuel_reserve_l(unit, step_h)]
+    on = _fuelled(problem, state, on, step_h)
     lows = [unit.genset.min_kw * unit.carry_share(step_h) for unit in on]
     highs = [unit.genset.max_kw * unit.carry_share(step_h) for unit in on]
     flows = dispatch(params, net_kw, charge_kw, discharge_kw, sum(lows), sum(highs))

@@ -34,6 +34,8 @@ ROUND_UP_FROM = (0.2, 0.5)
 AROUND_H = 2.0
 """Hours around an interval in which the relaxation has to be sure for the search to take it as settled."""
 SURE = 0.02
+SEARCH_SHARE = 0.45
+"""Share of the time that a search may take; on free cores it ends by its node limit long before."""
 CUT_BINS = 8
 SUPPORT = 1e-5
 
@@ -183,7 +185,7 @@ def _search(model: Model, energy: Model, coarse: Coarse, relaxed: Answer, deadli
     low, high = _in_doubt(coarse, relaxed.values[model.columns.on])
     session.bounds(energy.columns.on, low, np.minimum(high, energy.program.upper[energy.columns.on]))
     rest_s = max(0.3, 2.0 * relaxed.seconds)
-    budget = max(0.3, min(0.25 * deadline.seconds, deadline.left_s() - rest_s))
+    budget = max(0.3, min(SEARCH_SHARE * deadline.seconds, deadline.left_s() - rest_s))
     target = 0.25 * model.layout.problem.limits.gap_frac * max(1.0, abs(relaxed.cost))
     answer = session.solve(seconds=budget, gap_usd=target, nodes=COMMIT_NODES)
     if not answer.found:

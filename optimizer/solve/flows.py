@@ -21,6 +21,7 @@ from optimizer.workload import may_power_off, node_kw
 
 DROP_ROUNDS = 4
 SHORT_KW = 1e-3
+RECOMMIT_NODES = 20
 
 
 def flows_of(
@@ -116,7 +117,7 @@ def _recommit(energy: Model, session: Session, deadline: Deadline) -> Answer:
     columns = energy.columns
     session.bounds(columns.on, energy.program.lower[columns.on], energy.program.upper[columns.on])
     session.integers(energy.program.integer)
-    answer = session.solve(seconds=max(0.5, deadline.left_s()), gap_frac=1e-3)
+    answer = session.solve(seconds=deadline.needed_s(), gap_frac=1e-3, nodes=RECOMMIT_NODES)
     session.integers(np.zeros(len(energy.program.cost), dtype=bool))
     if not answer.found:
         return answer

@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from optimizer.check import check
 from optimizer.ladder import answer
 from optimizer.planner import plan
 from optimizer.policies import POLICIES
-from optimizer.records import Level, Plan, Problem, Status
-from tests.strategies import problems
+from optimizer.records import (
+    BatteryProblem,
+    GensetProblem,
+    Level,
+    Plan,
+    PoolProblem,
+    Problem,
+    ReserveProblem,
+    Status,
+    TankProblem,
+)
+from optimizer.rules.roll import rules_plan
+from optimizer.rules.styles import STYLES
+from tests.strategies import START, problems
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+LITTLE_FUEL = Problem(
+    site="little fuel",
+    start_utc=START,
+    hours=(0.25,) * 6,
+    pv_available_kw=(0.0,) * 6,
+    battery=BatteryProblem(
+        capacity_kwh=5.0,
+        soc_frac=0.0,
+        soc_max_frac=0.8,
+        charge_kw=5.0,
+        discharge_kw=5.0,
+        charge_efficiency_frac=0.9,
+        discharge_efficiency_frac=0.9,
+    ),
+    gensets=(
+        GensetProblem(
+            name="g0",
+            max_kw=17.6,
+            min_kw=2.8,
+            fuel_points=((0.0, 1.0), (17.6, 5.28)),
+            min_run_h=2.0,
+            hours_in_state=0.0,
+        ),
+    ),
+    tank=TankProblem(level_l=3.0, capacity_l=500.0, usd_per_l=1.6),
+    reserve=ReserveProblem(hard=True),
+    pools=(PoolProblem(name="p0", gpus=0.0, idle_w=10.0, host_kw=0.002),),
+)
+"""Fuel for less than the minimum run time of the genset."""
 
 
 @MANY
@@ -24,8 +66,17 @@ def test_planner_answers_pass_the_plant_check(problem: Problem) -> None:
     assert (found.level is Level.RELAXED) == (found.status is Status.INFEASIBLE_AS_POSED)
 
 
+@settings(FEW, max_examples=100)
+@given(problems())
+@example(LITTLE_FUEL)
+def test_plans_of_the_rules_pass_the_plant_check(problem: Problem) -> None:
+    for style in STYLES:
+        assert [str(fault) for fault in check(problem, rules_plan(problem, style=style))] == [], style
+
+
 @FEW
 @given(problems())
+@example(LITTLE_FUEL)
 def test_no_policy_is_worth_more_than_the_bound(problem: Problem) -> None:
     bound = answer(problem).bound_usd
     assert bound is not None
