@@ -1,9 +1,10 @@
-"""How fast and how small the console is, and what fifty viewers cost the site.
+"""How fast and how small the console's pages are with years of history, and what fifty viewers cost the control cycle.
 
-``python -m benchmarks.console [--quick]``: a store with a year of telemetry (a week with ``--quick``), the console as
-a process of its own. First paint is what headless Chromium reports (left out, saying so, where there is none); the
-writer commits one present a tenth of a second as the control loop's recorder does, alone and with viewers who hold
-the event stream and fetch both halves of the page every two seconds.
+``python -m benchmarks.console [--quick]``: a store with a year in SQLite and one with ten years in PostgreSQL (a week and
+a month with ``--quick``; PostgreSQL is left out, saying so, where there is none), the console as a process of its own.
+First paint is what headless Chromium reports (left out, saying so, where there is none). The cycle is that of ``mdc run``
+at real time on the simulated plant: how far the starts of its cycles lie from a second apart, alone and with viewers who
+hold the event stream and fetch both halves of the page every two seconds.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gzip
-import math
+import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,59 +23,45 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 import httpx
-from sqlalchemy import insert
-from sqlalchemy.orm import Session
 
-from controller.records.entries import NowEntry
-from controller.records.measured_tables import TelemetryRow
-from controller.records.store import open_engine
-from controller.records.writing import write_entry
+from benchmarks.console_store import database, fill
+from controller.records.reading import Reader
 from tests.browser import chromium, set_view
-from tests.controller.web.container_day import Day, container_day, write_day
+from tests.controller.web.container_day import container_day
 
-PORT = 8391
 VIEWERS = 50
-EVERY_S = 60
-"""Spacing of the stored telemetry."""
+PAGES = ("/", "/jobs", "/review", "/history?day=2025-01-10", "/forecast", "/fuel", "/alarms", "/audit")
+START_S = 240.0
+"""How long a daemon may take until it follows a plan."""
 
 
-def line(what: str, found: str, target: str = "") -> None:
+def line(what: str, *found: str) -> None:
     """Print one row of the table."""
-    print(f"{what:54s} {found:>26s}   {target}")
+    print(f"{what:34s}" + "".join(f"{each:>22s}" for each in found), flush=True)
 
 
-def fill(url: str, day: Day, days: int) -> int:
-    """Write the day and ``days`` of telemetry before it; returns the rows written."""
-    write_day(url, day)
-    engine = open_engine(url, durable=False)
-    count = days * 86_400 // EVERY_S
-    with Session(engine) as session:
-        for first in range(0, count, 20_000):
-            session.execute(insert(TelemetryRow), [_row(day, i) for i in range(first, min(first + 20_000, count))])
-        session.commit()
-    engine.dispose()
-    return count
-
-
-def _row(day: Day, index: int) -> dict[str, object]:
-    at = day.snapshot.at_utc - timedelta(seconds=EVERY_S * (index + 1))
-    sun = 300.0 * max(math.cos((at.hour - 17) / 24 * 2 * math.pi), 0.0)
-    return {"site": day.site.name, "at_utc": at, "pv_kw": sun, "load_kw": 40.0, "soc_frac": 0.5, "tank_l": 2000.0}
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
 def console(url: str) -> Iterator[str]:
     """Yield the address of a console process."""
-    command = [sys.executable, "-m", "controller.web", "--store", url, "--site", "container", "--port", str(PORT)]
+    port = free_port()
+    command = [sys.executable, "-m", "controller.web", "--store", url, "--site", "container", "--port", str(port)]
     process = subprocess.Popen(command)
-    address = f"http://127.0.0.1:{PORT}"
+    address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(200):
+        for _ in range(400):
             try:
                 httpx.get(f"{address}/healthz", timeout=1)
                 break
@@ -85,65 +73,99 @@ def console(url: str) -> Iterator[str]:
         process.wait(10)
 
 
-def sizes(address: str) -> None:
-    """Bytes of the first visit, compressed."""
-    page = httpx.get(f"{address}/").text
-    files = sorted(set(re.findall(r'"(/static/[^"]+)"', page)))
-    parts = [page.encode(), *(httpx.get(f"{address}{path}").content for path in files)]
-    total = sum(len(gzip.compress(part)) for part in parts)
-    line("first visit, compressed", f"{total / 1000:.0f} kB", "<= 300 kB")
+def visit_bytes(address: str, path: str) -> int:
+    """Return the bytes of a first visit, compressed: page, its files and the parts that it fetches."""
+    page = httpx.get(f"{address}{path}", timeout=30).text
+    others = re.findall(r'"(/static/[^"]+)"', page) + re.findall(r'data-fragment="([^"]+)"', page)
+    parts = [page.encode(), *(httpx.get(f"{address}{other}", timeout=30).content for other in sorted(set(others)))]
+    return sum(len(gzip.compress(part)) for part in parts)
 
 
-def answers(address: str, count: int) -> None:
-    """Time to the whole first page."""
+def answer_s(address: str, path: str, count: int) -> float:
+    """Return the median time to a whole page from the server."""
     taken = []
     for _ in range(count):
         start = time.perf_counter()
-        httpx.get(f"{address}/")
+        httpx.get(f"{address}{path}", timeout=30).raise_for_status()
         taken.append(time.perf_counter() - start)
-    line("page from the server, median / worst", f"{median(taken) * 1e3:.0f} / {max(taken) * 1e3:.0f} ms")
+    return median(taken)
 
 
-def paints(address: str, count: int) -> None:
-    """First contentful paint in Chromium at both widths."""
+def pages(address: str, count: int) -> None:
+    """Print each page's first paint, answer and size."""
+    line("page", "paint 390 px [ms]", "paint 1440 px [ms]", "answer [ms]", "compressed [kB]")
+    paints = first_paints(address, count)
+    for path in PAGES:
+        size, answer = visit_bytes(address, path), answer_s(address, path, count)
+        line(path, *paints.get(path, ("no Chromium",) * 2), f"{answer * 1e3:.0f}", f"{size / 1000:.0f}")
+
+
+def first_paints(address: str, count: int) -> dict[str, tuple[str, str]]:
+    """Return median and worst first contentful paint of each page at both widths."""
     if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
-        line("first paint", "left out", "no Chromium here")
-        return
+        return {}
+    found = {}
     with tempfile.TemporaryDirectory() as profile, chromium(Path(profile)) as browser:
-        for width in (390, 1440):
-            taken = []
-            for _ in range(count):
+        for path in PAGES:
+            words = []
+            for width in (390, 1440):
                 set_view(browser, width=width, height=900, dark=False)
-                browser.get("about:blank")
-                browser.get(f"{address}/")
-                time.sleep(0.3)
-                entries = browser.execute_script("return performance.getEntriesByType('paint').map((e) => e.startTime)")
-                taken.append(max(entries))
-            line(f"first paint at {width} px, median / worst", f"{median(taken):.0f} / {max(taken):.0f} ms", "< 300 ms")
+                taken = []
+                for _ in range(count):
+                    browser.get("about:blank")
+                    browser.get(f"{address}{path}")
+                    time.sleep(0.2)
+                    script = "return performance.getEntriesByType('paint').map((e) => e.startTime)"
+                    taken.append(max(browser.execute_script(script), default=float("nan")))
+                words.append(f"{median(taken):.0f} / {max(taken):.0f}")
+            found[path] = (words[0], words[1])
+    return found
 
 
-def commits(url: str, day: Day, seconds: float) -> list[float]:
-    """Commit the present ten times a second; returns the seconds each took."""
-    engine = open_engine(url, durable=False)
-    taken = []
-    for step in range(int(seconds * 10)):
-        snapshot = day.snapshot.model_copy(update={"at_utc": day.snapshot.at_utc + timedelta(seconds=step)})
-        entry = NowEntry(
-            at_utc=snapshot.at_utc,
-            level=day.plan.level,
-            plan_id="a" * 32,
-            speed=1.0,
-            snapshot=snapshot,
-            setpoints=None,
-        )
-        start = time.perf_counter()
-        with Session(engine) as session:
-            write_entry(session, day.site.name, entry)
-            session.commit()
-        taken.append(time.perf_counter() - start)
-        time.sleep(0.1)
-    engine.dispose()
-    return taken
+@contextmanager
+def daemon(url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Yield the console's address of a daemon at real time that follows a plan, and its process."""
+    port = free_port()
+    code = "from controller.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "run", "container", "--store", url, "--port", str(port)]
+    process = subprocess.Popen(command, env=os.environ | {"PYTHONUNBUFFERED": "1"}, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + START_S
+        while time.monotonic() < end and not _follows(url):
+            time.sleep(1.0)
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _follows(url: str) -> bool:
+    try:
+        with Reader(url, "container") as reader:
+            now = reader.now()
+    except Exception:
+        return False
+    return now is not None and now.plan_id is not None
+
+
+def cycle_starts(url: str, seconds: float) -> list[datetime]:
+    """Return the starts of a daemon's cycles over a while, as its store tells them."""
+    seen: list[datetime] = []
+    with Reader(url, "container") as reader:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            now = reader.now()
+            if now is not None and (not seen or now.at_utc != seen[-1]):
+                seen.append(now.at_utc)
+            time.sleep(0.2)
+    return seen
+
+
+def jitter(starts: list[datetime]) -> str:
+    """Return median and largest distance from a whole number of seconds between cycles, ms."""
+    steps = [(b - a).total_seconds() for a, b in pairwise(starts)]
+    off = sorted(abs(step - max(round(step), 1)) * 1e3 for step in steps)
+    return f"{median(off):.1f} / {off[-1]:.1f}" if off else "no cycles"
 
 
 async def watch(address: str, viewers: int, seconds: float) -> int:
@@ -164,38 +186,43 @@ async def watch(address: str, viewers: int, seconds: float) -> int:
     return fetched
 
 
-def worst_of_100(taken: list[float]) -> str:
-    """Return median and 99th percentile in milliseconds."""
-    ordered = sorted(taken)
-    return f"{median(taken) * 1e3:.1f} / {ordered[int(len(ordered) * 0.99)] * 1e3:.1f} ms"
-
-
-def crowd(address: str, url: str, day: Day, seconds: float) -> None:
-    """What viewers cost the writer."""
-    line("commit of the present alone, median / P99", worst_of_100(commits(url, day, seconds)))
-    counted: list[int] = []
-    thread = threading.Thread(target=lambda: counted.append(asyncio.run(watch(address, VIEWERS, seconds))))
-    thread.start()
-    line(f"the same with {VIEWERS} viewers", worst_of_100(commits(url, day, seconds)), "P99 < 100 ms")
-    thread.join()
-    line("fragments served meanwhile", f"{counted[0]} in {seconds:.0f} s")
+def crowd(seconds: float) -> None:
+    """Print what viewers cost the control cycle."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/mdc.sqlite"
+        with daemon(url) as (address, _):
+            line("cycle jitter", "median / worst [ms]", "cycles")
+            alone = cycle_starts(url, seconds)
+            line("alone", jitter(alone), str(len(alone)))
+            counted: list[int] = []
+            thread = threading.Thread(target=lambda: counted.append(asyncio.run(watch(address, VIEWERS, seconds))))
+            thread.start()
+            together = cycle_starts(url, seconds)
+            thread.join()
+            line(f"with {VIEWERS} viewers", jitter(together), str(len(together)))
+            line("parts of pages served meanwhile", str(counted[0] if counted else 0))
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
-    day = container_day()
+    day, count = container_day(), 3 if quick else 9
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/mdc.sqlite"
-        rows = fill(url, day, 7 if quick else 365)
-        line("telemetry rows in the store", f"{rows:,}")
+        url, days = f"sqlite:///{folder}/mdc.sqlite", 7 if quick else 365
+        print(f"SQLite, {days} days, {fill(url, day, days):,} rows of measurements; median / worst of {count}")
         with console(url) as address:
-            sizes(address)
-            answers(address, 5 if quick else 30)
-            paints(address, 3 if quick else 15)
-            crowd(address, url, day, 5 if quick else 20)
+            pages(address, count)
+    with database() as address_of:
+        if address_of is None:
+            print("PostgreSQL: left out, there is none on 127.0.0.1:5432")
+        else:
+            days = 30 if quick else 3650
+            print(f"PostgreSQL, {days} days, {fill(address_of, day, days):,} rows of measurements")
+            with console(address_of) as address:
+                pages(address, count)
+    crowd(15.0 if quick else 60.0)
 
 
 if __name__ == "__main__":
