@@ -33,7 +33,8 @@ from sites.schema.site import Site
 LONGEST = timedelta(days=7)
 """An order that stands longer belongs into the site file."""
 SLACK = timedelta(minutes=1)
-"""A start that lies no further back than this means now."""
+READING = timedelta(hours=1)
+"""A start that lies no further back than this means now: people read what an order changes before they give it."""
 Fault = tuple[str, object, str]
 """Field, what was found, and what would be right."""
 
@@ -145,7 +146,7 @@ def _limit(pool: str, limit_w: float, site: Site) -> list[Fault]:
 def _start(job: JobProblem, start: datetime, site: Site, now: datetime) -> list[Fault]:
     zone = ZoneInfo(site.location.time_zone)
     said = moment_words(start, zone)
-    if start < now - SLACK:
+    if start < now - READING:
         return [("start", said, f"it is over; the nearest is now, {moment_words(now, zone)}")]
     if start < job.release_utc - SLACK and job.release_utc > now:
         return [("start", said, f"it is released later; the nearest is {moment_words(job.release_utc, zone)}")]
