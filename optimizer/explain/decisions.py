@@ -107,11 +107,13 @@ def _stops(problem: Problem, plan: Plan, place: int) -> Iterator[Decision]:
             slope = (genset.fuel_points[-1][1] - low_l) / max(genset.fuel_points[-1][0], 1e-9)
             spend = low_l * litre + genset.run_usd_per_h
             gain = genset.max_kw * max(0.0, row.price_usd_per_kwh - slope * litre - genset.energy_usd_per_kwh)
+            dearer = spend > gain
             yield Decision(
                 what=f"genset {genset.name} stops {row.start_utc:%d %H:%MZ}",
                 reason_code="NOT_WORTH" if not row.bound_by else row.bound_by,
-                text=f"a kWh is worth ${row.price_usd_per_kwh:.3f} then, less than running on would cost",
-                cost_of_alternative_usd=(spend - gain) * row.hours,
+                text=f"a kWh is worth ${row.price_usd_per_kwh:.3f} then, "
+                + ("less than running on would cost" if dearer else "running on may be worth about as much"),
+                cost_of_alternative_usd=(spend - gain) * row.hours if dearer else None,
             )
         was_on = now
 

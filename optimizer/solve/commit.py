@@ -4,7 +4,8 @@ The two are searched side by side, one thread each. Each proposal is a root-node
 to (17)) with the relaxation's work given and some freedom to change it. One lets work be shed at 1.1 and added at 0.9 times
 the price of energy, which is right where work is tied to its time; the other lets work move and be dropped at its worth,
 which is right where it is not. What ran in the last plan is a third proposal, the relaxation's shares rounded two more; where
-no search ends in time, what the rules would run stands in. The whole model, relaxed but for the commitment, says which is best.
+there are scenarios or no search ends in time, so is what the rules would run under darker skies. The whole model, relaxed but
+for the commitment, says which is best.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ ALWAYS_TRIED = 4
 """Proposals that the whole model judges however late it is."""
 ROUND_UP_FROM = (0.2, 0.5)
 """Shares of a genset in the relaxation above which rounding runs it."""
+DARKER = (0.25, 0.0)
+"""Ranks of the scenarios, from the darkest, for which the rules propose a commitment."""
 AROUND_H = 2.0
 """Hours around an interval in which the relaxation has to be sure for the search to take it as settled."""
 SURE = 0.02
@@ -63,8 +66,8 @@ def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadlin
     if last is not None and not any(np.array_equal(last, other) for other in found):
         found.append(last)
     others = [rounded(model, relaxed.values[columns.on], share) for share in ROUND_UP_FROM]
-    if not any(proposal is not None for proposal in searched):
-        others.append(_by_rule(model))
+    if layout.problem.scenarios or not any(proposal is not None for proposal in searched):
+        others = [*_by_rules(model), *others]
     for proposal in others:
         if not any(np.array_equal(proposal, other) for other in found):
             found.append(proposal)
@@ -124,11 +127,17 @@ def _run_start(row: Floats, step: int) -> int:
     return step
 
 
-def _by_rule(model: Model) -> Floats:
-    """Return what the rules would run: a commitment for when the search found none in time."""
-    rows = rules_plan(model.layout.problem).intervals
-    on = np.array([[float(now.on) for now in row.gensets] for row in rows]).T
-    return np.asarray(np.minimum(on, model.program.upper[model.columns.on]))
+def _by_rules(model: Model) -> list[Floats]:
+    """Return what the rules would run in darker scenarios and on the expected sun: for when the search sees few of them."""
+    problem = model.layout.problem
+    darkest_first = sorted(problem.scenarios, key=lambda each: float(np.dot(each.pv_available_kw, problem.hours)))
+    skies = [darkest_first[int(rank * len(darkest_first))].pv_available_kw for rank in DARKER if darkest_first]
+    found = []
+    for sky in (*skies, problem.pv_available_kw):
+        rows = rules_plan(problem.model_copy(update={"pv_available_kw": sky, "scenarios": ()})).intervals
+        on = np.array([[float(now.on) for now in row.gensets] for row in rows]).T
+        found.append(np.asarray(np.minimum(on, model.program.upper[model.columns.on])))
+    return found
 
 
 def last_commitment(model: Model) -> Floats | None:
