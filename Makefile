@@ -9,7 +9,7 @@ PORT ?= 8080
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench schema clean needs
+.PHONY: help run test lint format bench schema docs clean needs
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,12 @@ format: $(VENV)/.installed-dev ## Format the code
 
 schema: $(VENV)/.installed ## Write the JSON Schemas of site, problem and plan into docs/schema
 	@$(BIN)/python -m controller.schemas docs/schema
+
+docs: $(VENV)/.installed-dev ## The docs as a site in build/docs, its reference pages from the code
+	@$(BIN)/python -m controller.schemas docs/schema
+	@$(BIN)/python -m controller.reference docs/reference
+	@$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/docs/index.html"
 
 bench: $(VENV)/.installed-dev ## Every benchmark, reduced
 	@for file in $$(grep -l -- "--quick" benchmarks/*.py); do \

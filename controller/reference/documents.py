@@ -42,6 +42,10 @@ def _tables(models: Iterable[type[BaseModel]]) -> str:
             if name not in seen and "properties" in part:
                 seen.add(name)
                 parts.append("\n".join(_table(name, part, schema.get("$defs", {}))))
+            elif name not in seen and "enum" in part:
+                seen.add(name)
+                values = ", ".join(f"`{value}`" for value in part["enum"])
+                parts.append(f"## {name}\n\n{_one_line(part.get('description', ''))} One of {values}.\n")
     return "\n".join(parts)
 
 
