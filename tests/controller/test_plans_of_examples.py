@@ -1,0 +1,37 @@
+"""Plans of small example sites in winter lie close to the bound, and dark scenarios are met by gensets, not by shedding."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.planning import plan_site
+from optimizer.records import Plan
+from sites.load import find_site, load_site
+from sites.times import parse_time
+
+
+def january(name: str, policy: str = "planner") -> Plan:
+    site = load_site(name)
+    moment = parse_time("2025-01-14T06:00", site.location.time_zone, source="test", field="")
+    return plan_site(
+        site, at_utc=moment, folder=find_site(name).parent, jobs_file=None, policy_name=policy, seed=0
+    ).plan
+
+
+@pytest.mark.parametrize("name", ["clinic", "jetson-box"])
+def test_a_small_site_is_planned_close_to_the_bound(name: str) -> None:
+    plan = january(name)
+    assert plan.bound_usd is not None
+    assert plan.bound_usd - plan.net_value_usd <= 0.05 * plan.work_value_usd
+
+
+def test_a_tower_with_fuel_starts_its_genset_before_it_sheds_a_carrier() -> None:
+    plan = january("cell-tower")
+    assert any(row.gensets[0].on for row in plan.intervals)
+    assert plan.cost_terms_usd["load_shed"] < plan.cost_terms_usd["fuel"]
+
+
+def test_no_alternative_is_told_as_cheaper_than_the_plan() -> None:
+    for decision in january("cell-tower").decisions:
+        if decision.what.startswith("genset") and " stops " in decision.what:
+            assert decision.cost_of_alternative_usd is None or decision.cost_of_alternative_usd > 0.0
