@@ -24,9 +24,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from controller.devices.compute.job_folder import JobFolder, JobTicket
-from controller.devices.compute.job_runner import JobRunner, RunnerError, RunnerJob, RunState
+from controller.devices.compute.job_runner import JobRunner, RunnerError, RunnerJob, RunnerRefusedError, RunState
 
 LOG = logging.getLogger(__name__)
+IDLE_W = 1
+"""What a suspended job may draw: licences are whole, and none is not possible."""
 PAUSE_S = (1.0, 30.0)
 NO_ROOM = ("Resources", "Licenses", "Priority", "ReqNode")
 """Reasons for which a released job waits as it should."""
@@ -71,6 +73,9 @@ class JobDesk:
         self._cancelled: set[str] = set()
         self._seen: dict[str, RunnerJob] = {}
         self._told: dict[str, RunOrder] = {}
+        self._watts: dict[str, int] = {}
+        """What each job was last allowed to draw."""
+        self._refused = ""
         self._asked_s: dict[str, tuple[float, float]] = {}
         """When a job was asked for a checkpoint: of this clock and of the host's."""
         self._wanted = self._done = 0
@@ -116,6 +121,9 @@ class JobDesk:
     def settle(self, timeout_s: float) -> bool:
         """Wait until every job stands as it was ordered; returns whether it does. For clocks that run fast."""
         deadline_s = self._now_s() + timeout_s
+        with self._lock:
+            if self._done >= self._wanted and not self.trouble and not self._missing():
+                return True
         while self._now_s() < deadline_s:
             with self._lock:
                 self._wanted += 1
@@ -163,6 +171,7 @@ class JobDesk:
 
     def turn(self) -> None:
         """Look at the runner and take the steps that are missing; blocks as long as the runner does, raises nothing."""
+        self._refused = ""
         try:
             self._look()
             self._bring_about()
@@ -174,7 +183,7 @@ class JobDesk:
             self._not_before_s = self._now_s() + pause_s
             LOG.warning("the runner fails, left alone for %.0f s: %s", pause_s, self.trouble)
             return
-        self.trouble, self._fails = "", 0
+        self.trouble, self._fails = self._refused, 0
 
     def _look(self) -> None:
         found = dict(self._runner.jobs())
@@ -194,9 +203,10 @@ class JobDesk:
                 self._step(lambda ticket=ticket: self._runner.submit(ticket))  # type: ignore[misc]
         if orders is None:
             return
-        self._runner.set_budget(float(sum(order.watts for order in orders.values())) if orders else 0.0)
-        unknown = {name: job for name, job in seen.items() if name not in tickets and name not in cancelled}
-        for name, job in {**seen, **unknown}.items():
+        self._runner.set_budget(float(sum(order.watts for order in orders.values()) + IDLE_W * len(tickets)))
+        for name, job in seen.items():
+            if name in cancelled:
+                continue
             order = orders.get(name) if name in tickets else None
             if order is not None:
                 self._let_run(name, job, order)
@@ -210,8 +220,17 @@ class JobDesk:
             self._told[name] = order
         if job.state is RunState.HELD:
             self._step(lambda: self._runner.release(name, order.watts))
-        elif job.state is RunState.SUSPENDED:
+            self._watts[name] = order.watts
+        elif job.state not in OVER:
+            self._allow(name, order.watts)
+        if job.state is RunState.SUSPENDED:
             self._step(lambda: self._runner.resume(name))
+
+    def _allow(self, name: str, watts: int) -> None:
+        """Let a job draw so much, where that is news."""
+        if self._watts.get(name) != watts:
+            self._step(lambda: self._runner.set_watts(name, watts))
+            self._watts[name] = watts
 
     def _let_wait(self, name: str, job: RunnerJob) -> None:
         if job.state is RunState.PENDING:
@@ -220,6 +239,7 @@ class JobDesk:
             self._asked_s.pop(name, None)
         elif self._pause == "suspend":
             self._step(lambda: self._runner.suspend(name))
+            self._allow(name, IDLE_W)
         elif name not in self._asked_s:
             self._step(lambda: self._runner.checkpoint(name))
             self._asked_s[name] = (self._now_s(), time.time())
@@ -231,5 +251,9 @@ class JobDesk:
         return self._folder_of(name).checkpointed_s >= self._asked_s[name][1] - 0.01
 
     def _step(self, step: Callable[[], None]) -> None:
-        step()
+        """Take one step; a step that is refused, such as to suspend a job that is just ending, leaves the others be."""
         self.steps += 1
+        try:
+            step()
+        except RunnerRefusedError as error:
+            self._refused = self._refused or str(error)[:200]

@@ -18,6 +18,10 @@ class RunnerError(RuntimeError):
     """The runner does not answer, or says no; the message says which and what would mend it."""
 
 
+class RunnerRefusedError(RunnerError):
+    """The runner answers and says no to this one step; others may go on."""
+
+
 class RunState(StrEnum):
     """Where a job stands at its runner."""
 
@@ -56,6 +60,10 @@ class JobRunner(Protocol):
 
     def release(self, name: str, watts: int) -> None:
         """Let a held job run when there is room for it and for the watts it may draw."""
+        ...
+
+    def set_watts(self, name: str, watts: int) -> None:
+        """Say what a job that is not held may draw from now on."""
         ...
 
     def hold(self, name: str) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from controller.devices.compute.freezer import Freezer
 from controller.devices.compute.job_folder import JobFolder, JobTicket
-from controller.devices.compute.job_runner import RunnerError, RunnerJob, RunState
+from controller.devices.compute.job_runner import RunnerError, RunnerJob, RunnerRefusedError, RunState
 
 KILL_S = 5.0
 """Time between asking processes to end and ending them."""
@@ -96,6 +96,10 @@ class LocalRunner:
 
     def release(self, name: str, watts: int) -> None:
         self._order(name, RELEASED, watts=watts)
+
+    def set_watts(self, name: str, watts: int) -> None:
+        run = self._known(name)
+        self._keep(name, {**run, "watts": watts})
 
     def hold(self, name: str) -> None:
         self._order(name, HELD)
@@ -182,7 +186,7 @@ class LocalRunner:
 
     def _known(self, name: str) -> dict[str, Any]:
         if not (self._spool / name / "run.json").exists():
-            raise RunnerError(f"no job {name} here")
+            raise RunnerRefusedError(f"no job {name} here")
         return self._run(name)
 
     def _run(self, name: str) -> dict[str, Any]:

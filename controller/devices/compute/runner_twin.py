@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from controller.devices.compute.job_folder import JobTicket
-from controller.devices.compute.job_runner import RunnerError, RunnerJob, RunState
+from controller.devices.compute.job_runner import RunnerError, RunnerJob, RunnerRefusedError, RunState
 
 
 class RunnerTwin:
@@ -47,6 +47,10 @@ class RunnerTwin:
         self._move("release", name, {RunState.HELD}, RunState.PENDING)
         self._watts[name] = watts
 
+    def set_watts(self, name: str, watts: int) -> None:
+        self._move("watts", name, set(), RunState.RUNNING)
+        self._watts[name] = watts
+
     def hold(self, name: str) -> None:
         self._move("hold", name, {RunState.PENDING}, RunState.HELD)
 
@@ -73,7 +77,7 @@ class RunnerTwin:
     def _move(self, call: str, name: str, when: set[RunState], then: RunState) -> None:
         known = self._jobs.get(name)
         if known is None:
-            raise RunnerError(f"no job {name} here")
+            raise RunnerRefusedError(f"no job {name} here")
         if known.state in when and not self._lost(call):
             self._jobs[name] = known._replace(state=then)
         self._called(call)

@@ -3,7 +3,8 @@
 A job is known by its name ``mdc-NAME`` and its comment ``mdc:SITE``; what others submit is left alone. It is submitted held,
 with ``--requeue`` and a licence ``watts:W`` for what it may draw, so that Slurm itself never starts more than the power
 budget: of the licences of ``slurm.conf`` (``Licenses=watts:TOTAL``) a reservation keeps back ``TOTAL - budget``, and is
-changed as the plan changes, which needs no reconfiguration. States come from ``squeue`` in a format of its own, the same
+changed as the plan changes, which needs no reconfiguration. A job's own licence follows its power limit while it runs, and
+is 1 W while it is suspended (Slurm lets suspended jobs keep theirs). States come from ``squeue`` in a format of its own, the same
 from Slurm 20 on (its JSON changes from version to version). A job that slurmctld has forgotten is known by the exit code in its
 folder. Sources: Slurm documentation, *squeue*, *scontrol* (create reservation), *Licenses Guide*.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from controller.devices.compute.job_folder import JobFolder, JobTicket
-from controller.devices.compute.job_runner import RunnerError, RunnerJob, RunState
+from controller.devices.compute.job_runner import RunnerError, RunnerJob, RunnerRefusedError, RunState
 
 TIMEOUT_S = 10.0
 PREFIX, RESERVATION = "mdc-", "mdc_watts"
@@ -38,6 +39,8 @@ STATES = {
     "COMPLETED": RunState.DONE,
 }
 """Slurm's words for our states; all others are ways to fail."""
+SILENT = ("contact", "connection", "timed out", "communication")
+"""Words of a command that did not reach slurmctld."""
 WAITING = {RunState.HELD, RunState.PENDING, RunState.RUNNING, RunState.SUSPENDED}
 
 
@@ -114,8 +117,11 @@ class SlurmRunner:
             self._ids[ticket.name] = int(said)
 
     def release(self, name: str, watts: int) -> None:
-        self._run("scontrol", "update", f"jobid={self._id(name)}", f"licenses=watts:{watts}")
+        self.set_watts(name, watts)
         self._run("scontrol", "release", self._id(name))
+
+    def set_watts(self, name: str, watts: int) -> None:
+        self._run("scontrol", "update", f"jobid={self._id(name)}", f"licenses=watts:{watts}")
 
     def hold(self, name: str) -> None:
         self._run("scontrol", "hold", self._id(name))
@@ -187,7 +193,7 @@ class SlurmRunner:
     def _id(self, name: str) -> str:
         known = self._ids.get(name)
         if known is None:
-            raise RunnerError(f"Slurm knows no job {name}")
+            raise RunnerRefusedError(f"Slurm knows no job {name}")
         return str(known)
 
     def _run(self, *words: str) -> str:
@@ -207,7 +213,9 @@ class SlurmRunner:
         except OSError as error:
             raise RunnerError(f"{words[0]}: {error.strerror}; install Slurm's commands") from None
         if ran.returncode != 0:
-            raise RunnerError(f"{' '.join(words[:2])}: {(ran.stderr or ran.stdout).strip()[-200:] or ran.returncode}")
+            said = (ran.stderr or ran.stdout).strip()[-200:] or str(ran.returncode)
+            silent = words[0] == "squeue" or any(word in said.lower() for word in SILENT)
+            raise (RunnerError if silent else RunnerRefusedError)(f"{' '.join(words[:2])}: {said}")
         return ran.stdout
 
 

@@ -136,15 +136,28 @@ class SlurmCluster:
         self._wait(lambda: self._node_state() in ("idle", "mixed", "allocated"), "slurmd")
 
     def _node_state(self) -> str:
-        ran = subprocess.run(
-            ["sinfo", "-h", "-o", "%T"], env=self.environment, capture_output=True, text=True, timeout=20, check=False
-        )
-        return ran.stdout.strip()
+        return self._asked("sinfo", "-h", "-o", "%T")
 
     def stop(self) -> None:
         """End everything: jobs, node, controller, credentials."""
+        if "slurmctld" in self._running:
+            self._end_jobs()
         for name in ("slurmd", "slurmctld", "munged"):
             self.end(name)
+
+    def _end_jobs(self) -> None:
+        """End all jobs, so that no process of theirs is left behind, stopped or not."""
+        deadline_s = time.monotonic() + 10.0
+        while time.monotonic() < deadline_s and self._asked("squeue", "-h", "-o", "%i"):
+            self._asked("scancel", "--user=root")
+            time.sleep(0.3)
+
+    def _asked(self, *words: str) -> str:
+        try:
+            ran = subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=5, check=False)
+        except subprocess.TimeoutExpired:
+            return ""
+        return ran.stdout.strip()
 
     def _spawn(self, tool: str, *arguments: str) -> None:
         path = _tool(tool)

@@ -13,7 +13,7 @@ from controller.devices.compute.bench.slurm_cluster import SlurmCluster, missing
 
 
 @contextmanager
-def slurm(folder: Path) -> Iterator[SlurmCluster]:
+def slurm(folder: Path, *, cpus: int = 64) -> Iterator[SlurmCluster]:
     """Yield a running cluster."""
     missing = missing_tools()
     why = f"{', '.join(missing)} not here; install with: apt-get install slurm-wlm munge" if missing else ""
@@ -23,7 +23,7 @@ def slurm(folder: Path) -> Iterator[SlurmCluster]:
         if os.environ.get("CI") == "true":
             pytest.fail(why)
         pytest.skip(why)
-    cluster = SlurmCluster(folder)
+    cluster = SlurmCluster(folder, cpus=cpus)
     try:
         cluster.start()
         yield cluster
