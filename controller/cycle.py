@@ -84,12 +84,17 @@ class Cycle:
         senses: Senses,
         watch: ClockWatch | None = None,
         without: Sequence[str] = (),
+        memory: GuardMemory | None = None,
     ) -> None:
-        """Wire the stages; ``without`` names guards that are switched off, for fault studies only."""
+        """Wire the stages.
+
+        ``without`` names guards that are switched off, for fault studies only; ``memory`` is what the guards of the last
+        daemon remembered.
+        """
         self._site, self._records, self._ladder = site, records, ladder
         self._ledger, self._book, self._reporter = ledger, book, reporter
         self._senses, self._discipline, self._watch = senses, Discipline(site), watch
-        self._memory = self._memory_before = GuardMemory()
+        self._memory = self._memory_before = memory if memory is not None else GuardMemory()
         self._without = tuple(without)
         self._before: Setpoints | None = None
         self._waiting: tuple[Future[None], tuple[DecisionEntry, ...]] | None = None
@@ -122,6 +127,11 @@ class Cycle:
             ),
         )
         return Cycled(snapshot=guarded.snapshot, decided=decided, guarded=guarded, written=written, outcomes=outcomes)
+
+    @property
+    def memory(self) -> GuardMemory:
+        """What the guards remember after the last cycle."""
+        return self._memory
 
     def _live_only(self, setpoints: Setpoints) -> Setpoints:
         """Return setpoints without orders to jobs that have ended since they were planned."""

@@ -27,6 +27,7 @@ from controller.daemon.deciding import Ladder, PlanInForce, Work
 from controller.daemon.job_book import JobBook
 from controller.daemon.ledger import Ledger
 from controller.daemon.messages import Failed, Planned, Prepared, Previewed, Progress
+from controller.daemon.night_work import NightWork
 from controller.daemon.planner_process import PlannerProcess, WorkerLost
 from controller.daemon.planning_desk import PlanningDesk
 from controller.daemon.reporting import Alarms, Reporter
@@ -37,8 +38,10 @@ from controller.daemon.twin import NoDevices, catch_up, make_twin, move, twin_en
 from controller.devices.port import SiteDevices
 from controller.devices.real_site import RealSite, make_real_site
 from controller.devices.simulated import SimulatedSite
+from controller.guards.keeping import document_of, memory_of
 from controller.records.access import Access
 from controller.records.entries import WorldEntry
+from controller.records.keepsake import Keepsake
 from controller.records.reading import Reader
 from controller.records.recorder import Recorder
 from controller.records.resume import Resumed
@@ -107,11 +110,13 @@ class Loop:
         upgrade(options.url)
         self._lock = SiteLock(options.url, site.name)
         digest = hashlib.sha256(site.model_dump_json().encode()).hexdigest()
-        journal = state_folder(options.url) / f"{site.name}.journal"
+        folder = state_folder(options.url)
+        journal = folder / f"{site.name}.journal"
         self._recorder = Recorder(options.url, site, clock=host, digest=digest, journal=journal)
         resumed = self._recorder.start()
         self._clock: SiteClock = self._make_clock(resumed)
         begin = self._clock.now_utc()
+        self._keepsake = Keepsake(folder / f"{site.name}.guards")
         self._alarms = Alarms(resumed.alarms)
         self._ladder = Ladder(site)
         self._book = JobBook(streamed_until=resumed.at_utc or begin)
@@ -125,6 +130,7 @@ class Loop:
             reporter=reporter,
             senses=Senses(site, host),
             watch=ClockWatch(host) if options.speed == 1.0 else None,
+            memory=memory_of(self._keepsake.read(), begin),
         )
         self._work: Work | None = None
         self._twin: SimulatedSite | RealSite | None = None
@@ -145,7 +151,10 @@ class Loop:
             {"plan": site.planning.interval_minutes * 60.0, "housekeeping": HOUSEKEEPING_S},
             start_utc=begin,
             live=options.speed == 1.0,
+            daily={"night": site.reports.at_local},
+            zone=site.location.time_zone,
         )
+        self._night = NightWork(arguments, clock=host)
         self._manager = ServiceManager()
         self._stop = threading.Event()
         self._cycled = self._announced = False
@@ -224,6 +233,7 @@ class Loop:
         """Run one cycle, move the plant, see to the other processes, and wait for the next cycle."""
         now = self._clock.now_utc()
         result = self._cycle.run(self._devices, self._work, now, reachable=self._reachable)
+        self._keepsake.keep(document_of(self._cycle.memory))
         self._manager.cycle_done()
         if not self._cycled:
             self._cycled = True
@@ -231,6 +241,7 @@ class Loop:
         self._answers(now)
         self._requests(now, result)
         self._see_to_console()
+        self._night.poll()
         self._watch_records(now)
         if self._held():
             self._wait_held()
@@ -302,6 +313,8 @@ class Loop:
             self._desk.want()
         if self._timetable.due("housekeeping", now):
             self._recorder.keep_house(now)
+        if self._timetable.due("night", now):
+            self._night.start()
         ends_soon = self._twin is not None and world_ends_soon(self._twin)
         if not self._prepared or ends_soon:
             self._prepared = self._desk.prepare(now) or self._prepared
@@ -342,16 +355,20 @@ class Loop:
         behind = bool(health.failing) or health.waiting > BEHIND
         text = f"{health.waiting} entries wait, {health.dropped} given up: {health.failing}"
         self._recorder.post(*self._alarms.put("RECORDS_BEHIND", "store", behind, text, now))
+        failed = self._night.failed
+        self._recorder.post(*self._alarms.put("NIGHT_WORK_FAILED", "reports", bool(failed), failed, now))
 
     def close(self) -> None:
         """Leave the devices in their safe default and stop everything that was started."""
         self._manager.stopping()
         self._timetable.close()
         self._planner.stop()
+        self._night.stop()
         if self._console is not None:
             self._console.stop()
         self._devices.close()
         if self._twin is not None:
             self._recorder.post(twin_entry(self._twin))
         self._recorder.close()
+        self._keepsake.close()
         self._lock.release()

@@ -8,8 +8,6 @@ A breach of (1) names a meter with the wrong sign or scale; which one it is a pe
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controller.guards.gensets_called import call_gensets
 from controller.guards.records import GuardInput, Narrowed, Reason
 from controller.guards.shortage import bridged_kw
@@ -26,11 +24,11 @@ def guard_balance(given: GuardInput) -> Narrowed:
     flows = [snapshot.pv_kw, battery_kw, *(each.power_kw for each in snapshot.gensets)]
     read = [flow for flow in flows if flow is not None]
     if snapshot.load_kw is None or len(read) < len(flows) or bridged_kw(snapshot, memory) > 0:
-        return Narrowed(given.setpoints, replace(memory, unbalanced_s=0.0))
+        return Narrowed(given.setpoints, memory._replace(unbalanced_s=0.0))
     left_kw = sum(read) - snapshot.load_kw
     allowed_kw = MARGIN_KW + MARGIN_FRAC * max(abs(each) for each in (*read, snapshot.load_kw))
     unbalanced_s = memory.unbalanced_s + given.dt_s if abs(left_kw) > allowed_kw else 0.0
-    memory = replace(memory, unbalanced_s=unbalanced_s)
+    memory = memory._replace(unbalanced_s=unbalanced_s)
     if unbalanced_s <= AFTER_S:
         return Narrowed(given.setpoints, memory)
     text = f"sources and load differ by {left_kw:.0f} kW: a meter has the wrong sign or scale"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from controller.guards.balance import guard_balance, guard_battery_open
@@ -18,6 +17,7 @@ from controller.guards.battery_cold import guard_battery_cold
 from controller.guards.emergency import guard_emergency
 from controller.guards.genset_protect import guard_genset_protect
 from controller.guards.genset_test import guard_test_run
+from controller.guards.genset_watch import watched
 from controller.guards.inlet import guard_inlet
 from controller.guards.limits import guard_limits
 from controller.guards.load_step import guard_load_step
@@ -79,6 +79,7 @@ def apply_guards(
     since_s = 0.0 if memory.last_utc is None else (snapshot.at_utc - memory.last_utc).total_seconds()
     dt_s = min(max(since_s, 0.0), DT_MAX_S)
     trusted, kept, reasons = believed(snapshot, site.battery, memory, dt_s)
+    trusted, kept = watched(trusted, kept, dt_s)
     found: list[Reason] = list(reasons)
     asked = setpoints
     for name, guard in GUARDS.items():
@@ -94,7 +95,7 @@ def apply_guards(
     codes = tuple(dict.fromkeys((*asked.reason_codes, *(reason.reason_code for reason in found))))
     return GuardResult(
         setpoints=asked.model_copy(update={"reason_codes": codes}),
-        memory=replace(kept, last_utc=snapshot.at_utc, active=active),
+        memory=kept._replace(last_utc=snapshot.at_utc, active=active),
         reasons=tuple(found),
         began=tuple(reason for reason in found if (reason.guard, reason.subject) not in memory.active),
         ceased=tuple(sorted(memory.active - active)),

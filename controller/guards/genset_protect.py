@@ -12,7 +12,6 @@ test run                   loaded for its minutes when it has not run for its da
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from controller.guards.gensets_called import TURNING, command_of, reading_of, with_command
@@ -39,14 +38,14 @@ def guard_genset_protect(given: GuardInput) -> Narrowed:
         setpoints = with_command(setpoints, held)
         if why is not None:
             reasons.append(Reason("genset_protect", why[0], f"genset {genset.name}", why[1]))
-    return Narrowed(setpoints, replace(given.memory, gensets=known), tuple(reasons))
+    return Narrowed(setpoints, given.memory._replace(gensets=known), tuple(reasons))
 
 
 def _counted(memory: GensetMemory, run: bool, turning: bool, now: datetime) -> GensetMemory:
     """Return memory with since when a call, or its end, has lasted."""
     call = (memory.call_since_utc or now) if run and not turning else None
     release = (memory.release_since_utc or now) if turning and not run else None
-    return replace(memory, call_since_utc=call, release_since_utc=release)
+    return memory._replace(call_since_utc=call, release_since_utc=release)
 
 
 def _lasted_s(since_utc: datetime | None, now: datetime) -> float:

@@ -6,7 +6,6 @@ where the site file says so, until the battery is full; with a full battery such
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.guards.gensets_called import can_run, command_of, reading_of, with_command
@@ -32,7 +31,7 @@ def guard_test_run(given: GuardInput) -> Narrowed:
         memory = _begun(given, genset, reading, memory)
         if memory.test_until_utc is not None:
             if now >= memory.test_until_utc or (genset.test_run_until_full and _full(given)):
-                memory = replace(memory, test_until_utc=None, tested_utc=now, loaded_s=0.0)
+                memory = memory._replace(test_until_utc=None, tested_utc=now, loaded_s=0.0)
             else:
                 asked = command_of(setpoints, genset.name)
                 kw = max(TEST_LOAD_FRAC * genset.rating_kw, asked.kw if asked is not None and asked.run else 0.0)
@@ -42,21 +41,21 @@ def guard_test_run(given: GuardInput) -> Narrowed:
                 until = "the battery is full" if genset.test_run_until_full else f"{memory.test_until_utc:%H:%M}Z"
                 reasons.append(Reason("test_run", "TEST_RUN", f"genset {genset.name}", f"test run until {until}"))
         known[genset.name] = memory
-    return Narrowed(setpoints, replace(given.memory, gensets=known), tuple(reasons))
+    return Narrowed(setpoints, given.memory._replace(gensets=known), tuple(reasons))
 
 
 def _run_kept(
     memory: GensetMemory, reading: GensetReading | None, genset: Genset, now: datetime, dt_s: float
 ) -> GensetMemory:
     if memory.tested_utc is None:
-        memory = replace(memory, tested_utc=now)
+        memory = memory._replace(tested_utc=now)
     if reading is None or reading.phase is not GensetPhase.RUNNING:
         return memory
     loaded_s = memory.loaded_s + dt_s
     skip_minutes = genset.test_run_minutes if genset.test_run_skip_minutes is None else genset.test_run_skip_minutes
     if memory.test_until_utc is None and loaded_s >= skip_minutes * 60.0:
-        return replace(memory, loaded_s=0.0, last_run_utc=now, tested_utc=now)
-    return replace(memory, loaded_s=loaded_s, last_run_utc=now)
+        return memory._replace(loaded_s=0.0, last_run_utc=now, tested_utc=now)
+    return memory._replace(loaded_s=loaded_s, last_run_utc=now)
 
 
 def _begun(given: GuardInput, genset: Genset, reading: GensetReading | None, memory: GensetMemory) -> GensetMemory:
@@ -69,8 +68,8 @@ def _begun(given: GuardInput, genset: Genset, reading: GensetReading | None, mem
     if not can_run(genset, reading) or is_quiet(genset, now, given.site.location.time_zone):
         return memory
     if genset.test_run_until_full:
-        return memory if _full(given) else replace(memory, test_until_utc=now + LONGEST)
-    return replace(memory, test_until_utc=now + timedelta(minutes=genset.test_run_minutes))
+        return memory if _full(given) else memory._replace(test_until_utc=now + LONGEST)
+    return memory._replace(test_until_utc=now + timedelta(minutes=genset.test_run_minutes))
 
 
 def _full(given: GuardInput) -> bool:

@@ -10,8 +10,6 @@ Limits: standard 10..35 C (ASHRAE TC 9.9, class A2), rugged -20..60 C. Each step
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controller.guards.load_cut import at_lowest_limits, cut_order, without
 from controller.guards.records import GuardInput, Narrowed, Reason
 
@@ -30,7 +28,7 @@ def guard_inlet(given: GuardInput) -> Narrowed:
     held = sum(inlet_c >= high_c + step - RELEASE_K for step in STEPS_K)
     hot = max(reached, min(memory.inlet_hot, held))
     cold = inlet_c < low_c or (memory.inlet_cold and inlet_c < low_c + RELEASE_K)
-    memory = replace(memory, inlet_hot=hot, inlet_cold=cold)
+    memory = memory._replace(inlet_hot=hot, inlet_cold=cold)
     if hot:
         return _hot(given._replace(memory=memory), hot, f"inlet {inlet_c:.1f} C, limit {high_c:.0f} C")
     if cold:

@@ -13,8 +13,6 @@ large job is late, never locked out.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controller.guards.gensets_called import reading_of
 from controller.guards.records import GuardInput, Narrowed, Reason
 from controller.setpoints import JobCommand
@@ -42,7 +40,7 @@ def guard_load_step(given: GuardInput) -> Narrowed:
             room_kw, waited_s = room_kw - draw_kw, 0.0
         else:
             held.append(job.name)
-    memory = replace(memory, admit_wait_s=waited_s if held else 0.0)
+    memory = memory._replace(admit_wait_s=waited_s if held else 0.0)
     if not held:
         return Narrowed(given.setpoints, memory)
     text = f"the load step leaves no room yet for {', '.join(held)}"

@@ -8,13 +8,13 @@ in :class:`GuardMemory`, which is handed on, never changed in place.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
 from controller.setpoints import Setpoints
-from controller.snapshot import Snapshot
+from controller.snapshot import GensetPhase, Snapshot
 from optimizer.records import JobProblem
 from sites.schema.site import Site
 
@@ -30,8 +30,7 @@ class Reason(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class GensetMemory:
+class GensetMemory(NamedTuple):
     """What is remembered of one genset."""
 
     last_run_utc: datetime | None = None
@@ -46,10 +45,20 @@ class GensetMemory:
     """End of the test run that is under way."""
     tested_utc: datetime | None = None
     """When it was last tested or ran loaded for as long as that takes, or when it was first seen."""
+    phase: GensetPhase | None = None
+    """Phase in which it was last seen."""
+    phase_s: float = 0.0
+    """How long it has been seen in that phase."""
+    failed_starts: int = 0
+    """Cranks seen to fail since it last ran or a person was at its panel."""
+    remote_allowed: bool = True
+    """Whether its panel allowed a remote start when it was last seen."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class GuardMemory:
+NO_GENSETS: Mapping[str, GensetMemory] = {}
+
+
+class GuardMemory(NamedTuple):
     """What guards remember from one cycle to the next."""
 
     last_utc: datetime | None = None
@@ -83,7 +92,7 @@ class GuardMemory:
     """How long work has been held back because of the load step."""
     inlet_hot: int = 0
     inlet_cold: bool = False
-    gensets: Mapping[str, GensetMemory] = field(default_factory=dict)
+    gensets: Mapping[str, GensetMemory] = NO_GENSETS
     active: frozenset[tuple[str, str]] = frozenset()
     """(guard, subject) of the reasons in force, to tell when one begins and ceases."""
 

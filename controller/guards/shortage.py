@@ -12,7 +12,6 @@ until the savings that are certain cover what is missing. What is off comes back
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 from controller.guards.gensets_called import call_gensets
@@ -61,7 +60,7 @@ def guard_shortage(given: GuardInput) -> Narrowed:
     short_kw = max(unserved_kw + bridged_kw(snapshot, memory), over_kw)
     order = cut_order(given.setpoints, given.site, given.jobs)
     savings_kw = [cut.saves_kw for cut in order]
-    memory = replace(memory, overload_used_frac=used, ups_soc_frac=snapshot.ups_soc_frac)
+    memory = memory._replace(overload_used_frac=used, ups_soc_frac=snapshot.ups_soc_frac)
     memory = _cut_further(memory, savings_kw, short_kw) if short_kw > 0 else _let_back(memory, given.dt_s)
     if not memory.short_run:
         return Narrowed(given.setpoints, memory)
@@ -101,11 +100,11 @@ def _cut_further(memory: GuardMemory, savings_kw: list[float], short_kw: float) 
     while step < len(savings_kw) and saved_kw < short_kw:
         saved_kw += savings_kw[step]
         step += 1
-    return replace(memory, cut_step=step, cut_quiet_s=0.0, short_run=True)
+    return memory._replace(cut_step=step, cut_quiet_s=0.0, short_run=True)
 
 
 def _let_back(memory: GuardMemory, dt_s: float) -> GuardMemory:
     quiet_s = memory.cut_quiet_s + dt_s
     if not memory.short_run or quiet_s < QUIET_S:
-        return replace(memory, cut_quiet_s=quiet_s)
-    return replace(memory, cut_quiet_s=0.0, cut_step=max(memory.cut_step - 1, 0), short_run=memory.cut_step > 1)
+        return memory._replace(cut_quiet_s=quiet_s)
+    return memory._replace(cut_quiet_s=0.0, cut_step=max(memory.cut_step - 1, 0), short_run=memory.cut_step > 1)

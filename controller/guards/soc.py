@@ -11,8 +11,6 @@ discharge takes in one minute, so that a long control step does not overrun them
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controller.guards.gensets_called import TURNING, call_gensets, command_of, reading_of, with_command
 from controller.guards.load_cut import cut_order, without
 from controller.guards.records import GuardInput, Narrowed, Reason
@@ -33,7 +31,7 @@ def guard_reserve(given: GuardInput) -> Narrowed:
         return Narrowed(given.setpoints, memory)
     enough = min(battery.soc_reserve_frac + RECOVER_FRAC, battery.soc_max_frac - 0.01)
     run = soc < battery.soc_reserve_frac or (memory.reserve_run and soc < enough)
-    memory = replace(memory, reserve_run=run)
+    memory = memory._replace(reserve_run=run)
     if not run:
         return Narrowed(given.setpoints, memory)
     setpoints = call_gensets(
@@ -76,7 +74,7 @@ def guard_soc_low(given: GuardInput) -> Narrowed:
     reached = sum(left <= margin for margin in CUT_FRAC)
     held = sum(left <= margin + RELEASE_FRAC for margin in CUT_FRAC)
     level = max(reached, min(memory.soc_low, held))
-    memory = replace(memory, soc_low=level)
+    memory = memory._replace(soc_low=level)
     if level == 0:
         return Narrowed(given.setpoints, memory)
     setpoints = call_gensets(

@@ -13,8 +13,6 @@ moves on by more than :data:`FROZEN_FRAC` is frozen and is not believed until it
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controller.guards.records import GuardMemory, Reason
 from controller.snapshot import BatteryReading, Snapshot
 from sites.schema.energy import Battery
@@ -39,28 +37,28 @@ def believed(
     before_frac = memory.soc_frac
     if before_frac is None:
         lost_s = memory.soc_lost_s + dt_s if reading is None else 0.0
-        memory = replace(memory, soc_frac=reading, soc_reading_frac=reading, soc_lost_s=lost_s)
+        memory = memory._replace(soc_frac=reading, soc_reading_frac=reading, soc_lost_s=lost_s)
         return snapshot, memory, (LOST,) if lost_s >= LOST_AFTER_S else ()
     power_kw = snapshot.battery.power_kw if snapshot.battery else None
     counted = _counted(before_frac, power_kw, battery, dt_s)
     allowed = MARGIN_FRAC + max(battery.charge_kw, battery.discharge_kw) * dt_s / 3600.0 / battery.capacity_kwh
     if reading is None:
-        memory = replace(memory, soc_frac=counted, soc_lost_s=memory.soc_lost_s + dt_s)
+        memory = memory._replace(soc_frac=counted, soc_lost_s=memory.soc_lost_s + dt_s)
         return _with_soc(snapshot, counted), memory, (LOST,) if memory.soc_lost_s >= LOST_AFTER_S else ()
     frozen = reading == memory.soc_reading_frac
     drift = memory.soc_drift_frac + counted - before_frac if frozen else 0.0
-    memory = replace(memory, soc_drift_frac=drift, soc_lost_s=0.0)
+    memory = memory._replace(soc_drift_frac=drift, soc_lost_s=0.0)
     if frozen and abs(drift) > FROZEN_FRAC:
         count = min(max(reading + drift, 0.0), 1.0)
         text = f"the BMS stands at {reading:.1%}, the power measured since makes it {count:.1%}"
-        memory = replace(memory, soc_frac=count)
+        memory = memory._replace(soc_frac=count)
         return _with_soc(snapshot, count), memory, (Reason("soc_trust", "SENSOR_IMPLAUSIBLE", "battery", text),)
     steady = memory.soc_reading_frac is None or abs(reading - memory.soc_reading_frac) <= allowed
     doubted_s = memory.soc_doubted_s + dt_s if steady else 0.0
     patience_s = LOWER_AFTER_S if reading < counted else ACCEPT_AFTER_S
     if abs(reading - before_frac) <= allowed or doubted_s > patience_s:
-        return snapshot, replace(memory, soc_frac=reading, soc_reading_frac=reading, soc_doubted_s=0.0), ()
-    memory = replace(memory, soc_frac=counted, soc_reading_frac=reading, soc_doubted_s=doubted_s)
+        return snapshot, memory._replace(soc_frac=reading, soc_reading_frac=reading, soc_doubted_s=0.0), ()
+    memory = memory._replace(soc_frac=counted, soc_reading_frac=reading, soc_doubted_s=doubted_s)
     text = f"the BMS says {reading:.1%}, the power measured since makes it {counted:.1%}"
     return _with_soc(snapshot, counted), memory, (Reason("soc_trust", "SENSOR_IMPLAUSIBLE", "battery", text),)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -128,7 +127,7 @@ def testrun_skip() -> None:
     ran = Engine(site, GuardMemory(last_utc=START - timedelta(seconds=10), gensets={"diesel-1": begun}), running=True)
     assert not ran.tick(0)
     assert not ran.tick(60)
-    idle = Engine(site, GuardMemory(gensets={"diesel-1": replace(begun, loaded_s=0.0)}))
+    idle = Engine(site, GuardMemory(gensets={"diesel-1": begun._replace(loaded_s=0.0)}))
     assert idle.tick(0)
 
 
@@ -136,10 +135,10 @@ def testrun_until_full() -> None:
     due = GuardMemory(gensets={"diesel-1": GensetMemory(tested_utc=START - timedelta(days=15))})
     engine = Engine(described(test_run_days=14.0, test_run_until_full=True), due)
     assert not engine.tick(0, soc=1.0)
-    engine.memory = replace(engine.memory, soc_frac=0.7, soc_reading_frac=0.7)
+    engine.memory = engine.memory._replace(soc_frac=0.7, soc_reading_frac=0.7)
     assert engine.tick(10, soc=0.7)
     assert engine.tick(7200, soc=0.7)
-    engine.memory = replace(engine.memory, soc_frac=1.0, soc_reading_frac=1.0)
+    engine.memory = engine.memory._replace(soc_frac=1.0, soc_reading_frac=1.0)
     assert not engine.tick(7210, soc=1.0)
 
 
