@@ -17,7 +17,6 @@ from controller.cli.output import Format, FormatOption, SiteArgument, say, write
 from sites.errors import InputError
 
 if TYPE_CHECKING:
-
     from controller.records.reading import Reader
     from forecasting.history import History
     from forecasting.records import Forecast, NightScores

@@ -32,7 +32,9 @@ TABLES = (planning_tables, forecast_tables, measured_tables, people_tables)
 BATCH = 2000
 DESIGNS = frozenset({"design_runs", "design_rows"})
 """Can be computed again wherever they are wanted."""
-LOCAL_ONLY = frozenset({"backfill", "numbering", "twins", "worlds", "previews", "override_versions"}) | DESIGNS | PRIVATE
+LOCAL_ONLY = (
+    frozenset({"backfill", "numbering", "twins", "worlds", "previews", "override_versions"}) | DESIGNS | PRIVATE
+)
 CHANGING = frozenset({"jobs", "plans", "decisions", "alarms", "overrides", "site_now", "day_accounts"})
 
 

@@ -88,7 +88,7 @@ def _type(part: Schema) -> str:
     if "anyOf" in part:
         return " or ".join(_type(each) for each in part["anyOf"]).replace("null", "nothing")
     if part.get("type") == "array":
-        items = part.get("items") or next(iter(part.get("prefixItems", ())), {})
+        items: Schema = part.get("items") or next(iter(part.get("prefixItems", ())), {})
         return f"list of {_type(items)}" if items else "list"
     return f"{part.get('format') or part.get('type', 'any')}{_range(part)}"
 

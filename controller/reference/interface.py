@@ -22,7 +22,7 @@ def interface_page() -> str:
         "Send a token as `Authorization: Bearer TOKEN`: `mdc access add NAME --role viewer` prints one.\n\n"
         f"| method | path | answers |\n|---|---|---|\n{reads}\n\n"
         "## Commands\n\n"
-        "Forms, for role operator; each leads back to a page (303), or is refused with the reason (409 when somebody was quicker,\n"
-        "422 when the site cannot follow it).\n\n"
+        "Forms, for role operator; each leads back to a page (303), or is refused with the reason (409 when somebody was\n"
+        "quicker, 422 when the site cannot follow it).\n\n"
         f"| method | path |\n|---|---|\n{commands}\n"
     )
