@@ -1,7 +1,8 @@
 """How long reports take on an old store, and how large they are.
 
 ``python -m benchmarks.reports [--quick]``: a store with a year behind it (a month with ``--quick``): telemetry each ten
-seconds for the last sixty days, five-minute and hourly means before that, an account of each day. Times are those of the whole command.
+seconds for the last sixty days, five-minute and hourly means before that, an account of each day. Times are
+those of the whole command.
 """
 
 from __future__ import annotations
