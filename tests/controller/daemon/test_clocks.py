@@ -109,9 +109,8 @@ def test_a_simulated_site_has_a_past_where_nothing_was_stored() -> None:
 def test_the_plant_comes_back_as_it_was() -> None:
     plant = twin()
     plant.submit(job("a"))
-    plant.write(
-        Setpoints(at_utc=START, expires_utc=START, jobs=(JobCommand(name="a", pool="h100", gpus=8, limit_w=300),))
-    )
+    tune = JobCommand(name="a", pool="h100", gpus=8, limit_w=300)
+    plant.write(Setpoints(at_utc=START, expires_utc=START + timedelta(hours=1), jobs=(tune,)))
     move(plant, 1000.0)
     document = twin_entry(plant).document()
     again = make_twin(SITE, prepared(), start_utc=START, state=document)
