@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.cli import gpus
 from controller.cli.output import Format, FormatOption, SiteArgument, say, write
 
 if TYPE_CHECKING:
@@ -213,21 +214,37 @@ def release(
     site: SiteArgument,
     name: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Devices; all if absent.")] = None,
 ) -> None:
-    """Give back what was taken: power ceilings of inverters, set values with a safe one.
+    """Give back what was taken: power ceilings of inverters, set values with a safe one, default limits of GPU pools.
 
     Example: [bold]mdc devices release site.yaml[/bold]
     """
+    from sites.load import load_site
+
+    described = load_site(site).devices
+    pools = [each for each in described.compute.gpus if not name or each.pool in name]
+    others = tuple(each for each in name or () if each not in {access.pool for access in pools})
+    done = [gpus.release_pool(access) for access in pools]
+    if others or not pools or (described.equipment and not name):
+        done.append(_release_equipment(site, others))
+    if not all(done):
+        raise typer.Exit(1)
+
+
+def _release_equipment(site: str, names: tuple[str, ...]) -> bool:
+    """Release power equipment and say so; returns whether all of it answered."""
     from controller.devices.power.driver import DeviceLostError, DeviceRefusedError
 
-    failed = False
-    with _devices(site, tuple(name or ())) as (_, devices):
+    done = True
+    with _devices(site, names) as (_, devices):
         for device in devices.values():
             try:
                 device.release()
             except (DeviceLostError, DeviceRefusedError) as error:
-                failed = True
+                done = False
                 write(f"{device.name}: not released: {error}")
             else:
                 write(f"{device.name}: released")
-    if failed:
-        raise typer.Exit(1)
+    return done
+
+
+app.command("helper")(gpus.helper)
