@@ -1,15 +1,16 @@
 """Make the energy side obey the plant where the linear model allows a little more than the plant does.
 
 The linear model lets the battery charge and discharge at once where power has no price, and discharge under its lower limit
-by what standby draws. Both are found by walking the solution with the plant's own functions; the interval gets the plant's
-limit and the model is solved again, until nothing is left to mend.
+by what standby draws; it burns less fuel than a curve that is not convex, which matters when the tank is nearly empty. All
+are found by walking the solution with the plant's own functions; the interval gets the plant's limit and the model is solved
+again, until nothing is left to mend.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from optimizer.equipment import battery_params, battery_state
+from optimizer.equipment import battery_params, battery_state, fuel_l_per_h
 from optimizer.model.build import Model
 from optimizer.records import BatteryProblem
 from optimizer.solve.session import Answer, Deadline, Session
@@ -19,20 +20,46 @@ HELD_USD_PER_KWH = 1e4
 """Price of standing under the lower limit at the end of an interval in which the plant would not have gone there."""
 ROUNDS = 40
 TOLERANCE_KW = 2e-4
+TOLERANCE_L = 0.01
 SLACK_KWH = 1e-6
 """Room left to a bound that rounding may need."""
 
 
 def obey_plant(energy: Model, session: Session, answer: Answer, deadline: Deadline) -> Answer:
-    """Return an answer whose battery does what the plant can do; the last one found if rounds run out."""
+    """Return an answer whose battery and tank do what the plant can do; the last one found if rounds run out."""
     battery = energy.layout.problem.battery
-    if battery is None or not energy.columns.charge.size:
-        return answer
+    has_battery = battery is not None and energy.columns.charge.size > 0
     for _ in range(ROUNDS):
-        if not answer.found or not _mend(energy, session, answer, battery):
+        if not answer.found:
+            return answer
+        mended = _mend(energy, session, answer, battery) if battery is not None and has_battery else False
+        if not (_mend_tank(energy, session, answer) or mended):
             return answer
         answer = session.solve(seconds=deadline.needed_s())
     return answer
+
+
+def _mend_tank(energy: Model, session: Session, answer: Answer) -> bool:
+    """Keep back the fuel that a curve which is not convex burns beyond its lower hull; return whether any was missing."""
+    columns, layout = energy.columns, energy.layout
+    if not columns.level.size:
+        return False
+    mended = False
+    on = answer.values[columns.on] > 0.5
+    for scenario in range(layout.scenarios):
+        kw, hull = answer.values[columns.genset[scenario]], answer.values[columns.fuel[scenario]]
+        beyond = np.zeros(layout.steps)
+        for place, genset in enumerate(layout.problem.gensets):
+            pairs = zip(kw[place], on[place], strict=True)
+            burnt = [fuel_l_per_h(genset, float(power)) if runs else 0.0 for power, runs in pairs]
+            beyond += np.maximum(0.0, np.array(burnt) - hull[place]) * layout.hours
+        missing = np.cumsum(beyond)
+        short = np.flatnonzero(answer.values[columns.level[scenario, 1:]] - missing < -TOLERANCE_L)
+        if len(short):
+            column = columns.level[scenario, 1:][short]
+            session.bounds(column, missing[short] + TOLERANCE_L, energy.program.upper[column])
+            mended = True
+    return mended
 
 
 def _mend(energy: Model, session: Session, answer: Answer, battery: BatteryProblem) -> bool:
