@@ -30,7 +30,7 @@ cd {folder} || exit 126
 export MDC_JOB={name} MDC_FOLDER={folder} MDC_CHECKPOINTS={folder}/checkpoints
 read -r MDC_GPUS MDC_LIMIT_W < orders && export MDC_GPUS="${{MDC_GPUS#gpus=}}" MDC_LIMIT_W="${{MDC_LIMIT_W#limit_w=}}"
 [ -r visible ] && read -r CUDA_VISIBLE_DEVICES < visible && export CUDA_VISIBLE_DEVICES
-MDC_RESTARTS=$(wc -l < starts 2>/dev/null || echo 0); export MDC_RESTARTS
+MDC_RESTARTS=$(cat starts 2>/dev/null | wc -l); export MDC_RESTARTS
 echo start >> starts
 mkdir -p checkpoints
 trap : USR1
