@@ -178,7 +178,7 @@ def wait_for_one(folder: Path) -> None:
     """Wait until just one batch script runs on a cluster's node."""
     deadline_s = time.monotonic() + 30.0
     while True:
-        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
         if sum(f"{folder}/spool/" in line and "slurm_script" in line for line in listed.splitlines()) == 1:
             return
         assert time.monotonic() < deadline_s, listed
