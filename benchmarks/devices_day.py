@@ -23,10 +23,14 @@ import yaml
 
 from controller.devices.compute.bench.slurm_cluster import SlurmCluster, missing_tools
 from controller.records.reading import Reader
+from controller.records.store import STORE_FAULTS
+from sites.errors import InputError
 from sites.load import find_site
 
 LOCAL_START, BEGIN = "2025-06-01T04:00", datetime(2025, 6, 1, 8, tzinfo=UTC)
 """Before sunrise at the container, which is four hours behind UTC in summer."""
+NOT_THERE_YET: tuple[type[Exception], ...] = (InputError, *STORE_FAULTS)
+"""A store that the daemon has still to make or to migrate."""
 PLAYED = ["sh", "-c", "while [ ! -e finish ]; do sleep 0.05; done"]
 LISTED: list[tuple[str, str, str, int | None]] = [
     ("battery", "", "", None),
@@ -134,7 +138,7 @@ def _at(url: str) -> datetime:
     try:
         with Reader(url, "container") as reader:
             now = reader.now()
-    except Exception:
+    except NOT_THERE_YET:
         now = None
     return now.at_utc if now is not None else datetime.min.replace(tzinfo=UTC)
 

@@ -233,7 +233,9 @@ class Loop:
         """Run one cycle, move the plant, see to the other processes, and wait for the next cycle."""
         now = self._clock.now_utc()
         result = self._cycle.run(self._devices, self._work, now, reachable=self._reachable)
-        self._keepsake.keep(document_of(self._cycle.memory))
+        kept = self._keepsake.keep(document_of(self._cycle.memory))
+        text = "" if kept else "the guards' memory is longer than its place on disk: a restart would forget it"
+        self._recorder.post(*self._alarms.put("RECORDS_BEHIND", "guard memory", not kept, text, now))
         self._manager.cycle_done()
         if not self._cycled:
             self._cycled = True

@@ -1,7 +1,7 @@
 """The guards' memory as a document, and what of it still holds after a restart.
 
-After a short stop everything does. After :data:`STILL_HOLDS` only what is about machines does (lock-outs, starts that
-failed, tests): a shortage of yesterday is none of today.
+After a short stop everything does. After :data:`STILL_HOLDS` only what stays true of machines does (lock-outs, starts that
+failed, tests): a shortage of yesterday is none of today, and nobody saw how long a genset has been in its phase.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter, ValidationError
 
-from controller.guards.records import GuardMemory
+from controller.guards.records import GensetMemory, GuardMemory
 
 STILL_HOLDS = timedelta(hours=1)
 _MEMORY = TypeAdapter(GuardMemory)
@@ -30,5 +30,9 @@ def memory_of(document: bytes | None, now: datetime) -> GuardMemory:
     except ValidationError:
         return GuardMemory()
     if memory.last_utc is None or abs(now - memory.last_utc) > STILL_HOLDS:
-        return GuardMemory(gensets=memory.gensets)
+        return GuardMemory(gensets={name: _lasting(genset) for name, genset in memory.gensets.items()})
     return memory
+
+
+def _lasting(genset: GensetMemory) -> GensetMemory:
+    return genset._replace(phase=None, phase_s=0.0, call_since_utc=None, release_since_utc=None, test_until_utc=None)

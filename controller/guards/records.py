@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from controller.setpoints import Setpoints
 from controller.snapshot import GensetPhase, Snapshot
 from optimizer.records import JobProblem
 from sites.schema.site import Site
+from sites.times import Utc
 
 NO_JOBS: Mapping[str, JobProblem] = MappingProxyType({})
 
@@ -33,17 +33,17 @@ class Reason(NamedTuple):
 class GensetMemory(NamedTuple):
     """What is remembered of one genset."""
 
-    last_run_utc: datetime | None = None
+    last_run_utc: Utc | None = None
     """When it last carried load."""
     loaded_s: float = 0.0
     """Loaded time since it was last tested."""
-    call_since_utc: datetime | None = None
+    call_since_utc: Utc | None = None
     """Since when it has been asked to run while it stands."""
-    release_since_utc: datetime | None = None
+    release_since_utc: Utc | None = None
     """Since when it has been asked to stop while it runs."""
-    test_until_utc: datetime | None = None
+    test_until_utc: Utc | None = None
     """End of the test run that is under way."""
-    tested_utc: datetime | None = None
+    tested_utc: Utc | None = None
     """When it was last tested or ran loaded for as long as that takes, or when it was first seen."""
     phase: GensetPhase | None = None
     """Phase in which it was last seen."""
@@ -61,7 +61,7 @@ NO_GENSETS: Mapping[str, GensetMemory] = {}
 class GuardMemory(NamedTuple):
     """What guards remember from one cycle to the next."""
 
-    last_utc: datetime | None = None
+    last_utc: Utc | None = None
     soc_frac: float | None = None
     """State of charge believed: the reading while it is plausible, else counted on from the power."""
     soc_doubted_s: float = 0.0

@@ -8,44 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from types import TracebackType
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from controller.access.roles import SHELL
 from controller.records.base import new_id
+from controller.records.command_base import StoreCommands
 from controller.records.measured_tables import AlarmRow, DeliveryRow
 from controller.records.override_commands import ChangedMeanwhileError
-from controller.records.people_tables import AuditRow, JobRow
+from controller.records.people_tables import JobRow
 from controller.records.planning_tables import PlanRow
-from controller.records.store import open_engine
 from controller.records.writing import add_job, add_job_event, find_job, judge
 from optimizer.records import JobProblem
 from sites.errors import InputError, InputFault, shorten
 
 
-class Commands:
-    """Commands to one site's daemon, through the store.
-
-    Raises:
-        InputError: on opening, the address cannot be used; from every command, when it cannot be carried out.
-    """
-
-    def __init__(self, url: str, site: str, *, role: str = SHELL) -> None:
-        """``role`` is what entitles whoever gives the commands; the audit trail keeps it."""
-        self._engine = open_engine(url, durable=True)
-        self._site, self._role = site, role
-
-    def __enter__(self) -> Commands:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._engine.dispose()
+class Commands(StoreCommands):
+    """What people and other programs ask of one site."""
 
     def submit_jobs(self, jobs: Sequence[JobProblem], *, who: str, at_utc: datetime, source: str = "jobs") -> None:
         """Queue jobs, all or none.
@@ -161,19 +140,3 @@ class Commands:
         with Session(self._engine) as session:
             self._audit(session, who, action, detail, at_utc, outcome="refused")
             session.commit()
-
-    def _audit(
-        self, session: Session, who: str, action: str, detail: str, at_utc: datetime, outcome: str = "done"
-    ) -> None:
-        session.add(
-            AuditRow(
-                id=new_id(),
-                site=self._site,
-                at_utc=at_utc,
-                who=who,
-                role=self._role,
-                action=action,
-                outcome=outcome,
-                detail=detail,
-            )
-        )

@@ -7,17 +7,15 @@ the person saw. Whoever saw an older one is refused and looks again. Times are s
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from types import TracebackType
 
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
-from controller.access.roles import SHELL
 from controller.overrides.orders import Standing, subject_of
 from controller.overrides.wording import short_words
 from controller.records.base import new_id
+from controller.records.command_base import StoreCommands
 from controller.records.people_tables import AuditRow, OverrideRow, OverrideVersionRow, PreviewRow
-from controller.records.store import open_engine
 from controller.records.writing import insert_ignore
 from sites.errors import InputError
 
@@ -28,26 +26,8 @@ class ChangedMeanwhileError(InputError):
     """Somebody else has changed what a command was about since it was looked at."""
 
 
-class OverrideCommands:
-    """Commands about overrides to one site's daemon, through the store.
-
-    Raises:
-        InputError: on opening, the address cannot be used; from every command, when it cannot be carried out.
-    """
-
-    def __init__(self, url: str, site: str, *, role: str = SHELL) -> None:
-        self._engine = open_engine(url, durable=True)
-        self._site, self._role = site, role
-
-    def __enter__(self) -> OverrideCommands:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._engine.dispose()
+class OverrideCommands(StoreCommands):
+    """Commands about overrides."""
 
     def ask(self, standing: Standing, *, who: str, why: str, at_utc: datetime) -> str:
         """Ask the planner what an order would change; returns the preview's id."""
@@ -142,18 +122,4 @@ class OverrideCommands:
         told = f"{newest.who}: {newest.detail}" if newest is not None else "another change"
         raise ChangedMeanwhileError.single(
             source="override", field="version", found=told, mend="somebody was quicker; look at it and decide again"
-        )
-
-    def _audit(self, session: Session, who: str, action: str, detail: str, at_utc: datetime) -> None:
-        session.add(
-            AuditRow(
-                id=new_id(),
-                site=self._site,
-                at_utc=at_utc,
-                who=who,
-                role=self._role,
-                action=action,
-                outcome="done",
-                detail=detail,
-            )
         )
