@@ -69,16 +69,6 @@ def floor_frac(battery: BatteryProblem, step: int) -> float:
     return max(battery.soc_reserve_frac, asked)
 
 
-def taper_share(points: tuple[tuple[float, float], ...], soc_frac: float) -> float:
-    """Return the share of a limit left at a SoC: linear between points, flat outside."""
-    if soc_frac <= points[0][0]:
-        return points[0][1]
-    for (low, low_share), (high, high_share) in pairwise(points):
-        if soc_frac <= high:
-            return low_share + (high_share - low_share) * (soc_frac - low) / max(high - low, 1e-12)
-    return points[-1][1]
-
-
 def taper_pieces(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
     """Return (offset, slope) of the lines whose minimum is a concave taper; flat lines are dropped where they are 1."""
     lines = []

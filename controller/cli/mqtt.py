@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import signal
 
 from controller.cli.output import SiteArgument, say
-from controller.cli.run import LOG_FORMAT, StoreOption
+from controller.cli.run import StoreOption
 
 
 def mqtt(site: SiteArgument, store: StoreOption = None) -> None:
@@ -15,12 +13,13 @@ def mqtt(site: SiteArgument, store: StoreOption = None) -> None:
 
     Example: [bold]mdc mqtt site.yaml[/bold]
     """
+    from controller.logs import set_up_logs
     from controller.mqtt.bridge import Bridge
     from sites.errors import InputError
     from sites.load import load_site
     from sites.ports import SystemClock
 
-    logging.basicConfig(format=LOG_FORMAT, level=os.environ.get("MDC_LOG", "WARNING"))
+    set_up_logs()
     described = load_site(site)
     if described.mqtt is None:
         raise InputError.single(source=site, field="mqtt", found=None, mend="add an mqtt section with an address")

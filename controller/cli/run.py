@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import logging
 import os
 from typing import Annotated
 
@@ -15,7 +14,6 @@ StoreOption = Annotated[
     str | None,
     typer.Option("--store", metavar="URL", help="Store, e.g. sqlite:///var/mdc.sqlite; from the site file if absent."),
 ]
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def run(
@@ -38,12 +36,13 @@ def run(
     Example: [bold]mdc run container --speed 120[/bold]
     """
     from controller.daemon.loop import Loop, LoopOptions
+    from controller.logs import set_up_logs
     from controller.web.listening import check_listening
     from sites.load import find_site, load_site
     from sites.ports import SystemClock
     from sites.times import parse_time
 
-    logging.basicConfig(format=LOG_FORMAT, level=os.environ.get("MDC_LOG", "WARNING"))
+    set_up_logs()
     described = load_site(site)
     begin = parse_time(start, described.location.time_zone, source="--start", field="") if start else None
     url = store or described.store.url

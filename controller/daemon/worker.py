@@ -29,6 +29,7 @@ from controller.daemon.messages import (
 )
 from controller.daemon.preparing import prepare
 from controller.daemon.previewing import preview
+from controller.logs import set_up_logs
 from controller.overrides.orders import Standing
 from controller.posing import Previous, pose
 from controller.records.reading import Reader
@@ -136,6 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", required=True)
     parser.add_argument("--memory-mb", type=int, default=MEMORY_MB)
     given = parser.parse_args(arguments)
+    set_up_logs()
     resource.setrlimit(resource.RLIMIT_AS, (given.memory_mb << 20, given.memory_mb << 20))
     out = sys.stdout
     sys.stdout = sys.stderr

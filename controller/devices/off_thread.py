@@ -19,11 +19,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from controller.devices.port import SiteDevices
-from controller.setpoints import Outcome, Setpoints
-from controller.snapshot import Snapshot
-from optimizer.records import JobProblem
-
 READ_S, WRITE_S = 0.3, 0.3
 """Longest time that reading, and writing, a whole site may take of a cycle of one second."""
 
@@ -124,36 +119,3 @@ class Poller(Generic[Result]):
             else:
                 self._newest, self.trouble = (time.monotonic(), value), ""
             self._stop.wait(max(self._period_s - (time.monotonic() - begin_s), 0.0))
-
-
-class PatientDevices:
-    """A whole site behind deadlines: what the loop is given when its devices are real."""
-
-    def __init__(self, inner: SiteDevices, *, read_s: float = READ_S, write_s: float = WRITE_S) -> None:
-        self._inner, self._read_s, self._write_s = inner, read_s, write_s
-        self._line = Deadline("site")
-
-    def read(self) -> Snapshot:
-        """Return the process image; raises TimeoutError when it does not come in time."""
-        return self._line.call(self._inner.read, self._read_s)
-
-    def write(self, setpoints: Setpoints) -> tuple[Outcome, ...]:
-        """Write setpoints; raises TimeoutError when that is not done in time: nobody knows then what got through."""
-        return self._line.call(lambda: self._inner.write(setpoints), self._write_s)
-
-    def submit(self, job: JobProblem) -> None:
-        """Hand a job over."""
-        self._line.call(lambda: self._inner.submit(job), self._write_s)
-
-    def cancel(self, job_name: str) -> None:
-        """Stop a job and forget it."""
-        self._line.call(lambda: self._inner.cancel(job_name), self._write_s)
-
-    def close(self) -> None:
-        """Leave the devices in their safe default as far as they answer."""
-        try:
-            self._line.call(self._inner.close, 5.0)
-        except TimeoutError:
-            return
-        finally:
-            self._line.close()

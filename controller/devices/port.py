@@ -3,8 +3,7 @@
 The contract of time: the control loop turns once a second and calls ``read`` and ``write`` on its own thread. Neither
 may take longer than ``off_thread.READ_S`` and ``WRITE_S``. A driver that waits for a wire keeps that promise by a
 thread of its own for each device or line (``off_thread.Poller`` to read, ``off_thread.Deadline`` to write), so that
-one that hangs makes its own values ``None`` and leaves the others be. ``off_thread.PatientDevices`` does it for a site
-that cannot keep the promise by itself: there one hanging device takes the whole site's reading with it.
+one that hangs makes its own values ``None`` and leaves the others be.
 
 The contract of expiry: setpoints hold until their ``expires_utc``. After it, whoever is left (the device's own
 watchdog, the driver's thread) falls back to the safe default of :mod:`controller.devices.lapse`.

@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from controller.logs import set_up_logs
 from controller.records.accounts import StoredAccount, store_account
 from controller.records.reading import Reader
 from controller.reports.data_files import period_data
@@ -125,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--site", required=True)
     parser.add_argument("--store", required=True)
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="nightly: %(message)s")
+    set_up_logs("INFO")
     os.nice(NICENESS)
     night = Night(site=load_site(given.site), url=given.store, planner=policy("planner").plan)
     for file in work_through(night):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import uvicorn
 
+from controller.logs import set_up_logs
 from controller.web.app import LOCAL_HOSTS, make_app
 from controller.web.desk import DeskReader
 from controller.web.gate import Gate
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tls-cert", help="certificate (PEM), with --tls-key: the console speaks HTTPS")
     parser.add_argument("--tls-key", help="private key of the certificate (PEM)")
     given = parser.parse_args(arguments)
+    set_up_logs()
     local = given.host in LOOPBACK
     try:
         site = load_site(given.site)

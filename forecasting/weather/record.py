@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -59,18 +58,6 @@ class Weather:
     """Length of an interval in seconds."""
     frame: pd.DataFrame
     """Interval means, index = interval start (aware UTC), columns as in ``COLUMNS``."""
-
-
-class WeatherSource(Protocol):
-    """The port every source stands behind: a file, a packaged year, a service."""
-
-    def read(self) -> Weather:
-        """Return the whole record.
-
-        Raises:
-            InputError: the source cannot be used; names file, column, row and mend.
-        """
-        ...
 
 
 def value_faults(frame: pd.DataFrame, *, source: str, first_row: int = 1) -> list[InputFault]:

@@ -142,8 +142,3 @@ def room_after_c(
 def throttle_frac(params: ClimateParams, inlet_c: float) -> float:
     """Return the share of their power that computers can use at an inlet temperature: 1 within the limit."""
     return max(0.0, min(1.0, 1.0 - (inlet_c - params.inlet_max_c) / params.throttle_width_k))
-
-
-def inlet_allowed(params: ClimateParams, inlet_c: float) -> bool:
-    """Return whether computers may be started at an inlet temperature."""
-    return params.inlet_min_c <= inlet_c <= params.inlet_max_c

@@ -8,12 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from controller.daemon.sensing import Senses
-from controller.devices.off_thread import Deadline, PatientDevices, Poller
-from controller.setpoints import Outcome, Setpoints
-from controller.snapshot import Snapshot
-from sites.ports import SystemClock
-from tests.controller.daemon.prepared import SITE, START
+from controller.devices.off_thread import Deadline, Poller
 
 LONG_S = 30.0
 
@@ -76,43 +71,6 @@ def test_a_poller_tells_why_there_is_nothing() -> None:
     with pytest.raises(TimeoutError, match="gone"):
         poller.latest(1.0)
     poller.close()
-
-
-class _Hanging:
-    """A site whose gateway is switched off."""
-
-    def __init__(self, released: threading.Event) -> None:
-        self._released = released
-
-    def read(self) -> Snapshot:
-        self._released.wait(LONG_S)
-        return Snapshot(at_utc=START, battery=None)
-
-    def write(self, setpoints: Setpoints) -> tuple[Outcome, ...]:
-        self._released.wait(LONG_S)
-        return ()
-
-    def submit(self, job: object) -> None:
-        self._released.wait(LONG_S)
-
-    def cancel(self, job_name: str) -> None:
-        self._released.wait(LONG_S)
-
-    def close(self) -> None:
-        self._released.wait(0.1)
-
-
-def test_a_cycle_is_never_blocked_by_a_site_that_hangs() -> None:
-    released = threading.Event()
-    devices, senses = PatientDevices(_Hanging(released), read_s=0.05, write_s=0.05), Senses(SITE, SystemClock())
-    begin = time.monotonic()
-    for _ in range(20):
-        assert senses.read(devices, START).battery is None
-        senses.write(devices, Setpoints(at_utc=START, expires_utc=START))
-    assert time.monotonic() - begin < LONG_S / 2
-    assert "does not answer" in senses.trouble or "still hangs" in senses.trouble
-    released.set()
-    devices.close()
 
 
 def _gone() -> int:
