@@ -52,7 +52,7 @@ schema: $(VENV)/.installed ## Write the JSON Schemas of site, problem and plan i
 docs: $(VENV)/.installed-dev ## The docs as a site in build/docs, its reference pages from the code
 	@$(BIN)/python -m controller.schemas docs/schema
 	@$(BIN)/python -m controller.reference docs/reference
-	@$(BIN)/python -m mkdocs build --strict --quiet
+	@$(BIN)/python -m mkdocs build --strict
 	@echo "build/docs/index.html"
 
 bench: $(VENV)/.installed-dev ## Every benchmark, reduced

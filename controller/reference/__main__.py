@@ -10,12 +10,14 @@ from controller.reference.codes import codes_page
 from controller.reference.commands import commands_page
 from controller.reference.documents import problem_and_plan_page, site_page
 from controller.reference.interface import interface_page
+from controller.reference.metrics import metrics_page
 
 PAGES: dict[str, Callable[[], str]] = {
     "site-file.md": site_page,
     "command-line.md": commands_page,
     "problem-and-plan.md": problem_and_plan_page,
     "api.md": interface_page,
+    "metrics.md": metrics_page,
     "reason-codes.md": codes_page,
 }
 

@@ -3,7 +3,7 @@
 ``/`` is the desk: now and the hours to come. ``/fragments/…`` are its parts, which the page's script asks for again
 when ``/v1/events`` says that they changed. The other pages list jobs, days, the forecast, fuel, alarms and commands.
 ``/healthz`` answers for this process alone: it says whether the store can be read and how old the newest cycle is,
-and never fails because the site does.
+and never fails because the site does; ``/readyz`` does fail then. ``/metrics`` is for Prometheus.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from controller.web.headers import SecurityHeaders
 from controller.web.history_page import DayCache, day_links, wanted_day
 from controller.web.jobs_page import job_page, jobs_page
 from controller.web.log_pages import alarms_page, audit_page
+from controller.web.metrics import CONTENT_TYPE, exposition
 from controller.web.now_section import now_context
 from controller.web.plan_section import FigureCache, plan_context
 from controller.web.preview_page import preview_forms, preview_page
@@ -54,6 +55,8 @@ from controller.web.sign_in import SignIn
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "testserver")
 EVENT_EVERY_S = 1.0
+LATE_S = 30.0
+"""Age of the newest cycle from which on the site is not looked after."""
 YEAR_S = 31_536_000
 NOT_YET = "Nothing has been recorded yet"
 
@@ -252,6 +255,20 @@ class Console:
             }
         )
 
+    def ready(self, request: Request) -> Response:
+        """Return 200 while the site is looked after: the store can be read and its newest cycle is not old; else 503."""
+        desk = self._reader.current()
+        late = desk.now is None or (
+            desk.now.speed == 1.0 and (self._reader.host_utc() - desk.now.at_utc).total_seconds() > LATE_S
+        )
+        why = "the store cannot be read" if desk.stale or not desk.store_ready else "no recent cycle" if late else ""
+        return JSONResponse({"ready": not why, "why": why}, status_code=503 if why else 200)
+
+    def metrics(self, request: Request) -> Response:
+        """Return what Prometheus scrapes."""
+        found = exposition(self._reader.current(), self._reader.host_utc())
+        return Response(found, headers={"content-type": CONTENT_TYPE})
+
     async def events(self, request: Request) -> Response:
         """Return an endless stream that says which halves of the page have changed."""
         return StreamingResponse(self._events(request), media_type="text/event-stream")
@@ -324,6 +341,8 @@ def make_app(reader: DeskReader, gate: Gate, *, allowed_hosts: tuple[str, ...] =
         "/login": door.page,
         "/enter": door.link,
         "/healthz": console.health,
+        "/readyz": console.ready,
+        "/metrics": console.metrics,
         "/static/{name}": console.asset,
     }
     commands: dict[str, View] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from controller.records.reading import Reader
 from controller.records.store import STORE_FAULTS, exists
@@ -76,6 +76,10 @@ class DeskReader:
     def site(self) -> Site:
         """The site file."""
         return self._site
+
+    def host_utc(self) -> datetime:
+        """Return the host's time."""
+        return self._clock.now_utc()
 
     def current(self) -> Desk:
         """Return the desk, at most :data:`FRESH_S` old."""
