@@ -351,7 +351,7 @@ def with_margin(job: JobProblem, now: datetime) -> JobProblem:
     margin = min(max(left / 12, timedelta(minutes=15)), timedelta(hours=1))
     if left <= 2 * margin or job.deadline_utc - margin <= job.release_utc:
         return job
-    return job.model_copy(update={"deadline_utc": job.deadline_utc - margin})
+    return job.model_copy(update={"deadline_utc": job.deadline_utc - margin, "promised_utc": job.due_utc})
 
 
 def _last_plan(previous: Previous | None, grid: TimeGrid, change_usd: float) -> LastPlan | None:

@@ -153,7 +153,7 @@ def _service(problem: Problem, solved: Solved, place: int) -> ServicePlan:
 def _job(problem: Problem, solved: Solved, number: int) -> JobPlan:
     job, run = problem.jobs[number], solved.runs.get(number)
     steps = np.flatnonzero(run.gpus > 1e-6) if run is not None else np.zeros(0, dtype=int)
-    missed = job.deadline_utc <= problem.grid.end_utc
+    missed = job.due_utc <= problem.grid.end_utc
     if run is None or not len(steps):
         zeros = (0.0,) * len(problem.hours)
         return JobPlan(
@@ -182,7 +182,7 @@ def _job(problem: Problem, solved: Solved, number: int) -> JobPlan:
         gpus=float(run.gpus.max()),
         power_limit_w=float(run.limit_w[steps[0]]),
         done_frac=1.0 if finished else done,
-        late=ends[int(steps[-1])] > job.deadline_utc if finished else missed,
+        late=ends[int(steps[-1])] > job.due_utc if finished else missed,
         gpus_by_interval=tuple(float(x) for x in run.gpus),
         limit_w_by_interval=tuple(float(x) for x in run.limit_w),
     )

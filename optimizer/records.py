@@ -250,6 +250,8 @@ class JobProblem(Record):
     """When it may start."""
     deadline_utc: Utc
     """When it should be done."""
+    promised_utc: Utc | None = None
+    """The deadline that was promised, where ``deadline_utc`` lies before it by a planning margin; none = the same."""
     hard: bool = False
     """Whether it is worth nothing after its deadline."""
     value_usd: float = Field(ge=0)
@@ -266,6 +268,11 @@ class JobProblem(Record):
     """Runs on sun that would be curtailed or with the battery above its reserve, never on diesel."""
     priority: int = 0
     """Higher goes first where value alone does not decide."""
+
+    @property
+    def due_utc(self) -> datetime:
+        """After this it is late in the eyes of whoever waits for it."""
+        return self.promised_utc or self.deadline_utc
 
     @model_validator(mode="after")
     def _order(self) -> JobProblem:

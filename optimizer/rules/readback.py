@@ -99,7 +99,7 @@ def _job(problem: Problem, name: str, state: JobState | None) -> JobPlan:
             gpus=0.0,
             power_limit_w=0.0,
             done_frac=0.0,
-            late=job.deadline_utc <= problem.grid.end_utc,
+            late=job.due_utc <= problem.grid.end_utc,
             gpus_by_interval=zeros,
             limit_w_by_interval=zeros,
         )
@@ -116,7 +116,7 @@ def _job(problem: Problem, name: str, state: JobState | None) -> JobPlan:
         gpus=max(state.gpus),
         power_limit_w=state.limits_w[running[0]],
         done_frac=done,
-        late=(end_utc > job.deadline_utc if done >= 1.0 - 1e-6 else job.deadline_utc <= problem.grid.end_utc),
+        late=(end_utc > job.due_utc if done >= 1.0 - 1e-6 else job.due_utc <= problem.grid.end_utc),
         gpus_by_interval=tuple(state.gpus),
         limit_w_by_interval=tuple(state.limits_w),
     )

@@ -99,5 +99,8 @@ def job(due_h: float) -> JobProblem:
 
 @pytest.mark.parametrize(("due_h", "margin_h"), [(24.0, 1.0), (6.0, 0.5), (1.0, 0.25), (0.5, 0.0), (0.1, 0.0)])
 def test_deadlines_have_a_margin_that_never_eats_the_job(due_h: float, margin_h: float) -> None:
-    moved = job(due_h).deadline_utc - with_margin(job(due_h), START).deadline_utc
+    posed = with_margin(job(due_h), START)
+    assert posed.due_utc == job(due_h).deadline_utc
+    assert with_margin(posed, START).due_utc == job(due_h).deadline_utc
+    moved = job(due_h).deadline_utc - posed.deadline_utc
     assert moved == timedelta(hours=margin_h)

@@ -208,6 +208,28 @@ def test_what_if_is_answered_by_solving_again() -> None:
     assert more.extra_cost_usd == pytest.approx(0.0, abs=0.01)
 
 
+@pytest.mark.parametrize("name", ["planner", "rules"])
+def test_a_job_that_ends_within_its_margin_is_not_late(name: str) -> None:
+    problem = small.small_site()
+    ends = {job.name: job.end_utc for job in POLICIES[name].plan(problem).jobs if job.done_frac > 0.999}
+    job = next(job for job in problem.jobs if job.name in ends)
+    end = ends[job.name]
+    assert end is not None
+
+    def due(promised: timedelta) -> Problem:
+        posed = job.model_copy(
+            update={"deadline_utc": max(end - timedelta(minutes=5), job.release_utc + timedelta(minutes=1))}
+        )
+        asked = posed.model_copy(update={"promised_utc": end + promised, "late_usd_per_h": 0.0, "hard": False})
+        return problem.model_copy(update={"jobs": (asked,)})
+
+    for promised, late in ((timedelta(days=3), False), (timedelta(days=-1), True)):
+        made = POLICIES[name].plan(due(promised))
+        assert made.jobs[0].done_frac > 0.999
+        assert made.jobs[0].late is late
+        assert any("misses its deadline" in breach.text for breach in made.breaches) is late
+
+
 def test_every_job_has_a_reason() -> None:
     made = plan(small.small_site(pv_available_kw=(0.0,) * 14))
     for job in made.jobs:

@@ -72,14 +72,14 @@ def _job_row(horizon: Horizon, job: JobPlan, asked: JobProblem | None, highest_w
     told = f"{job.name} ({job.profile}): {figure(job.gpus)} GPUs of {job.pool} at {figure(job.power_limit_w, 'W')}"
     told += f", {_when(horizon, job)}, {percent(job.done_frac)} of its remaining work within the plan"
     if asked is not None:
-        told += f", due {day_clock(asked.deadline_utc, horizon.zone)}" + (", hard" if asked.hard else "")
+        told += f", due {day_clock(asked.due_utc, horizon.zone)}" + (", hard" if asked.hard else "")
     told += ", late" if job.late else ""
     return Row(
         name=job.name,
         note=note,
         told=told,
         bars=_job_bars(horizon, job, highest_w),
-        due_utc=asked.deadline_utc if asked else None,
+        due_utc=asked.due_utc if asked else None,
         late=job.late,
     )
 
