@@ -36,7 +36,7 @@ from forecasting.learn.learner import SkyLearner
 from forecasting.nwp import NwpRun
 from forecasting.records import Forecast
 from optimizer.policies import policy
-from optimizer.records import SolveLimits
+from optimizer.problem import SolveLimits
 from sites.load import load_site
 from sites.schema.energy import Pv, PvArray, PvInverter
 from sites.schema.site import Site

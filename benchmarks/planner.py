@@ -20,7 +20,7 @@ from optimizer.check import check
 from optimizer.model.build import build
 from optimizer.model.layout import layout_of
 from optimizer.planner import plan
-from optimizer.records import Problem, SolveLimits
+from optimizer.problem import Problem, SolveLimits
 from optimizer.solve.session import NoPlanFoundError
 from optimizer.solve.whole import solve_whole
 from sites.times import TimeGrid, uniform_grid

@@ -18,7 +18,7 @@ from optimizer.model.pools import add_pools
 from optimizer.model.reserve import add_reserve
 from optimizer.model.services import add_services
 from optimizer.model.tank import add_tank
-from optimizer.records import Problem
+from optimizer.problem import Problem
 from optimizer.workload import all_or_nothing, window_h, worth_per_share
 
 

@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from optimizer.records import (
+from optimizer.problem import (
     BatteryProblem,
     GensetProblem,
     JobProblem,

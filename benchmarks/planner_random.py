@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from optimizer.check import check
 from optimizer.ladder import answer
-from optimizer.records import Level, Problem
+from optimizer.plan import Level
+from optimizer.problem import Problem
 from tests.strategies import problems
 
 

@@ -48,7 +48,7 @@ from controller.studies.compare import guards_of
 from controller.studies.foresight import foresight_bound
 from controller.studies.result import PolicyResult, result_of
 from optimizer.policies import policy
-from optimizer.records import SolveLimits
+from optimizer.problem import SolveLimits
 
 TARGET = 0.03
 BOUND_SECONDS = 60.0

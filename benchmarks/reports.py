@@ -30,7 +30,7 @@ from controller.records.writing import write_entry
 from controller.reports.period import day_span, month_span
 from controller.reports.spans import account_of
 from controller.snapshot import Snapshot
-from optimizer.records import Level
+from optimizer.plan import Level
 from sites.load import load_site
 
 SITE = load_site("container")

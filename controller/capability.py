@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from optimizer.modes.menu import menu
-from optimizer.records import PoolProblem, ProfileLevels
+from optimizer.problem import PoolProblem, ProfileLevels
 from sites.compute.hardware import gpu_spec
 from sites.compute.levels import cap_levels
 from sites.compute.records import PowerProfile, ServingMode

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from controller.setpoints import GensetCommand, JobCommand, ServiceCommand, Setpoints
 from controller.snapshot import Snapshot
-from optimizer.records import Plan, Problem
+from optimizer.plan import Plan
+from optimizer.problem import Problem
 
 CORRIDOR_H = 2.0
 """Time in which a genset brings the battery back to the planned state of charge."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.errors import InputError, InputFault, shorten
 from sites.schema.site import Site
 

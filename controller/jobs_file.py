@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.errors import InputError, InputFault, shorten
 from sites.load import parse_yaml, validation_faults
 from sites.schema.site import Site

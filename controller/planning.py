@@ -12,8 +12,9 @@ from controller.posing import pose
 from controller.studies.closed_loop import Recorder, prepare_study, stream_jobs
 from forecasting.forecaster import forecast
 from forecasting.records import Forecast
+from optimizer.plan import Plan
 from optimizer.policies import POLICIES, policy
-from optimizer.records import JobProblem, Plan, Problem
+from optimizer.problem import JobProblem, Problem
 from sites.errors import InputError
 from sites.schema.site import Site
 from sites.times import planning_grid

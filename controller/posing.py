@@ -14,14 +14,14 @@ from controller.overrides.applying import with_orders
 from controller.overrides.orders import Standing
 from controller.snapshot import GensetPhase, GensetReading, Snapshot
 from forecasting.records import DemandForecast, Forecast
-from optimizer.records import (
+from optimizer.plan import Plan
+from optimizer.problem import (
     BatteryProblem,
     FuelDelivery,
     GensetProblem,
     JobProblem,
     LastPlan,
     LoadTier,
-    Plan,
     PoolProblem,
     Problem,
     PvScenario,

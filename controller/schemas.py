@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from optimizer.records import Plan, Problem
+from optimizer.plan import Plan
+from optimizer.problem import Problem
 from sites.schema.site import Site
 
 

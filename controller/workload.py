@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from optimizer.records import JobProblem, PoolSpeed
+from optimizer.problem import JobProblem, PoolSpeed
 from sites.schema.workload import BatchStream
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optimizer.objective import genset_breach_kw, reserve_required_kw, tank_levels_l
-from optimizer.records import Breach, Interval, JobPlan, Problem, ServicePlan, Status
+from optimizer.plan import Breach, Interval, JobPlan, ServicePlan, Status
+from optimizer.problem import Problem
 from optimizer.workload import all_or_nothing
 from sites.reasons import reason_text
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from optimizer.equipment import battery_params, battery_state, start_soc_frac, warm_share
 from optimizer.objective import tank_levels_l, worth
-from optimizer.records import Interval, JobPlan, Level, Plan, Problem, Status
+from optimizer.plan import Interval, JobPlan, Level, Plan, Status
+from optimizer.problem import Problem
 from optimizer.workload import (
     cooling_base_kw,
     cooling_factor,

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from optimizer.records import Problem
+from optimizer.problem import Problem
 from sites.errors import InputError, InputFault, shorten
 
 HOLES = frozenset({"finite_number", "float_type"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from optimizer.records import BatteryProblem, GensetProblem, Problem
+from optimizer.problem import BatteryProblem, GensetProblem, Problem
 from sites.plant.battery import BatteryParams, BatteryState
 
 

@@ -6,8 +6,9 @@ largest) and prices of change. What it shares: the same physics, solver, horizon
 
 from __future__ import annotations
 
+from optimizer.plan import Level, Plan
 from optimizer.planner import plan
-from optimizer.records import Level, Plan, PoolProblem, Problem, ProfileLevels, ServiceProblem
+from optimizer.problem import PoolProblem, Problem, ProfileLevels, ServiceProblem
 
 
 def greenswitch_plan(problem: Problem) -> Plan:

@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 from optimizer.check import check
 from optimizer.mend import MissingInputError, mend
-from optimizer.records import Breach, Level, Plan, Problem
+from optimizer.plan import Breach, Level, Plan
+from optimizer.problem import Problem
 from optimizer.rules.roll import rules_plan, safe_state_plan
 
 LOG = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
-from optimizer.records import Breach, JobProblem, Problem
+from optimizer.plan import Breach
+from optimizer.problem import JobProblem, Problem
 
 Row = Sequence[float | None]
 

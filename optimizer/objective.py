@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from optimizer.equipment import floor_frac, fuel_l_per_h, warm_share
-from optimizer.records import GensetInterval, Interval, JobPlan, Problem, ServicePlan
+from optimizer.plan import GensetInterval, Interval, JobPlan, ServicePlan
+from optimizer.problem import Problem
 from optimizer.workload import all_or_nothing, menu, pools_of, rung_at, spreads, unserved_rps
 
 DARK_USD_PER_KWH = 1000.0

@@ -9,8 +9,9 @@ from optimizer.explain.decisions import decisions_of, runs_of
 from optimizer.explain.give_up import give_up
 from optimizer.explain.intervals import with_limits
 from optimizer.explain.what_if import genset_off
+from optimizer.plan import Decision, Plan
+from optimizer.problem import Problem
 from optimizer.readback import plan_of
-from optimizer.records import Decision, Plan, Problem
 from optimizer.solve.decompose import solve
 
 

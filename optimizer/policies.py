@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from optimizer.ladder import answer, climb
-from optimizer.records import Plan, Problem
+from optimizer.plan import Plan
+from optimizer.problem import Problem
 from optimizer.rules.roll import rules_plan
 
 

@@ -8,7 +8,8 @@ from optimizer.breaches import breaches_of, status_of
 from optimizer.model.build import Model
 from optimizer.model.matrix import Floats
 from optimizer.objective import Worth, worth
-from optimizer.records import GensetInterval, Interval, JobPlan, Level, Plan, PoolPlan, Problem, ServicePlan, Status
+from optimizer.plan import GensetInterval, Interval, JobPlan, Level, Plan, PoolPlan, ServicePlan, Status
+from optimizer.problem import Problem
 from optimizer.reserve import batch_reserve_kw, battery_reserve_kw, genset_headroom_kw, spare_reserve_kw
 from optimizer.solve.decompose import Solved, tightened_usd
 from optimizer.solve.flows import nodes_of

@@ -9,7 +9,8 @@ batch work  draw above the lowest limit's; where all jobs of a group can be inte
 from __future__ import annotations
 
 from optimizer.equipment import warm_share
-from optimizer.records import Interval, PoolProblem, Problem
+from optimizer.plan import Interval
+from optimizer.problem import PoolProblem, Problem
 from optimizer.workload import Rung, cooling_factor, useful_rungs
 from sites.compute.records import PowerProfile
 

@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from optimizer.records import JobProblem, PoolProblem, Problem, ServiceProblem
+from optimizer.problem import JobProblem, PoolProblem, Problem, ServiceProblem
 from sites.compute.records import CapLevel, PowerProfile, ServingMode
 
 OFF_MODE = ServingMode(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from optimizer.records import (
+from optimizer.problem import (
     BatteryProblem,
     FuelDelivery,
     GensetProblem,

@@ -11,7 +11,7 @@ import typer
 from controller.cli.output import Format, FormatOption, SiteArgument, write
 
 if TYPE_CHECKING:
-    from optimizer.records import Plan
+    from optimizer.plan import Plan
 
 EXIT_NO_PLAN = 3
 

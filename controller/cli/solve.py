@@ -14,7 +14,8 @@ from sites.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from optimizer.records import Plan, Problem
+    from optimizer.plan import Plan
+    from optimizer.problem import Problem
 
 EXIT_NO_PLAN = 3
 

@@ -23,7 +23,8 @@ from controller.posing import pose
 from controller.setpoints import GensetCommand, ServiceCommand, Setpoints
 from controller.snapshot import Snapshot
 from forecasting.records import DemandForecast, Forecast
-from optimizer.records import JobProblem, Level, Plan, PoolProblem, Problem
+from optimizer.plan import Level, Plan
+from optimizer.problem import JobProblem, PoolProblem, Problem
 from optimizer.rules.roll import rules_plan
 from sites.compute.records import ServingMode
 from sites.reasons import reason_text

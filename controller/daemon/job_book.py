@@ -11,7 +11,7 @@ from controller.records.resume import Inbox
 from controller.records.views import JobState
 from controller.snapshot import JobReading, Snapshot
 from controller.workload import left_of
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 
 STREAM = "stream"
 """Who submitted a job that came from the site file's batch streams."""

@@ -11,7 +11,8 @@ from controller.overrides.comparing import PreviewAnswer
 from controller.overrides.orders import Standing
 from controller.snapshot import Snapshot
 from forecasting.records import FeedState, Forecast, NightScores, StoredPrediction
-from optimizer.records import FuelDelivery, JobProblem, Plan, PoolProblem, Problem
+from optimizer.plan import Plan
+from optimizer.problem import FuelDelivery, JobProblem, PoolProblem, Problem
 from sites.compute.records import ServingMode
 from sites.record import Record
 from sites.series import TimeSeries

@@ -17,7 +17,7 @@ from controller.daemon.ledger import idle_order, orders_of
 from controller.devices.port import SiteDevices
 from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 
 
 def read_log(path: Path) -> dict[str, list[str]]:

@@ -28,7 +28,7 @@ from controller.overrides.orders import Standing
 from controller.records.entries import PlanEntry, PreviewEntry, ReviewEntry
 from controller.records.views import PreviewState, ReviewState
 from controller.snapshot import Snapshot
-from optimizer.records import FuelDelivery, JobProblem
+from optimizer.problem import FuelDelivery, JobProblem
 from sites.ports import Clock
 from sites.schema.site import Site
 

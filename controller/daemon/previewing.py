@@ -9,7 +9,8 @@ from controller.daemon.messages import PreviewRequest
 from controller.overrides.comparing import PreviewAnswer, compare
 from controller.overrides.judging import faults_of, nearest
 from controller.overrides.orders import Standing
-from optimizer.records import Plan, Problem
+from optimizer.plan import Plan
+from optimizer.problem import Problem
 from sites.schema.site import Site
 
 Solve = Callable[[Sequence[Standing]], tuple[Problem, Plan]]

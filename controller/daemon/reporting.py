@@ -22,7 +22,7 @@ from controller.records.entries import (
 from controller.records.views import ServicePoint, TelemetryPoint
 from controller.setpoints import Outcome, Setpoints, Verdict
 from controller.snapshot import Snapshot
-from optimizer.records import Level
+from optimizer.plan import Level
 
 EARLY_S = 0.5
 """A sample may be this early: cycles never come on the dot."""

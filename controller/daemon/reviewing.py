@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from optimizer.records import Interval, Level, Plan, Problem, Status
+from optimizer.plan import Interval, Level, Plan, Status
+from optimizer.problem import Problem
 from sites.schema.place import ReviewIf
 from sites.schema.site import Site
 

@@ -17,7 +17,7 @@ from controller.devices.simulated_work import SimulatedJob
 from controller.records.entries import TwinEntry
 from controller.setpoints import Outcome, ServiceCommand, Setpoints
 from controller.snapshot import GensetReading, Snapshot
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.plant.node import NodeState
 from sites.record import Record
 from sites.schema.site import Site

@@ -34,8 +34,9 @@ from controller.overrides.orders import Standing
 from controller.posing import Previous, pose
 from controller.records.reading import Reader
 from forecasting.records import Forecast
+from optimizer.plan import Plan
 from optimizer.policies import policy
-from optimizer.records import Plan, Problem
+from optimizer.problem import Problem
 from sites.errors import InputError
 from sites.load import find_site, load_site
 from sites.ports import SystemClock

@@ -19,7 +19,7 @@ from controller.capability import capability
 from controller.design.place import YEAR
 from controller.design.study import Study
 from forecasting.demand.shape import shape_rate_rps
-from optimizer.records import PoolProblem
+from optimizer.problem import PoolProblem
 from optimizer.rules.deferral import DeferralParams
 from optimizer.rules.dispatch import CYCLE_CHARGING, LOAD_FOLLOWING, RuleParams
 from optimizer.sizing.full import Equipment, Surroundings, Work

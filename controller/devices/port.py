@@ -15,7 +15,7 @@ from typing import Protocol
 
 from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 
 
 class SiteDevices(Protocol):

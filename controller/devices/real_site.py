@@ -24,7 +24,7 @@ from controller.devices.simulated_hosts import all_up
 from controller.devices.simulated_plant import Sensors
 from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
-from optimizer.records import JobProblem, PoolProblem
+from optimizer.problem import JobProblem, PoolProblem
 from sites.plant.params import plant_params, plant_start
 from sites.ports import random_stream
 from sites.schema.site import Site

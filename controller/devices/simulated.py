@@ -17,7 +17,7 @@ from controller.devices.simulated_plant import SimulatedPlant
 from controller.devices.simulated_work import SimulatedJob
 from controller.setpoints import JobCommand, Outcome, ServiceCommand, Setpoints, Verdict
 from controller.snapshot import Snapshot
-from optimizer.records import JobProblem, PoolProblem
+from optimizer.problem import JobProblem, PoolProblem
 from sites.plant.site import Flows, PlantParams, PlantState
 from sites.schema.site import Site
 from sites.world import World

@@ -22,7 +22,7 @@ from controller.devices.simulated_work import (
 )
 from controller.setpoints import JobCommand, Outcome, ServiceCommand, Setpoints, Verdict
 from controller.snapshot import JobReading, PoolReading, ServiceReading
-from optimizer.records import JobProblem, PoolProblem
+from optimizer.problem import JobProblem, PoolProblem
 from sites.plant.site import Flows, Load
 from sites.schema.site import Site
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from controller.setpoints import JobCommand, ServiceCommand
-from optimizer.records import JobProblem, PoolProblem
+from optimizer.problem import JobProblem, PoolProblem
 from sites.compute.records import CapLevel, PowerProfile
 
 

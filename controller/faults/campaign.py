@@ -39,7 +39,8 @@ from controller.faults.memory_records import MemoryRecords
 from controller.posing import pose
 from controller.setpoints import Setpoints
 from controller.snapshot import Snapshot
-from optimizer.records import JobProblem, Plan, PoolSpeed
+from optimizer.plan import Plan
+from optimizer.problem import JobProblem, PoolSpeed
 from optimizer.rules.roll import rules_plan
 from sites.compute.hardware import gpu_spec
 from sites.plant import genset as gen

@@ -11,7 +11,7 @@ from controller.devices.simulated import SimulatedSite
 from controller.faults.kinds import Fault, Injection
 from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import GensetReading, Snapshot
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.plant import genset as gen
 
 

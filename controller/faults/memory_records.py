@@ -20,7 +20,7 @@ from controller.records.entries import (
     TwinEntry,
 )
 from controller.records.resume import Inbox, LastOrder, LiveJob
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 
 
 class MemoryRecords:

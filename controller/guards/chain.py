@@ -28,7 +28,7 @@ from controller.guards.soc import guard_lost_soc, guard_reserve, guard_soc_low
 from controller.guards.soc_trust import believed
 from controller.setpoints import Setpoints
 from controller.snapshot import Snapshot
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.schema.site import Site
 
 Guard = Callable[[GuardInput], Narrowed]

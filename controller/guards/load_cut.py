@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from controller.setpoints import JobCommand, Setpoints
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.compute.hardware import gpu_spec
 from sites.schema.site import Site
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from controller.setpoints import Setpoints
 from controller.snapshot import GensetPhase, Snapshot
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.schema.site import Site
 from sites.times import Utc
 

@@ -23,7 +23,7 @@ from controller.overrides.orders import (
     Standing,
     StopService,
 )
-from optimizer.records import GensetProblem, JobProblem, LoadTier, PoolProblem, Problem, PvScenario, ServiceProblem
+from optimizer.problem import GensetProblem, JobProblem, LoadTier, PoolProblem, Problem, PvScenario, ServiceProblem
 from optimizer.workload import rung_at, useful_rungs
 from sites.compute.records import CapLevel
 

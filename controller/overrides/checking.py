@@ -25,7 +25,7 @@ from controller.overrides.orders import (
     subject_of,
 )
 from controller.overrides.wording import moment_words, order_words
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.compute.hardware import gpu_spec
 from sites.errors import InputError, InputFault, shorten
 from sites.schema.site import Site

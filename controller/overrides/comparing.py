@@ -7,7 +7,8 @@ from datetime import datetime
 
 from controller.overrides.orders import Standing
 from controller.reports.summary import PlanSummary, summarise
-from optimizer.records import JobPlan, Plan, Problem, Status
+from optimizer.plan import JobPlan, Plan, Status
+from optimizer.problem import Problem
 from sites.record import Record
 from sites.times import HOUR, Utc
 

@@ -15,7 +15,8 @@ from controller.overrides.orders import HoldSoc, PinJob, RunGenset, Standing
 from controller.overrides.wording import moment_words
 from optimizer.breaches import HARD_CODES
 from optimizer.explain.intervals import gpus_taken
-from optimizer.records import JobPlan, Plan, Problem, Status
+from optimizer.plan import JobPlan, Plan, Status
+from optimizer.problem import Problem
 
 SOC_TOLERANCE = 0.005
 EARLY = timedelta(minutes=1)

@@ -19,7 +19,7 @@ from controller.records.override_commands import ChangedMeanwhileError
 from controller.records.people_tables import JobRow
 from controller.records.planning_tables import PlanRow
 from controller.records.writing import add_job, add_job_event, find_job, judge
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.errors import InputError, InputFault, shorten
 
 

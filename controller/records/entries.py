@@ -12,7 +12,8 @@ from controller.records.views import JobState, Origin, PreviewState, ReviewState
 from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
 from forecasting.records import Forecast, NightScores, StoredPrediction
-from optimizer.records import JobProblem, Level, Plan, Problem
+from optimizer.plan import Level, Plan
+from optimizer.problem import JobProblem, Problem
 
 
 @dataclass(frozen=True, kw_only=True)

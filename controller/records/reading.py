@@ -66,7 +66,8 @@ from controller.records.views import (
 from controller.setpoints import Setpoints
 from controller.snapshot import Snapshot
 from forecasting.records import Forecast
-from optimizer.records import JobProblem, Plan, Problem
+from optimizer.plan import Plan
+from optimizer.problem import JobProblem, Problem
 from sites.record import Record
 from sites.schema.site import Site
 

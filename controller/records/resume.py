@@ -12,7 +12,7 @@ from controller.overrides.orders import ORDER, Standing
 from controller.records.measured_tables import AlarmRow, DeliveryRow, NowRow, TwinRow, WorldRow
 from controller.records.people_tables import JobRow, OverrideRow, PreviewRow
 from controller.records.planning_tables import DecisionRow, PlanRow
-from optimizer.records import FuelDelivery, JobProblem
+from optimizer.problem import FuelDelivery, JobProblem
 
 LIVE_STATES = ("queued", "running", "paused")
 """Job states that the loop has to know."""

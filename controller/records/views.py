@@ -10,7 +10,8 @@ from controller.overrides.orders import Order, Standing
 from controller.setpoints import Setpoints
 from controller.snapshot import Snapshot
 from forecasting.records import Forecast
-from optimizer.records import JobProblem, Level, Plan, Problem, Status
+from optimizer.plan import Level, Plan, Status
+from optimizer.problem import JobProblem, Problem
 from sites.record import Record
 from sites.times import Utc
 

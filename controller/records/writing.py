@@ -44,7 +44,7 @@ from controller.records.planning_tables import (
     SetpointRow,
     SiteRow,
 )
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.schema.site import Site
 
 

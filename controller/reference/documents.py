@@ -24,7 +24,8 @@ def site_page() -> str:
 
 def problem_and_plan_page() -> str:
     """Return the page about problems and plans."""
-    from optimizer.records import Plan, Problem
+    from optimizer.plan import Plan
+    from optimizer.problem import Problem
 
     return (
         "# Problem and plan\n\n"

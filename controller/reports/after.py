@@ -18,7 +18,7 @@ from controller.reports.coarse import FEW, coarse, coarse_grid, coarse_groups
 from controller.reports.energy import EnergyBalance
 from controller.reports.figures import Figure
 from controller.reports.gather import PeriodReport
-from optimizer.records import Interval
+from optimizer.plan import Interval
 from sites.schema.energy import Battery
 from sites.schema.site import Site
 

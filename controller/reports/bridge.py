@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from controller.records.views import PlanHead
-from optimizer.records import Interval, Plan
+from optimizer.plan import Interval, Plan
 from sites.record import Record
 from sites.times import HOUR, TimeGrid
 

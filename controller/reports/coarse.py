@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
 
-from optimizer.records import GensetInterval, Interval
+from optimizer.plan import GensetInterval, Interval
 from sites.times import TimeGrid
 
 FEW = 180

@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 from controller.reports.gather import PeriodReport
-from optimizer.records import Interval, Plan
+from optimizer.plan import Interval, Plan
 
 FLOWS = ("pv_available_kw", "pv_used_kw", "battery_kw", "soc_end_frac", "load_kw", "it_kw", "cooling_kw", "shed_kw")
 

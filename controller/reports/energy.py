@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from controller.records.views import TelemetryPoint
-from optimizer.records import GensetInterval, Interval
+from optimizer.plan import GensetInterval, Interval
 from sites.record import Record
 from sites.times import HOUR, TimeGrid
 

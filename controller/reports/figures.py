@@ -19,7 +19,8 @@ from controller.reports.charts.panel import PANELS, Panel
 from controller.reports.charts.words import day_clock, energy_text, money, percent
 from controller.reports.summary import PlanSummary, summarise
 from forecasting.records import Forecast
-from optimizer.records import Plan, Problem
+from optimizer.plan import Plan
+from optimizer.problem import Problem
 
 Legend = tuple[tuple[str, str], ...]
 

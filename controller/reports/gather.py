@@ -23,7 +23,7 @@ from controller.reports.period import Span
 from controller.reports.regret import Hindsight
 from controller.reports.upkeep import BatteryAccount, GensetAccount, battery_account, genset_accounts
 from forecasting.records import NightScores
-from optimizer.records import Interval
+from optimizer.plan import Interval
 from sites.record import Record
 from sites.schema.site import Site
 from sites.times import HOUR, TimeGrid, Utc

@@ -16,7 +16,8 @@ from controller.records.views import Override, StoredJob, TelemetryPoint
 from controller.reports.gather import PeriodReport
 from controller.reports.known_day import committed, done_today, held_by, known_problem, ran, without
 from controller.reports.regret import Fed, Hindsight, priced, steps_usd
-from optimizer.records import Plan, Problem
+from optimizer.plan import Plan
+from optimizer.problem import Problem
 from sites.schema.site import Site
 from sites.times import HOUR
 

@@ -17,7 +17,7 @@ from controller.reports.energy import held
 from controller.reports.gather import PeriodReport
 from controller.snapshot import BatteryReading, GensetPhase, GensetReading, Snapshot
 from forecasting.records import DemandForecast, Forecast
-from optimizer.records import FuelDelivery, GensetProblem, JobProblem, Problem, SolveLimits
+from optimizer.problem import FuelDelivery, GensetProblem, JobProblem, Problem, SolveLimits
 from sites.schema.site import Site
 from sites.times import HOUR, TimeGrid
 

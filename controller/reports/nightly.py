@@ -26,7 +26,8 @@ from controller.reports.period import Span, days_of, month_span, week_span
 from controller.reports.period_page import period_page
 from controller.reports.spans import account_of, ageing_before, gather_days, stored_accounts
 from controller.reports.writing import write_report
-from optimizer.records import Plan, Problem
+from optimizer.plan import Plan
+from optimizer.problem import Problem
 from sites.load import load_site
 from sites.schema.site import Site
 

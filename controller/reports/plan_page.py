@@ -13,7 +13,7 @@ from controller.reports.figures import PlanView, plan_figures
 from controller.reports.local_times import local_times
 from controller.reports.page import Fact, Grid, Page, Row, Section
 from controller.reports.summary import PlanSummary, summarise
-from optimizer.records import Plan
+from optimizer.plan import Plan
 from sites.schema.site import Site
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.planning import MadePlan
-from optimizer.records import Interval, JobPlan, Plan
+from optimizer.plan import Interval, JobPlan, Plan
 from sites.errors import InputError
 from sites.schema.site import Site
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import pairwise
 
-from optimizer.records import GensetProblem, Plan, Problem
+from optimizer.plan import Plan
+from optimizer.problem import GensetProblem, Problem
 from sites.record import Record
 from sites.times import HOUR, Utc
 

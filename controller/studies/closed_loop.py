@@ -29,7 +29,8 @@ from forecasting.history import History
 from forecasting.prepare import prepare_period
 from forecasting.records import Forecast
 from forecasting.weather.record import Weather
-from optimizer.records import JobProblem, Plan, Problem, SolveLimits
+from optimizer.plan import Plan
+from optimizer.problem import JobProblem, Problem, SolveLimits
 from sites.schema.site import Site
 from sites.series import TimeSeries
 from sites.times import TimeGrid, planning_grid

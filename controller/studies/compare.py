@@ -23,7 +23,7 @@ from controller.studies.outlooks import site_outlook
 from controller.studies.result import PolicyResult, result_of
 from forecasting.prepare import read_weather
 from optimizer.policies import POLICIES, policy
-from optimizer.records import SolveLimits
+from optimizer.problem import SolveLimits
 from sites.errors import InputError
 from sites.schema.site import Site
 

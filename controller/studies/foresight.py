@@ -19,7 +19,8 @@ from controller.snapshot import BatteryReading, GensetPhase, GensetReading, Snap
 from controller.studies.closed_loop import Study, perfect_forecast
 from controller.studies.result import PolicyResult
 from forecasting.records import DemandForecast, Forecast
-from optimizer.records import BatteryProblem, GensetProblem, JobProblem, Plan, PoolProblem, Problem, SolveLimits
+from optimizer.plan import Plan
+from optimizer.problem import BatteryProblem, GensetProblem, JobProblem, PoolProblem, Problem, SolveLimits
 from sites.plant.params import plant_params
 from sites.plant.site import PlantParams, perturbed
 from sites.times import uniform_grid

@@ -17,7 +17,7 @@ from datetime import datetime
 
 from controller.devices.simulated import SiteStep
 from controller.devices.simulated_work import JobState, SimulatedJob
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.schema.site import Site
 from sites.times import HOUR
 

@@ -21,7 +21,7 @@ from controller.records.views import Alarm, JobEvent, PlanHead, SiteNow, StoredJ
 from controller.reports.gather import PeriodReport
 from controller.web.desk import Desk, DeskReader
 from controller.web.history_page import DayCache, wanted_day
-from optimizer.records import Plan
+from optimizer.plan import Plan
 from sites.record import Record
 
 NOTHING_RECORDED = "nothing has been recorded yet"

@@ -8,7 +8,7 @@ from controller.reports.charts.scales import day_text, zone_text
 from controller.reports.charts.words import clock, figure
 from controller.web.desk import Desk
 from controller.web.lines import Step
-from optimizer.records import Level
+from optimizer.plan import Level
 
 LADDER: tuple[tuple[Level, str, str], ...] = (
     (Level.OPTIMAL, "Optimal plan", "solved to within its gap"),

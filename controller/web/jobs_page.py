@@ -13,7 +13,7 @@ from controller.reports.charts.words import day_clock, figure, money, percent
 from controller.reports.local_times import local_times
 from controller.reports.page import Fact, Grid, Page, Row, Section
 from controller.web.desk import Desk
-from optimizer.records import JobPlan, Plan
+from optimizer.plan import JobPlan, Plan
 from sites.schema.site import Site
 
 OPEN_STATES = ("running", "paused", "queued")

@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from controller.web.desk import Desk
-from optimizer.records import Level
+from optimizer.plan import Level
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 WATTS, CUBIC_METRES = 1000.0, 0.001

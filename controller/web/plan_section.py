@@ -13,7 +13,8 @@ from controller.reports.local_times import local_times
 from controller.reports.summary import PlanSummary, summarise
 from controller.web.desk import SHOWN_ORDERS, Desk
 from controller.web.lines import Line, Tile
-from optimizer.records import Decision, Plan, Problem, Status
+from optimizer.plan import Decision, Plan, Status
+from optimizer.problem import Problem
 from sites.reasons import REASONS
 
 TELLING_GAP_FRAC = 0.1

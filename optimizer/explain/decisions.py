@@ -21,7 +21,8 @@ import numpy as np
 from optimizer.explain.jobs import job_decisions
 from optimizer.explain.services import service_decisions
 from optimizer.model.energy import Flex, build_energy
-from optimizer.records import Decision, Plan, Problem
+from optimizer.plan import Decision, Plan
+from optimizer.problem import Problem
 from optimizer.solve.decompose import Solved
 from optimizer.solve.session import Session
 from sites.reasons import reason_text

@@ -21,7 +21,7 @@ from optimizer.breaches import CRITICAL_FRAC
 from optimizer.model.build import Model, build
 from optimizer.model.layout import Layout, layout_of
 from optimizer.model.matrix import Floats, Index, Program
-from optimizer.records import Problem
+from optimizer.problem import Problem
 from optimizer.solve.session import Session
 from optimizer.workload import spreads, unserved_rps
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from optimizer.breaches import HARD_CODES
 from optimizer.explain.fewest import fewest
-from optimizer.records import Decision, Plan, Problem, Status
+from optimizer.plan import Decision, Plan, Status
+from optimizer.problem import Problem
 
 SECONDS = 2.0
 """Time for the proof."""

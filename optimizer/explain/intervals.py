@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from optimizer.equipment import battery_params, battery_state, floor_frac
 from optimizer.objective import reserve_required_kw
-from optimizer.records import Interval, JobPlan, Problem, ServicePlan
+from optimizer.plan import Interval, JobPlan, ServicePlan
+from optimizer.problem import Problem
 from optimizer.workload import menu
 from sites.plant import battery as plant
 

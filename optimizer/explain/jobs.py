@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optimizer.explain.intervals import gpus_taken
-from optimizer.records import Decision, JobPlan, JobProblem, Plan, Problem
+from optimizer.plan import Decision, JobPlan, Plan
+from optimizer.problem import JobProblem, Problem
 from optimizer.workload import cooling_factor, pools_of, rung_at, window_h
 from sites.reasons import reason_text
 

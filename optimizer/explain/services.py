@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optimizer.records import Decision, Plan, Problem, ServiceProblem
+from optimizer.plan import Decision, Plan
+from optimizer.problem import Problem, ServiceProblem
 from optimizer.workload import cooling_factor, extra_mode_w, menu, unserved_rps
 from sites.compute.records import ServingMode
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from optimizer.records import FuelDelivery, GensetProblem, JobProblem, Plan, Problem
+from optimizer.plan import Plan
+from optimizer.problem import FuelDelivery, GensetProblem, JobProblem, Problem
 
 Planner = Callable[[Problem], Plan]
 Named = TypeVar("Named", JobProblem, GensetProblem)

@@ -23,7 +23,7 @@ from optimizer.model.columns import Columns
 from optimizer.model.layout import HARD_USD_PER_KWH, Layout
 from optimizer.model.matrix import Floats, Matrix
 from optimizer.objective import FULL_SHARE
-from optimizer.records import BatteryProblem
+from optimizer.problem import BatteryProblem
 
 LIFT_USD_PER_KWH_H = 1e-5
 FREE_USD_PER_KWH = 10.0 * HARD_USD_PER_KWH

@@ -12,7 +12,7 @@ import numpy as np
 
 from optimizer.model.layout import Layout, layout_of
 from optimizer.model.matrix import Floats, Index
-from optimizer.records import Problem, PvScenario
+from optimizer.problem import Problem, PvScenario
 
 FINE_H = 4.0
 HALF_H = 24.0

@@ -20,7 +20,7 @@ from optimizer.equipment import burns_fuel, fuel_lines, warm_share
 from optimizer.model.columns import Columns
 from optimizer.model.layout import HARD_USD_PER_KWH, Layout
 from optimizer.model.matrix import Floats, Matrix
-from optimizer.records import GensetProblem
+from optimizer.problem import GensetProblem
 
 
 def add_gensets(matrix: Matrix, layout: Layout, columns: Columns) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.model.matrix import Floats, Index
-from optimizer.records import Problem
+from optimizer.problem import Problem
 from optimizer.workload import Rung, all_or_nothing, cooling_base_kw, cooling_factor, idle_kw, menu, pools_of, window_h
 from sites.compute.records import PowerProfile, ServingMode
 

@@ -15,7 +15,7 @@ import numpy as np
 from optimizer.model.columns import Columns, Rows
 from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Matrix
-from optimizer.records import PoolProblem
+from optimizer.problem import PoolProblem
 from optimizer.workload import gpus_per_node, may_power_off, node_kw
 
 

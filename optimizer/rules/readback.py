@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from optimizer.breaches import breaches_of, status_of
 from optimizer.objective import worth
-from optimizer.records import Decision, Interval, JobPlan, Level, Plan, Problem, ServicePlan
+from optimizer.plan import Decision, Interval, JobPlan, Level, Plan, ServicePlan
+from optimizer.problem import Problem
 from optimizer.reserve import (
     batch_reserve_kw,
     battery_reserve_kw,

@@ -11,18 +11,8 @@ from dataclasses import dataclass, field
 
 from optimizer.equipment import floor_frac
 from optimizer.objective import delivered_l
-from optimizer.records import (
-    Breach,
-    GensetInterval,
-    Interval,
-    JobPlan,
-    Level,
-    Plan,
-    Problem,
-    ServicePlan,
-    ServiceProblem,
-    Status,
-)
+from optimizer.plan import Breach, GensetInterval, Interval, JobPlan, Level, Plan, ServicePlan, Status
+from optimizer.problem import Problem, ServiceProblem
 from optimizer.rules.dispatch import RuleParams
 from optimizer.rules.readback import plan_from_roll
 from optimizer.rules.styles import STYLES, Style, rule_params

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from optimizer.equipment import battery_params, battery_state, fuel_l_per_h, warm_share
-from optimizer.records import GensetInterval, GensetProblem, Problem
+from optimizer.plan import GensetInterval
+from optimizer.problem import GensetProblem, Problem
 from optimizer.rules.dispatch import RuleParams, carried_kw, dispatch, genset_wanted, gensets_needed, held
 from sites.plant import battery as plant
 

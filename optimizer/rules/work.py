@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from optimizer.records import JobProblem, PoolProblem, Problem, ServiceProblem
+from optimizer.problem import JobProblem, PoolProblem, Problem, ServiceProblem
 from optimizer.rules.styles import Order, Style
 from optimizer.workload import Rung, extra_mode_w, menu, pools_of, spreads, window_h
 from sites.compute.records import ServingMode

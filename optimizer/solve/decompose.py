@@ -22,7 +22,7 @@ from optimizer.model.energy import Load
 from optimizer.model.jobs import early_usd
 from optimizer.model.layout import Layout, layout_of
 from optimizer.model.matrix import Floats, Index
-from optimizer.records import Problem
+from optimizer.problem import Problem
 from optimizer.solve.bound import Tightening
 from optimizer.solve.commit import choose, propose
 from optimizer.solve.flows import flows_of

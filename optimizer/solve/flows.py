@@ -12,7 +12,7 @@ from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Index
 from optimizer.model.nodes import whole_nodes
 from optimizer.model.pools import group_kw, group_sheddable_kw
-from optimizer.records import PoolProblem
+from optimizer.problem import PoolProblem
 from optimizer.solve.obey import obey_plant
 from optimizer.solve.session import Answer, Deadline, NoPlanFoundError, Session
 from optimizer.solve.spread import JobRun, rung_mix

@@ -12,7 +12,7 @@ import numpy as np
 
 from optimizer.equipment import battery_params, battery_state, fuel_l_per_h
 from optimizer.model.build import Model
-from optimizer.records import BatteryProblem
+from optimizer.problem import BatteryProblem
 from optimizer.solve.session import Answer, Deadline, Session
 from sites.plant import battery as plant
 

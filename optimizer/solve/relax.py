@@ -19,7 +19,7 @@ from optimizer.equipment import fuel_lines
 from optimizer.model.build import Model, build
 from optimizer.model.layout import Layout, layout_of
 from optimizer.model.matrix import Floats, Index
-from optimizer.records import Problem
+from optimizer.problem import Problem
 from optimizer.solve.paths import Prices, choose_modes, entry_usd, shortest_path
 from optimizer.solve.session import Answer, Deadline, NoPlanFoundError, Session
 

@@ -8,7 +8,7 @@ import pytest
 
 from controller.following import follow, planned_soc
 from controller.snapshot import BatteryReading, Snapshot
-from optimizer.records import BatteryProblem, GensetProblem, JobProblem, LoadTier, PoolSpeed, Problem
+from optimizer.problem import BatteryProblem, GensetProblem, JobProblem, LoadTier, PoolSpeed, Problem
 from optimizer.rules.roll import rules_plan
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.planning import plan_site
-from optimizer.records import Plan
+from optimizer.plan import Plan
 from sites.load import find_site, load_site
 from sites.times import parse_time
 

@@ -12,7 +12,7 @@ from controller.posing import pose, with_margin
 from controller.snapshot import BatteryReading, GensetPhase, GensetReading, PoolReading, Snapshot
 from forecasting.records import DemandForecast, Forecast
 from optimizer.policies import policy
-from optimizer.records import JobProblem, PoolSpeed, Problem
+from optimizer.problem import JobProblem, PoolSpeed, Problem
 from sites.load import load_site
 
 START = datetime(2025, 1, 14, 12, tzinfo=UTC)

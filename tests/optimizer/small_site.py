@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from optimizer.records import (
+from optimizer.problem import (
     BatteryProblem,
     GensetProblem,
     JobProblem,

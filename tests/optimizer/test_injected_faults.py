@@ -11,7 +11,8 @@ import pytest
 from benchmarks.planner_problems import START, container_problem
 from optimizer.check import check
 from optimizer.ladder import answer, climb
-from optimizer.records import Level, Plan, Problem, SolveLimits, Status
+from optimizer.plan import Level, Plan, Status
+from optimizer.problem import Problem, SolveLimits
 from sites.times import uniform_grid
 
 Fault = Callable[[Problem], Problem]

@@ -8,8 +8,9 @@ import pytest
 
 from optimizer.check import check
 from optimizer.explain.fewest import fewest
+from optimizer.plan import Plan, Status
 from optimizer.planner import plan
-from optimizer.records import BatteryProblem, GensetProblem, LoadTier, Plan, Problem, Status, TankProblem
+from optimizer.problem import BatteryProblem, GensetProblem, LoadTier, Problem, TankProblem
 
 START = datetime(2025, 3, 28, 22, tzinfo=UTC)
 HOURS = 12

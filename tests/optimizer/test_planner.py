@@ -13,19 +13,10 @@ import pytest
 
 from optimizer.check import check
 from optimizer.explain.what_if import answer_what_if, deliver, force_job_now, genset_off
+from optimizer.plan import Level, Plan, Status
 from optimizer.planner import plan
 from optimizer.policies import POLICIES
-from optimizer.records import (
-    FuelDelivery,
-    GensetProblem,
-    LastPlan,
-    Level,
-    Plan,
-    Problem,
-    PvScenario,
-    ReserveProblem,
-    Status,
-)
+from optimizer.problem import FuelDelivery, GensetProblem, LastPlan, Problem, PvScenario, ReserveProblem
 
 _spec = importlib.util.spec_from_file_location("small_site", Path(__file__).with_name("small_site.py"))
 assert _spec is not None

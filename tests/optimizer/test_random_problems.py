@@ -6,19 +6,10 @@ from hypothesis import HealthCheck, example, given, settings
 
 from optimizer.check import check
 from optimizer.ladder import answer
+from optimizer.plan import Level, Plan, Status
 from optimizer.planner import plan
 from optimizer.policies import POLICIES
-from optimizer.records import (
-    BatteryProblem,
-    GensetProblem,
-    Level,
-    Plan,
-    PoolProblem,
-    Problem,
-    ReserveProblem,
-    Status,
-    TankProblem,
-)
+from optimizer.problem import BatteryProblem, GensetProblem, PoolProblem, Problem, ReserveProblem, TankProblem
 from optimizer.rules.roll import rules_plan
 from optimizer.rules.styles import STYLES
 from tests.strategies import START, problems

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from optimizer.ladder import answer
-from optimizer.records import GensetProblem, Level, LoadTier, Problem, ReserveProblem, Status
+from optimizer.plan import Level, Status
+from optimizer.problem import GensetProblem, LoadTier, Problem, ReserveProblem
 from tests.shared_data import shared_path
 
 CASES = ("uc1_min_load", "uc2_min_up_3", "uc3_min_up_4_already_up_1", "uc4_min_down_2_down_1_before")

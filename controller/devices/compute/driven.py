@@ -29,7 +29,7 @@ from controller.devices.simulated_plant import Sensors
 from controller.devices.simulated_work import JobState, SimulatedJob
 from controller.setpoints import Outcome, Setpoints, Verdict
 from controller.snapshot import JobReading, PoolReading, ServiceReading
-from optimizer.records import JobProblem, PoolProblem
+from optimizer.problem import JobProblem, PoolProblem
 from sites.schema.site import Site
 
 SAID = {RunState.DONE: "done", RunState.FAILED: "failed", RunState.RUNNING: "running", RunState.SUSPENDED: "paused"}

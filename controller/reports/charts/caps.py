@@ -13,7 +13,8 @@ from controller.reports.charts.jobs import FEWEST_GPUS, shade
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.rows import Bar, Row, rows_chart
 from controller.reports.charts.words import figure, gpu_count
-from optimizer.records import JobPlan, ServicePlan, ServiceProblem
+from optimizer.plan import JobPlan, ServicePlan
+from optimizer.problem import ServiceProblem
 from sites.compute.records import ServingMode
 from sites.times import TimeGrid
 

@@ -11,7 +11,8 @@ from controller.reports.charts.frame import Horizon
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.rows import Bar, Row, rows_chart
 from controller.reports.charts.words import MISSING, day_clock, energy_text, figure, percent
-from optimizer.records import Interval, JobPlan, JobProblem
+from optimizer.plan import Interval, JobPlan
+from optimizer.problem import JobProblem
 
 LEGEND: tuple[tuple[str, str], ...] = (
     ("genset", "genset runs"),

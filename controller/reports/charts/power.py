@@ -13,7 +13,7 @@ from controller.reports.charts.panel import Panel
 from controller.reports.charts.patterns import HATCHED
 from controller.reports.charts.svg import element, step_area_path, step_path
 from controller.reports.charts.words import power_text, power_unit
-from optimizer.records import Interval
+from optimizer.plan import Interval
 
 LEGEND: tuple[tuple[str, str], ...] = (
     ("pv", "sun used"),

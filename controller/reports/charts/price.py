@@ -7,7 +7,7 @@ from markupsafe import Markup
 from controller.reports.charts.frame import Horizon, chart, make_frame, tick_label
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.svg import element, step_area_path, step_path
-from optimizer.records import Interval
+from optimizer.plan import Interval
 from sites.reasons import REASONS
 
 LEGEND: tuple[tuple[str, str], ...] = (("price", "one more kWh"),)

@@ -11,7 +11,7 @@ from controller.reports.charts.panel import Panel
 from controller.reports.charts.svg import element, step_area_path, step_path
 from controller.reports.charts.words import power_text, power_unit
 from forecasting.records import Forecast
-from optimizer.records import Interval
+from optimizer.plan import Interval
 from sites.record import Record
 from sites.times import HOUR, TimeGrid
 

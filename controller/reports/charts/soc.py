@@ -10,7 +10,7 @@ from controller.reports.charts.frame import Frame, Horizon, chart, make_frame
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.svg import Point, element, line, polyline_path, rect, text
 from controller.reports.charts.words import energy_text, percent, width_px
-from optimizer.records import Interval
+from optimizer.plan import Interval
 from sites.record import Record
 
 LEGEND: tuple[tuple[str, str], ...] = (("battery", "state of charge"), ("reserve", "reserve"), ("limit", "limits"))

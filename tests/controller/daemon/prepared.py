@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from controller.capability import capability
 from controller.daemon.messages import Prepared, WorldDocument
 from controller.devices.simulated import SimulatedSite
-from optimizer.records import JobProblem, PoolSpeed
+from optimizer.problem import JobProblem, PoolSpeed
 from sites.load import load_site
 from sites.series import TimeSeries
 from sites.world import World

@@ -28,7 +28,8 @@ from controller.daemon.messages import (
 from controller.daemon.previewing import preview as real_preview
 from controller.overrides.orders import Standing
 from controller.posing import pose
-from optimizer.records import Plan, Problem
+from optimizer.plan import Plan
+from optimizer.problem import Problem
 from optimizer.rules.roll import rules_plan
 from tests.controller.daemon.prepared import SITE, prepared
 

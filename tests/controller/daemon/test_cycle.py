@@ -31,7 +31,8 @@ from controller.records.entries import (
 from controller.records.resume import Inbox, LiveJob
 from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
-from optimizer.records import JobProblem, Level
+from optimizer.plan import Level
+from optimizer.problem import JobProblem
 from optimizer.rules.roll import rules_plan
 from sites.compute.hardware import gpu_spec
 from sites.plant import genset as gen

@@ -20,7 +20,7 @@ from forecasting.forecaster import forecast
 from forecasting.history import History
 from forecasting.prepare import prepare_period
 from forecasting.records import FeedState, NightScores
-from optimizer.records import Problem
+from optimizer.problem import Problem
 from optimizer.rules.roll import rules_plan
 from sites.load import load_site
 from sites.ports import ManualClock

@@ -13,7 +13,7 @@ from controller.daemon.loop import Loop, LoopOptions
 from controller.daemon.service_manager import ServiceManager
 from controller.records.commands import Commands
 from controller.records.reading import Reader
-from optimizer.records import Level
+from optimizer.plan import Level
 from sites.errors import InputError
 from sites.ports import SystemClock
 from tests.controller.daemon.prepared import SITE, START, job

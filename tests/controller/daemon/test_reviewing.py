@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from controller.daemon.reviewing import is_night, review_reasons
-from optimizer.records import Plan, Problem, Status
+from optimizer.plan import Plan, Status
+from optimizer.problem import Problem
 from optimizer.rules.roll import rules_plan
 from sites.load import load_site
 from sites.schema.place import ReviewIf

@@ -11,7 +11,7 @@ from controller.daemon.discipline import Discipline
 from controller.daemon.sensing import Senses, plausible
 from controller.setpoints import Outcome, Setpoints, Verdict
 from controller.snapshot import GensetPhase, JobReading, PoolReading, Snapshot
-from optimizer.records import JobProblem
+from optimizer.problem import JobProblem
 from sites.ports import ManualClock
 from tests.controller.guards.ticks import SITE, START, genset, play, setpoints, snapshot
 

@@ -9,7 +9,7 @@ import pytest
 from controller.capability import capability
 from controller.devices.simulated import SimulatedSite
 from controller.setpoints import JobCommand, ServiceCommand, Setpoints, Verdict
-from optimizer.records import JobProblem, PoolSpeed
+from optimizer.problem import JobProblem, PoolSpeed
 from sites.load import load_site
 from sites.series import TimeSeries
 from sites.world import World

@@ -10,7 +10,7 @@ from controller.guards.chain import apply_guards
 from controller.guards.records import GuardMemory, GuardResult
 from controller.setpoints import GensetCommand, JobCommand, ServiceCommand, Setpoints
 from controller.snapshot import BatteryReading, GensetPhase, GensetReading, JobReading, Snapshot
-from optimizer.records import JobProblem, PoolSpeed
+from optimizer.problem import JobProblem, PoolSpeed
 from sites.compute.records import ServingMode
 from sites.load import load_site
 from sites.schema.site import Site

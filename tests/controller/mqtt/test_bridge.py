@@ -23,7 +23,7 @@ from controller.records.entries import NowEntry
 from controller.records.reading import Reader
 from controller.records.store import open_engine, upgrade
 from controller.records.writing import write_entry
-from optimizer.records import Level
+from optimizer.plan import Level
 from sites.load import find_site
 from sites.ports import SystemClock
 from sites.schema.mqtt import Mqtt

@@ -24,7 +24,8 @@ from controller.overrides.orders import (
     StopService,
 )
 from optimizer.ladder import answer
-from optimizer.records import JobPlan, Level, Plan, Problem
+from optimizer.plan import JobPlan, Level, Plan
+from optimizer.problem import Problem
 from sites.times import require_utc
 from tests.optimizer.small_site import START, small_site
 

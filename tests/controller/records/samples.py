@@ -12,7 +12,8 @@ from controller.records.store import upgrade
 from controller.records.views import ServicePoint, TelemetryPoint
 from controller.snapshot import BatteryReading, Snapshot
 from forecasting.records import Forecast
-from optimizer.records import JobProblem, Level, PoolSpeed, Problem
+from optimizer.plan import Level
+from optimizer.problem import JobProblem, PoolSpeed, Problem
 from optimizer.rules.roll import rules_plan
 from sites.load import load_site
 from sites.ports import ManualClock

@@ -31,7 +31,7 @@ from controller.records.recorder import Recorder
 from controller.records.resume import read_inbox, read_resumed
 from controller.records.store import open_engine
 from controller.setpoints import Outcome, Verdict
-from optimizer.records import Level
+from optimizer.plan import Level
 from tests.controller.records.samples import (
     SITE,
     START,

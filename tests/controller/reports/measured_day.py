@@ -14,7 +14,7 @@ from controller.records.entries import Entry, JobProgress, JobSubmitted, NowEntr
 from controller.records.store import open_engine
 from controller.records.views import ServicePoint, TelemetryPoint
 from controller.records.writing import write_entry
-from optimizer.records import Level
+from optimizer.plan import Level
 from tests.controller.web.container_day import Day, container_day, write_day
 
 DAY = date(2025, 1, 15)

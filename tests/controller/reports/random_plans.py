@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from controller.reports.charts.frame import Horizon
-from optimizer.records import GensetInterval, Interval, JobPlan
+from optimizer.plan import GensetInterval, Interval, JobPlan
 from sites.times import TimeGrid
 
 ZONES = ("America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC")

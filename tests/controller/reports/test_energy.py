@@ -13,7 +13,7 @@ from controller.records.views import PlanHead, StoredPlan, TelemetryPoint
 from controller.reports.bridge import bridge, planned_intervals
 from controller.reports.energy import balance, fuel_used_l, genset_hours, measured_intervals
 from controller.reports.period import day_span, week_span
-from optimizer.records import Interval, Plan
+from optimizer.plan import Interval, Plan
 from sites.times import uniform_grid
 from tests.controller.reports.random_plans import horizons, interval_rows
 

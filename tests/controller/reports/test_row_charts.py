@@ -13,7 +13,8 @@ from controller.reports.charts.caps import cap_rows, caps_chart
 from controller.reports.charts.frame import Horizon
 from controller.reports.charts.jobs import genset_rows, job_rows, runs, schedule_chart, shade
 from controller.reports.charts.panel import PANELS, WIDE, Panel
-from optimizer.records import GensetInterval, JobPlan, ServicePlan, ServiceProblem
+from optimizer.plan import GensetInterval, JobPlan, ServicePlan
+from optimizer.problem import ServiceProblem
 from sites.compute.records import ServingMode
 from sites.times import uniform_grid
 from tests.controller.reports.drawing_checks import assert_inside, by_class, told

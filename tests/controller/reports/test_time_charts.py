@@ -16,7 +16,7 @@ from controller.reports.charts.price import price_chart
 from controller.reports.charts.pv_band import PvBand, pv_band, pv_chart, resample
 from controller.reports.charts.soc import SocLimits, soc_chart
 from forecasting.records import Forecast
-from optimizer.records import GensetInterval, Interval
+from optimizer.plan import GensetInterval, Interval
 from sites.times import TimeGrid, uniform_grid
 from tests.controller.reports.drawing_checks import assert_inside, by_class, coordinates, told
 from tests.controller.reports.random_plans import horizons, interval_rows

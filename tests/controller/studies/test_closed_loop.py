@@ -12,8 +12,9 @@ from controller.studies.foresight import foresight_bound
 from controller.studies.ledger import add_up
 from controller.studies.result import result_of
 from forecasting.forecaster import forecast
+from optimizer.plan import Plan
 from optimizer.policies import policy
-from optimizer.records import Plan, Problem
+from optimizer.problem import Problem
 from sites.load import load_site
 from sites.times import uniform_grid
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.studies.ledger import job_outcome
-from optimizer.records import JobProblem, PoolSpeed
+from optimizer.problem import JobProblem, PoolSpeed
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 

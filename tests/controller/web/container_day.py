@@ -28,25 +28,17 @@ from controller.snapshot import (
     Snapshot,
 )
 from forecasting.records import Forecast
-from optimizer.records import (
+from optimizer.plan import Breach, Decision, GensetInterval, Interval, JobPlan, Level, Plan, ServicePlan, Status
+from optimizer.problem import (
     BatteryProblem,
-    Breach,
-    Decision,
-    GensetInterval,
     GensetProblem,
-    Interval,
-    JobPlan,
     JobProblem,
-    Level,
     LoadTier,
-    Plan,
     PoolProblem,
     PoolSpeed,
     Problem,
     ProfileLevels,
-    ServicePlan,
     ServiceProblem,
-    Status,
     TankProblem,
 )
 from sites.compute.records import CapLevel, PowerProfile, ServingMode

@@ -9,7 +9,7 @@ import pytest
 
 from controller.records.views import StoredPlan
 from controller.reports.gather import PeriodReport
-from optimizer.records import Plan
+from optimizer.plan import Plan
 from tests.controller.web.conftest import Visit
 from tests.controller.web.container_day import container_day
 

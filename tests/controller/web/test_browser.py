@@ -17,7 +17,7 @@ from controller.records.entries import NowEntry
 from controller.records.store import open_engine
 from controller.records.views import StoredPlan
 from controller.records.writing import write_entry
-from optimizer.records import Level
+from optimizer.plan import Level
 from tests.browser import chromium, chromium_paths, console_errors, set_view
 from tests.controller.web.container_day import container_day, store_with_day
 from tests.controller.web.serving import serving

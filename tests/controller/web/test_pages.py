@@ -19,7 +19,7 @@ from controller.snapshot import Snapshot
 from controller.web.app import versions
 from controller.web.desk import Desk
 from controller.web.headers import HEADERS
-from optimizer.records import Level
+from optimizer.plan import Level
 from sites.load import load_site
 from tests.controller.web.conftest import Visit
 from tests.controller.web.container_day import container_day, without_readings, write_day
