@@ -59,6 +59,7 @@ class Total(NamedTuple):
     genset_kwh: float
     load_kwh: float
     work_done: float
+    """Of jobs that were done by the end, whenever the daemon was stopped after it."""
 
 
 def free_port() -> int:
@@ -145,8 +146,10 @@ def _at(url: str) -> datetime:
 
 def _total(url: str, hours: float) -> Total:
     with Reader(url, "container") as reader:
-        points = reader.telemetry(BEGIN + timedelta(minutes=1), BEGIN + timedelta(hours=hours))
-        work = sum(job.done_frac * job.job.work_gpu_h for job in reader.jobs())
+        end = BEGIN + timedelta(hours=hours)
+        points = reader.telemetry(BEGIN + timedelta(minutes=1), end)
+        done = [job for job in reader.jobs(("done",)) if job.updated_utc <= end]
+        work = sum(job.job.work_gpu_h for job in done)
     last = points[-1]
     step_h = hours / len(points)
 
