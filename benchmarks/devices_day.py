@@ -15,10 +15,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import yaml
 
 from controller.devices.compute.bench.slurm_cluster import SlurmCluster, missing_tools
@@ -26,6 +28,7 @@ from controller.records.reading import Reader
 from controller.records.store import STORE_FAULTS
 from sites.errors import InputError
 from sites.load import find_site
+from sites.times import HOUR
 
 LOCAL_START, BEGIN = "2025-06-01T04:00", datetime(2025, 6, 1, 8, tzinfo=UTC)
 """Before sunrise at the container, which is four hours behind UTC in summer."""
@@ -46,6 +49,7 @@ LISTED: list[tuple[str, str, str, int | None]] = [
     ("ups", "bench-ups", "", None),
 ]
 """Kind, register map (SunSpec without one), what it belongs to, rating kW."""
+READ_EVERY_S = 0.05
 ON_A_FAST_CLOCK = {"poll_s": 600, "stale_s": 3600, "timeout_s": 10}
 """Devices are read when the clock has moved, not by themselves."""
 
@@ -59,7 +63,7 @@ class Total(NamedTuple):
     genset_kwh: float
     load_kwh: float
     work_done: float
-    """Of jobs that were done by the end, whenever the daemon was stopped after it."""
+    """Of all jobs by the end, between the readings around it: the daemon is stopped somewhat later."""
 
 
 def free_port() -> int:
@@ -114,16 +118,18 @@ def run_day(
     command += ["--speed", "3600", "--start", LOCAL_START, "--port", "0", "--store", url]
     with open(folder / "run.log", "w") as log:
         daemon = subprocess.Popen(command, stderr=log, env={**os.environ, **environment})
+    readings: list[tuple[float, float]] = []
     try:
-        while daemon.poll() is None and _at(url) < BEGIN + timedelta(hours=hours):
-            threading.Event().wait(0.2)
+        while daemon.poll() is None and (not readings or readings[-1][0] < hours):
+            readings += _read(url)
+            threading.Event().wait(READ_EVERY_S)
     finally:
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(30.0)
         if plant is not None:
             plant.kill()
             plant.wait()
-    return _total(url, hours), time.monotonic() - began_s
+    return _total(url, hours, readings), time.monotonic() - began_s
 
 
 def plant_server(site: Path) -> subprocess.Popen[bytes]:
@@ -135,21 +141,20 @@ def plant_server(site: Path) -> subprocess.Popen[bytes]:
     return plant
 
 
-def _at(url: str) -> datetime:
+def _read(url: str) -> list[tuple[float, float]]:
+    """Return the hours of site time that have passed and the GPU-hours done by then; nothing before the first cycle."""
     try:
         with Reader(url, "container") as reader:
             now = reader.now()
+            work = sum(job.done_frac * job.job.work_gpu_h for job in reader.jobs())
     except NOT_THERE_YET:
-        now = None
-    return now.at_utc if now is not None else datetime.min.replace(tzinfo=UTC)
+        return []
+    return [((now.at_utc - BEGIN) / HOUR, work)] if now is not None else []
 
 
-def _total(url: str, hours: float) -> Total:
+def _total(url: str, hours: float, readings: Sequence[tuple[float, float]]) -> Total:
     with Reader(url, "container") as reader:
-        end = BEGIN + timedelta(hours=hours)
-        points = reader.telemetry(BEGIN + timedelta(minutes=1), end)
-        done = [job for job in reader.jobs(("done",)) if job.updated_utc <= end]
-        work = sum(job.job.work_gpu_h for job in done)
+        points = reader.telemetry(BEGIN + timedelta(minutes=1), BEGIN + timedelta(hours=hours))
     last = points[-1]
     step_h = hours / len(points)
 
@@ -162,7 +167,7 @@ def _total(url: str, hours: float) -> Total:
         kwh("pv_kw"),
         kwh("genset_kw"),
         kwh("load_kw"),
-        work,
+        float(np.interp(hours, *zip(*readings, strict=True))),
     )
 
 
