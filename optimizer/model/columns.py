@@ -79,6 +79,8 @@ class Rows:
     """GPUs of a pool, P x T."""
     reserve: Index = field(default_factory=_none)
     """Operating reserve, W x T."""
+    nodes: dict[tuple[int, int], Index] = field(default_factory=dict)
+    """Whole nodes that a service keeps on in a pool, by service and pool number, T."""
     mode: list[Index] = field(default_factory=list)
     """Rows that hold one service's modes and switches together and nothing else, flat, one array a service."""
     tie: Index = field(default_factory=_none)

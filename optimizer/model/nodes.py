@@ -1,11 +1,13 @@
 """Nodes powered off and on.
 
     (28)  used GPUs + gpus_per_node (off[p,t] + booting[p,t]) <= N_p          booting: nodes started within the last boot_h
+    (28b) nodes_m x[s,m,t] summed over modes + off[p,t] + booting[p,t] <= nodes       each service; nodes_m: whole nodes of a mode
     (29)  boots[p,t] >= off[p,t-1] - off[p,t]                                 what is off before the horizon counts
     (30)  load falls by c saved off and rises by c boot_kwh / dt boots        saved: a node's host and its idle GPUs
 
-Numbers of nodes are real in the model, so its bound holds for whole ones; a plan then powers off whole nodes that its work
-leaves free, where what is saved outweighs the boot.
+Numbers of nodes are real in the model, so its bound holds for whole ones; without (28b) a mode on one GPU of eight would cost
+an eighth of a node's host. A plan then powers off whole nodes that its work leaves free, where what is saved outweighs the
+boot.
 """
 
 from __future__ import annotations
@@ -35,8 +37,10 @@ def add_nodes(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> N
         matrix.put(row, boots, 1.0)
         matrix.put(row, off, 1.0)
         matrix.put(row[1:], off[:-1], -1.0)
-        for since, step in boot_terms(layout, pool):
+        booting = boot_terms(layout, pool)
+        for since, step in booting:
             matrix.put(rows.pool[place, step : step + 1], boots[since : since + 1], gpus_per_node(pool))
+        _add_whole(matrix, layout, columns, rows, place, booting)
         saved = layout.cooling * node_kw(pool)
         boot = layout.cooling * pool.boot_kwh / layout.hours
         share = layout.problem.reserve.load_frac
@@ -46,6 +50,30 @@ def add_nodes(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> N
             if rows.reserve.size:
                 matrix.put(rows.reserve[scenario], off, share * saved)
                 matrix.put(rows.reserve[scenario], boots, -share * boot)
+
+
+def _add_whole(
+    matrix: Matrix, layout: Layout, columns: Columns, rows: Rows, place: int, booting: list[tuple[int, int]]
+) -> None:
+    """Add (28b): a serving mode keeps whole nodes on."""
+    pool = layout.problem.pools[place]
+    for service in range(len(layout.menus)):
+        needed = nodes_of_modes(layout, service, place)
+        if not needed.any():
+            continue
+        row = matrix.rows((layout.steps,), upper=float(pool.nodes))
+        rows.nodes[service, place] = row
+        matrix.put(row[None, :], columns.mode[service], needed[:, None])
+        matrix.put(row, columns.off[place], 1.0)
+        for since, step in booting:
+            matrix.put(row[step : step + 1], columns.boots[place][since : since + 1], 1.0)
+
+
+def nodes_of_modes(layout: Layout, service: int, place: int) -> Floats:
+    """Return the whole nodes of a pool that each mode of a service keeps on."""
+    pool = layout.problem.pools[place]
+    gpus = np.array([mode.gpus if mode.pool == pool.name else 0.0 for mode in layout.menus[service]])
+    return np.asarray(np.ceil(gpus / gpus_per_node(pool) - 1e-9))
 
 
 def boot_terms(layout: Layout, pool: PoolProblem) -> list[tuple[int, int]]:

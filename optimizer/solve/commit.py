@@ -36,7 +36,7 @@ DARKER = (0.25, 0.0)
 """Ranks of the scenarios, from the darkest, for which the rules propose a commitment."""
 AROUND_H = 2.0
 """Hours around an interval in which the relaxation has to be sure for the search to take it as settled."""
-SURE = 0.02
+SURE = 1e-4
 SEARCH_SHARE = 0.45
 """Share of the time that a search may take; on free cores it ends by its node limit long before."""
 CUT_BINS = 8
@@ -48,12 +48,12 @@ def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadlin
     layout, columns = model.layout, model.columns
     if not columns.on.size:
         return []
-    given_kw, freed_kw = batch_kw(model, relaxed.values)
-    given_kw = given_kw + nodes_kw(model, relaxed.values)
+    work_kw, freed_kw = batch_kw(model, relaxed.values)
+    it_kw = modes_kw(layout, modes) + work_kw + nodes_kw(model, relaxed.values)
     coarse = coarse_of(layout, scenarios=COMMIT_SCENARIOS)
-    load = Load(it_kw=coarse.mean(modes_kw(layout, modes) + given_kw), freed_kw=coarse.mean(freed_kw))
+    load = Load(it_kw=coarse.mean(it_kw), freed_kw=coarse.mean(freed_kw))
     energies = [
-        build_energy(coarse.layout, load, _flex(model, coarse, relaxed, modes, given_kw, moves))
+        build_energy(coarse.layout, load, _flex(model, coarse, relaxed, modes, work_kw, moves))
         for moves in (True, False)
     ]
     with ThreadPoolExecutor(max_workers=len(energies)) as pool:
@@ -151,7 +151,7 @@ def last_commitment(model: Model) -> Floats | None:
     return np.asarray(np.minimum(on, model.program.upper[columns.on]))
 
 
-def _flex(model: Model, coarse: Coarse, relaxed: Answer, modes: list[Index], given_kw: Floats, moves: bool) -> Flex:
+def _flex(model: Model, coarse: Coarse, relaxed: Answer, modes: list[Index], work_kw: Floats, moves: bool) -> Flex:
     layout, columns = model.layout, model.columns
     price = relaxed.row_duals[model.rows.balance].sum(axis=0) / layout.hours
     room_kw = np.zeros(layout.steps)
@@ -164,7 +164,7 @@ def _flex(model: Model, coarse: Coarse, relaxed: Answer, modes: list[Index], giv
         room_kw += spare[place] * max(each, default=0.0)
     cut_kwh, cut_usd = cut_bins(model, relaxed.values, price) if moves else (np.zeros(0), np.zeros(0))
     return Flex(
-        less_kw=coarse.mean(layout.cooling * given_kw),
+        less_kw=coarse.mean(layout.cooling * work_kw),
         more_kw=coarse.mean(layout.cooling * room_kw),
         price_usd_per_kwh=coarse.mean(price),
         cut_kwh=cut_kwh,

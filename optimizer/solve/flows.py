@@ -22,6 +22,8 @@ from optimizer.workload import may_power_off, node_kw
 DROP_ROUNDS = 4
 SHORT_KW = 1e-3
 RECOMMIT_NODES = 20
+RECOMMIT_S = 0.3
+BREACH_KWH = 1e-3
 
 
 def flows_of(
@@ -92,15 +94,16 @@ def nodes_of(
 def energy_of(layout: Layout, load: Load, on: Floats, deadline: Deadline) -> tuple[Model, Answer]:
     """Return the energy model for exactly the plan's work, solved with the commitment fixed (step 7).
 
-    Energy above the battery's upper limit is left out where it makes the course impossible.
+    A commitment that was right for the relaxation's load may be wrong for whole GPUs and nodes: where it breaks what may not be
+    broken, another is sought. Energy above the battery's upper limit is left out where it makes the course impossible.
     """
     energy = build_energy(layout, load)
     session = Session(energy.program)
     if energy.columns.on.size:
         session.fix(energy.columns.on, on)
     answer = session.solve(seconds=deadline.needed_s())
-    if not answer.found and energy.columns.on.size:
-        answer = _recommit(energy, session, deadline)
+    if energy.columns.on.size and (not answer.found or _breach_kwh(energy, answer) > BREACH_KWH):
+        answer = _recommit(energy, session, answer, on, deadline)
     answer = obey_plant(energy, session, answer, deadline)
     battery = layout.problem.battery
     if not answer.found and battery is not None and battery.soc_frac > battery.soc_max_frac:
@@ -112,14 +115,25 @@ def energy_of(layout: Layout, load: Load, on: Floats, deadline: Deadline) -> tup
     return energy, answer
 
 
-def _recommit(energy: Model, session: Session, deadline: Deadline) -> Answer:
-    """Find another commitment where the one given breaks run or rest times, and leave the session fixed to it."""
+def _breach_kwh(energy: Model, answer: Answer) -> float:
+    """Return the energy of breaches that a better commitment may avoid: hosts gone dark, gensets under their minimum load."""
+    columns, hours = energy.columns, energy.layout.hours
+    dark = answer.values[columns.dark] * hours
+    below = answer.values[columns.below] * hours
+    return float(dark.sum(axis=1).max() + below.sum(axis=(1, 2)).max())
+
+
+def _recommit(energy: Model, session: Session, given: Answer, on: Floats, deadline: Deadline) -> Answer:
+    """Find another commitment where the given one breaks run or rest times or limits; leave the session fixed to the better."""
     columns = energy.columns
+    seconds = max(RECOMMIT_S, 0.5 * deadline.left_s()) if given.found else deadline.needed_s()
     session.bounds(columns.on, energy.program.lower[columns.on], energy.program.upper[columns.on])
     session.integers(energy.program.integer)
-    answer = session.solve(seconds=deadline.needed_s(), gap_frac=1e-3, nodes=RECOMMIT_NODES)
+    answer = session.solve(seconds=seconds, gap_frac=1e-3, nodes=RECOMMIT_NODES)
     session.integers(np.zeros(len(energy.program.cost), dtype=bool))
-    if not answer.found:
+    if answer.found and answer.cost < given.cost:
+        on = np.round(answer.values[columns.on])
+    elif not given.found:
         return answer
-    session.fix(columns.on, np.round(answer.values[columns.on]))
+    session.fix(columns.on, on)
     return session.solve(seconds=deadline.needed_s())

@@ -7,13 +7,15 @@ modes chosen together always fit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from optimizer.model.build import Model
 from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Index
+from optimizer.model.nodes import nodes_of_modes
 from optimizer.model.services import mode_kw, mode_usd
 from optimizer.objective import change_hours
 
@@ -26,6 +28,8 @@ class Prices:
     """Cost of one more kW of IT power, cooling and reserve included, T."""
     gpu_usd: Floats
     """Cost of one more GPU taken, P x T."""
+    node_usd: Mapping[tuple[int, int], Floats] = field(default_factory=dict)
+    """Cost of one more whole node that a service keeps on in a pool, T, by service and pool number."""
 
 
 def prices_of(model: Model, row_duals: Floats) -> Prices:
@@ -34,7 +38,8 @@ def prices_of(model: Model, row_duals: Floats) -> Prices:
     power = row_duals[rows.balance].sum(axis=0) * layout.cooling
     if rows.reserve.size:
         power = power + row_duals[rows.reserve].sum(axis=0) * layout.problem.reserve.load_frac * layout.cooling
-    return Prices(it_kw_usd=power, gpu_usd=-row_duals[rows.pool])
+    nodes = {pair: -row_duals[each] for pair, each in rows.nodes.items()}
+    return Prices(it_kw_usd=power, gpu_usd=-row_duals[rows.pool], node_usd=nodes)
 
 
 def choose_modes(layout: Layout, prices: Prices, support: list[Floats] | None = None) -> list[Index]:
@@ -49,6 +54,9 @@ def choose_modes(layout: Layout, prices: Prices, support: list[Floats] | None = 
     for place in order:
         cost = mode_usd(layout, place) + mode_kw(layout, place) * prices.it_kw_usd[None, :]
         cost = cost - stay_usd(layout, place)
+        for (service, pool), usd in prices.node_usd.items():
+            if service == place:
+                cost = cost + nodes_of_modes(layout, place, pool)[:, None] * usd[None, :]
         for index, mode in enumerate(layout.menus[place]):
             if not mode.gpus:
                 continue

@@ -277,6 +277,22 @@ def test_idle_nodes_are_powered_off_and_booted_in_time() -> None:
     assert on.pools == ()
 
 
+@pytest.mark.parametrize("genset_kw", [8.0, 40.0])
+def test_a_site_without_batch_work_and_with_idle_nodes_off_still_runs_its_genset(genset_kw: float) -> None:
+    """Nodes off made the search's batch power negative; a genset far larger than the load looked like one never needed."""
+    problem = small.small_site(steps=44, pv_available_kw=(0.0,) * 44, jobs=())
+    pool = problem.pools[0].model_copy(
+        update={"nodes": 4, "can_power_off": True, "boot_h": 0.1, "boot_kwh": 0.02, "host_kw": 1.0}
+    )
+    problem = problem.model_copy(update={"pools": (pool,)})
+    curve = ((0.0, genset_kw / 16.0), (genset_kw, genset_kw / 4.0 + genset_kw / 16.0))
+    dark = _genset(problem, max_kw=genset_kw, min_kw=0.3 * genset_kw, fuel_points=curve)
+    made = plan(dark)
+    assert [str(fault) for fault in check(dark, made)] == []
+    assert any(row.gensets[0].on for row in made.intervals)
+    assert made.bound_usd - made.net_value_usd < 0.05 * made.work_value_usd
+
+
 def test_the_smallest_set_to_give_up_is_named() -> None:
     dark = small.small_site(pv_available_kw=(0.0,) * 14, jobs=(), gensets=())
     battery = dark.battery.model_copy(update={"soc_frac": 0.35})
