@@ -2,7 +2,7 @@
 
     1  relaxation of the whole model                       -> bound, prices of power and GPUs
     2  serving modes by shortest path at those prices      -> modes
-    3  energy model with modes and batch work given, some freedom to shed or add       -> commitment
+    3  energy model with modes and batch work given, some freedom to shed or add       -> commitment, then small changes of it
     4  relaxation with the commitment fixed                -> which modes are in doubt, what is worth trying
     5  plan's model on what is worth trying, modes in doubt and all-or-nothing jobs integer     -> modes, jobs
     6  near intervals rounded to whole GPUs; plan's model again with modes, commitment and near work fixed
@@ -26,6 +26,7 @@ from optimizer.problem import Problem
 from optimizer.solve.bound import Tightening
 from optimizer.solve.commit import choose, propose
 from optimizer.solve.flows import flows_of
+from optimizer.solve.improve import improve
 from optimizer.solve.part import part_of
 from optimizer.solve.paths import choose_modes, prices_of
 from optimizer.solve.relax import relax
@@ -174,6 +175,7 @@ def _decomposed(layout: Layout, deadline: Deadline) -> Draft:
     on, fixed = np.zeros((0, layout.steps)), relaxed
     if proposals:
         on, fixed = choose(relaxed, proposals, deadline)
+        on, fixed = improve(fixed, on, bound_cost=relaxed.cost, deadline=deadline)
     model = build(layout)
     session = Session(model.program, part_of(model, fixed))
     if proposals:
