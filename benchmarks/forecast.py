@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks import (
     forecast_gefcom,
+    forecast_held,
     forecast_pvod,
     forecast_speed,
     forecast_surfrad,
@@ -26,6 +27,7 @@ TOPICS: dict[str, Callable[..., list[Row]]] = {
     "surfrad": forecast_surfrad.run,
     "pvod": forecast_pvod.run,
     "walk": forecast_walk.run,
+    "held": forecast_held.run,
     "speed": forecast_speed.run,
     "gefcom": forecast_gefcom.run,
 }

@@ -17,6 +17,7 @@ import numpy as np
 from forecasting.calibrated import CalibratedPower, calibration_course
 from forecasting.clearpower import ClearPower
 from forecasting.demand.outlook import RateSample, forecast_demand
+from forecasting.held import with_held_filled
 from forecasting.history import NOTHING, History
 from forecasting.learn.forest import ForestSettings
 from forecasting.learn.learner import SkyLearner
@@ -154,6 +155,7 @@ def nightly_learner(
     predictions = {
         run.source: nwp_series(replace(run, offset_min=late_min[run.source]), clear, series) for run in known
     }
+    series = with_held_filled(series, predictions)
     after = nightly(before, series, last=len(series.index), predictions=predictions, regrow=regrow, settings=settings)
     return replace(after, late_min=late_min, calibration=course)
 

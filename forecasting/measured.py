@@ -26,7 +26,8 @@ def sky_series(
 ) -> SkySeries:
     """Return the site's index on 15-min steps up to ``issued_utc`` and clear-sky power ``ahead_h`` beyond.
 
-    Steps that are not wholly measured, or in part curtailed, are unknown. The last step ends at or before the
+    Steps that are not wholly measured, or in part curtailed, are unknown; of the latter the metered index is kept as a
+    bound. The last step ends at or before the
     issue time.
     """
     step_h = STEP_S / 3600
@@ -39,6 +40,7 @@ def sky_series(
     ac_kw = clear.model.ac_kw
     index = clipped_index(power, clear_kw[:steps], ~held, floor=SMALLEST_CLEAR_FRAC * ac_kw)
     index = np.where(silent_steps(index), np.nan, index)
+    least = clipped_index(power, clear_kw[:steps], held, floor=SMALLEST_CLEAR_FRAC * ac_kw)
     return SkySeries(
         start=pd.Timestamp(start),
         step_h=step_h,
@@ -46,6 +48,7 @@ def sky_series(
         index=index,
         longitude_deg=clear.model.longitude_deg,
         rating=ac_kw,
+        least=least if held.any() else None,
     )
 
 

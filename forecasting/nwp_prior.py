@@ -38,6 +38,15 @@ def between(table: Floats, predicted: Floats) -> Floats:
     return np.column_stack([np.interp(predicted, CENTRES, column) for column in table.T])
 
 
+def prediction_quantiles(index: Floats, lead_h: Floats, levels: Floats) -> tuple[Floats, Floats]:
+    """Return quantiles for predicted indices, one row a level, and the prior weight of each; 0 where one is NaN."""
+    weight = np.where(lead_h >= NWP_PRIOR_FROM_H, NWP_PRIOR, 1.0) * np.isfinite(index)
+    table = between(nwp_prior(), np.nan_to_num(index))
+    if len(levels) == len(LEVELS) and np.allclose(levels, LEVELS):
+        return table.T, weight
+    return np.array([np.interp(levels, LEVELS, row) for row in table]).T, weight
+
+
 def with_unlearned(
     quantiles: Floats, levels: Floats, lead_h: Floats, indices: Mapping[str, Floats], ages_h: Mapping[str, float]
 ) -> tuple[Floats, frozenset[str]]:
@@ -53,11 +62,8 @@ def with_unlearned(
     total, mass = quantiles.copy(), np.ones(quantiles.shape[1])
     used = set()
     for name, index in indices.items():
-        given = np.isfinite(index)
-        prior = np.where(lead_h >= NWP_PRIOR_FROM_H, NWP_PRIOR, 1.0)
-        weight = prior * given * np.exp(-max(0.0, ages_h[name] - FRESH_H) / STALE_FADE_H)
-        table = between(nwp_prior(), np.nan_to_num(index))
-        told = np.array([np.interp(levels, LEVELS, row) for row in table]).T
+        told, prior = prediction_quantiles(index, lead_h, levels)
+        weight = prior * np.exp(-max(0.0, ages_h[name] - FRESH_H) / STALE_FADE_H)
         total, mass = total + told * weight, mass + weight
         if weight.max(initial=0.0) > 0.1:
             used.add(name)

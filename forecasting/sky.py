@@ -21,8 +21,9 @@ from datetime import datetime
 import numpy as np
 
 from forecasting.clearpower import ClearPower, midnight
+from forecasting.held import with_held_filled
 from forecasting.history import History
-from forecasting.learn.features import SkySeries, clipped_index
+from forecasting.learn.features import SkySeries, clipped_index, last_hour_index
 from forecasting.learn.learner import SkyLearner, learned_quantiles
 from forecasting.measured import SILENT_H, SILENT_INDEX, STEP_S, measured_steps, sky_series
 from forecasting.nwp import NwpRun, nwp_series
@@ -79,8 +80,9 @@ def sky_outlook(
     lengths = np.array(grid.hours)
     lead_h = np.array(grid.offsets_h[:-1]) + lengths / 2 + (grid.start_utc - issued_utc) / HOUR
     days = kept_days(history, issued_utc, KEPT_DAYS)
-    series = sky_series(clear, history, issued_utc=issued_utc, days=days)
-    known = np.isfinite(series.index)
+    told = Told(clear, history, issued_utc, days, lead_h, lengths, learner, runs)
+    series = told.series
+    known = np.isfinite(series.likely)
     high = np.full(len(grid), enhancement(series))
     hours = float(known.sum()) * series.step_h
     if hours < 1.0:
@@ -89,7 +91,6 @@ def sky_outlook(
     else:
         quantiles = _early(series, lead_h, levels)
         words, rung = f"clear sky and {hours:.0f} h of measured daylight", "history"
-    told = Told(clear, history, issued_utc, days, lead_h, lengths, learner, runs)
     used: frozenset[str] = frozenset()
     if learner is not None and learner.model is not None and hours >= 1.0:
         learned, used = told.learned(learner, levels)
@@ -137,8 +138,9 @@ class Told:
             if run.issued_utc <= issued_utc
         )
         ahead_h = float(lead_h[-1] + lengths[-1])
-        self.series = sky_series(clear, history, issued_utc=issued_utc, days=days, ahead_h=ahead_h)
-        self.predictions = {run.source: nwp_series(run, clear, self.series) for run in usable}
+        measured = sky_series(clear, history, issued_utc=issued_utc, days=days, ahead_h=ahead_h)
+        self.predictions = {run.source: nwp_series(run, clear, measured) for run in usable}
+        self.series = with_held_filled(measured, self.predictions)
         self.ages_h = {run.source: (issued_utc - run.issued_utc) / HOUR for run in usable}
         self.now = len(self.series.index)
         target = self.now + (lead_h / self.series.step_h).astype(int)
@@ -174,7 +176,7 @@ def kept_days(history: History, issued_utc: datetime, most: float) -> float:
 def enhancement(series: SkySeries) -> float:
     """Return the largest index thought possible: the site's own 99.8 % quantile once it has ten days, within
     reason."""
-    index = series.index[np.isfinite(series.index)]
+    index = series.likely[np.isfinite(series.likely)]
     if len(index) * series.step_h < 100.0:
         return ENHANCEMENT
     return float(np.clip(np.quantile(index, 0.998), 1.05, 1.5))
@@ -208,16 +210,13 @@ def with_outage(quantiles: Floats, levels: Floats, chance: Floats) -> Floats:
 
 def _early(series: SkySeries, lead_h: Floats, levels: Floats) -> Floats:
     """Return the blend of prior and own distribution."""
-    known = np.isfinite(series.index)
-    index, weight = series.index[known], series.clear[: len(series.index)][known]
+    known = np.isfinite(series.likely)
+    index, weight = series.likely[known], series.clear[: len(known)][known]
     days = len(np.unique(np.flatnonzero(known) // series.steps_a_day))
     mean = float((index * weight).sum() / weight.sum())
     weights = climate_weights(mean, float(days))
-    last = np.flatnonzero(known)
-    recent = last[last > last[-1] - max(1, round(1 / series.step_h))]
-    recent_weight = series.clear[recent]
-    state = float((series.index[recent] * recent_weight).sum() / recent_weight.sum())
-    waited_h = (len(series.index) - 1 - last[-1]) * series.step_h
+    states, ages_h = last_hour_index(series)
+    state, waited_h = float(states[-1]), float(ages_h[-1]) - series.step_h
     climate = marginal_quantiles(weights) + np.arange(len(PRIOR_LEVELS)) * 1e-9
     share = days / (days + MAP_DAYS)
     mapped = (1 - share) * climate + share * np.quantile(index, PRIOR_LEVELS)

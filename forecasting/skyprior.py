@@ -21,6 +21,8 @@ from forecasting.sun import Floats
 LEVELS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 STATE_EDGES = (0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 1.02)
 """Limits of the classes of the last hour's index."""
+STATE_CENTRES = (0.08, 0.22, 0.4, 0.6, 0.78, 0.9, 0.985, 1.06)
+"""State that each class stands for."""
 PRIOR_FILE = Path(__file__).parent / "data" / "sky_prior.csv"
 
 
@@ -90,26 +92,30 @@ def climate_weights(mean_index: float, days: float) -> Floats:
     return np.asarray(weight / weight.sum(), dtype=float)
 
 
-def prior_quantiles(state: float, lead_h: Floats, levels: Floats, weights: Floats) -> Floats:
+def prior_quantiles(state: Floats | float, lead_h: Floats, levels: Floats, weights: Floats) -> Floats:
     """Return quantiles of the index, one row a level, one column a lead.
 
     Args:
-        state: energy-weighted index of the last hour of daylight; NaN = unknown, then the whole year's.
+        state: energy-weighted index of the last hour of daylight, one or one a lead; NaN = unknown, then the whole
+            year's.
         lead_h: leads from the issue to the middle of each interval.
         levels: ascending levels in (0, 1).
         weights: weight of each climate.
     """
     table = np.tensordot(weights, np.stack([prior.quantiles for prior in climate_priors()]), axes=1)
-    if np.isfinite(state):
-        centres = np.array([0.08, 0.22, 0.4, 0.6, 0.78, 0.9, 0.985, 1.06])
-        place = min(float(np.interp(state, centres, np.arange(len(centres)))), len(centres) - 1.000001)
-        low = int(place)
-        by_group = table[:, low] * (1 - (place - low)) + table[:, low + 1] * (place - low)
-    else:
-        by_group = np.repeat(marginal_quantiles(weights)[None, :], len(GROUPS), axis=0)
+    states = np.broadcast_to(np.asarray(state, dtype=float), lead_h.shape)
+    place = np.interp(states, STATE_CENTRES, np.arange(len(STATE_CENTRES)))
+    place = np.minimum(np.nan_to_num(place), len(STATE_CENTRES) - 1.000001)
     middles = np.array([(group.from_h + group.to_h) / 2 for group in GROUPS])
-    position = np.interp(lead_h, middles, np.arange(len(middles)))
-    low_group = np.minimum(position.astype(int), len(middles) - 2)
-    share = (position - low_group)[:, None]
-    by_lead = by_group[low_group] * (1 - share) + by_group[low_group + 1] * share
+    position = np.minimum(np.interp(lead_h, middles, np.arange(len(middles))), len(middles) - 1.000001)
+    state_low, group_low = place.astype(int), position.astype(int)
+    state_share, group_share = (place - state_low)[:, None], (position - group_low)[:, None]
+    near, far = (
+        table[group, state_low] * (1 - state_share) + table[group, state_low + 1] * state_share
+        for group in (group_low, group_low + 1)
+    )
+    by_lead = near * (1 - group_share) + far * group_share
+    by_lead = np.where(np.isfinite(states)[:, None], by_lead, marginal_quantiles(weights))
+    if len(levels) == len(LEVELS) and np.allclose(levels, LEVELS):
+        return np.asarray(by_lead.T, dtype=float)
     return np.array([np.interp(levels, LEVELS, row) for row in by_lead]).T

@@ -1,7 +1,8 @@
 """Features of the sky's past and of the hour to forecast, the same for training and for a forecast.
 
-All series lie on one step. ``index`` is measured over clear-sky power (or irradiance), NaN where nothing can be
-learned: night, gaps, curtailment. A forecast *issued before step i* knows steps < i only; that is the one rule
+All series lie on one step. ``index`` is measured over clear-sky power (or irradiance), NaN where nothing was
+measured of it: night, gaps, curtailment. ``likely`` has a draw where the plant was held back (``forecasting.held``);
+targets and means over days are taken from it. A forecast *issued before step i* knows steps < i only; that is the one rule
 of this module, and ``state_features`` shifts everything by one step to keep it.
 
 State (at issue): the last three indices; energy-weighted means over 1, 3 and 6 h of daylight and over 1, 3 and
@@ -14,7 +15,7 @@ last 3 h and 3 days.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,24 @@ class SkySeries:
     """East is positive: local solar time."""
     rating: float
     """What counts as full clear-sky level, the same for training and forecasts: AC limit [kW] or 1000 W/m2."""
+    least: Floats | None = None
+    """Index at least reached where the plant was held back, NaN elsewhere; as long as ``index``."""
+    filled: Floats | None = None
+    """``index`` with what it may have been where the plant was held back; as long as ``index``."""
+
+    @property
+    def likely(self) -> Floats:
+        """The index as far as it can be told, also of held samples."""
+        return self.index if self.filled is None else self.filled
+
+    def until(self, last: int) -> SkySeries:
+        """Return the series with a past that ends before step ``last``; clear-sky power stays."""
+        return replace(
+            self,
+            index=self.index[:last],
+            least=None if self.least is None else self.least[:last],
+            filled=None if self.filled is None else self.filled[:last],
+        )
 
     @property
     def steps_a_day(self) -> int:
@@ -87,7 +106,13 @@ def state_features(series: SkySeries) -> Floats:
     recent = index[known]
     columns = [_taken(recent, order - back) for back in range(3)]
     columns += [_ffilled(_ratio(energy, clear, hours * per_hour, least=0.02 * top)) for hours in (1, 3, 6)]
-    columns += [_ffilled(_ratio(energy, clear, days * series.steps_a_day, least=0.1 * top)) for days in (1, 3, 14)]
+    likely = _padded(series.likely, steps)
+    told = np.isfinite(likely)
+    all_clear = np.where(told, series.clear, 0.0)
+    all_energy = np.where(told, likely, 0.0) * all_clear
+    columns += [
+        _ffilled(_ratio(all_energy, all_clear, days * series.steps_a_day, least=0.1 * top)) for days in (1, 3, 14)
+    ]
     columns.append(_taken(_rolling_sd(recent, 8), order))
     last = np.maximum.accumulate(np.where(known, np.arange(steps), -1))
     columns.append(np.where(last >= 0, (np.arange(steps) - last) * series.step_h, np.nan))
@@ -107,7 +132,7 @@ def target_features(series: SkySeries, issue: np.ndarray, target: np.ndarray) ->
     """
     day = series.steps_a_day
     steps = len(series.clear)
-    index = _padded(series.index, steps)
+    index = _padded(series.likely, steps)
     back = np.maximum(np.ceil((target - issue + 1) / day), 1).astype(int)
     same_1d = _at(index, target - back * day)
     same_2d = _at(index, target - (back + 1) * day)
@@ -145,7 +170,7 @@ def nwp_features(series: SkySeries, nwp: NwpSeries, issue: np.ndarray, target: n
     daily = np.divide(
         sums, _window_sum(weights, half), out=np.full(steps, np.nan), where=_window_sum(weights, half) > 0
     )
-    gap = _padded(series.index, steps) - predicted
+    gap = _padded(series.likely, steps) - predicted
     gap_weight = np.where(np.isfinite(gap), series.clear, 0.0)
     gap_energy = np.nan_to_num(gap) * gap_weight
     off_3h = np.roll(_ffilled(_ratio(gap_energy, gap_weight, 3 * per_hour, least=1e-9)), 1)
@@ -161,6 +186,19 @@ def nwp_features(series: SkySeries, nwp: NwpSeries, issue: np.ndarray, target: n
             nwp.extras[target],
         ]
     )
+
+
+def last_hour_index(series: SkySeries) -> tuple[Floats, Floats]:
+    """Return the energy-weighted index of the last free hour before each step of the past and before now, and how long
+    ago [h] that was; NaN and 1000 h where there was none.
+    """
+    known = np.isfinite(series.index)
+    clear = np.where(known, series.clear[: len(known)], 0.0)
+    energy = np.where(known, series.index, 0.0) * clear
+    hourly = np.where(known, _ratio(energy, clear, max(1, round(1 / series.step_h)), least=0.0), np.nan)
+    steps = np.arange(len(known) + 1)
+    last = np.concatenate([[-1], np.maximum.accumulate(np.where(known, steps[:-1], -1))])
+    return _taken(hourly, last), np.where(last >= 0, (steps - last) * series.step_h, 1000.0)
 
 
 def filled(features: Floats) -> Floats:

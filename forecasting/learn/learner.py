@@ -135,7 +135,7 @@ def usual_quantiles(series: SkySeries, issue: np.ndarray, target: np.ndarray, le
     """
     day = series.steps_a_day
     first = int(issue.min())
-    past = series.index[max(0, first - USUAL_DAYS * day) : first]
+    past = series.likely[max(0, first - USUAL_DAYS * day) : first]
     offset = first - len(past)
     slots = target % day
     result = np.full((len(target), len(levels)), np.nan)

@@ -71,7 +71,7 @@ def nightly(
     scored = learner if learner.model is None else _scored(learner, series, last=last, predictions=given)
     if not regrow:
         return scored
-    if int(np.isfinite(series.index[:last]).sum()) < 8 * settings.leaf_samples:
+    if int(np.isfinite(series.likely[:last]).sum()) < 8 * settings.leaf_samples:
         return scored
     model = fit_sky_model(
         [Lesson(series=series, last=last)], groups=groups, settings=settings, most_samples=most_samples
@@ -86,15 +86,15 @@ def nightly(
         )
         for name, nwp in given.items()
     }
-    known = np.flatnonzero(np.isfinite(series.index[:last]))
+    known = np.flatnonzero(np.isfinite(series.likely[:last]))
     return replace(scored, model=model, informed=informed, days=float(len(np.unique(known // series.steps_a_day))))
 
 
 def _scored(learner: SkyLearner, series: SkySeries, *, last: int, predictions: Mapping[str, NwpSeries]) -> SkyLearner:
     """Return the learner with losses and level shifts after the day before ``last``."""
     assert learner.model is not None
-    past = replace(series, index=series.index[:last])
-    known = np.flatnonzero(np.isfinite(past.index))
+    past = series.until(last)
+    known = np.flatnonzero(np.isfinite(past.likely))
     target = known[known >= last - series.steps_a_day]
     scores, shifts = dict(learner.scores), dict(learner.shifts)
     if not len(target):
@@ -112,14 +112,14 @@ def _scored(learner: SkyLearner, series: SkySeries, *, last: int, predictions: M
             given = np.isfinite(quantiles[:, 0])
             if given.mean() < 0.2:
                 continue
-            loss = pinball(past.index[target][given], quantiles[given], SCORE_LEVELS).mean(axis=1)
+            loss = pinball(past.likely[target][given], quantiles[given], SCORE_LEVELS).mean(axis=1)
             mean = float((loss * weight[given]).sum() / weight[given].sum())
             old = scores.get((name, number), SourceScore(loss=mean, days=0.0))
             kept = min(old.days, FORGET_DAYS)
             scores[name, number] = SourceScore(loss=(old.loss * kept + mean) / (kept + 1), days=kept + 1)
         weights = source_weights(replace(learner, scores=scores), number, tuple(parts), {})
         blend = _blend(parts, weights)
-        shifts[number] = _shifted(shifts.get(number), past.index[target], blend, np.isfinite(blend[:, 0]))
+        shifts[number] = _shifted(shifts.get(number), past.likely[target], blend, np.isfinite(blend[:, 0]))
     slow = _slow_share(learner, past, first=last - series.steps_a_day, predictions=predictions)
     return replace(learner, scores=scores, shifts=shifts, slow_frac=slow)
 
@@ -144,10 +144,10 @@ def _slow_share(learner: SkyLearner, past: SkySeries, *, first: int, predictions
     """Return the share of the long memory after the day of steps from ``first`` on, forecast before it."""
     last = first + past.steps_a_day
     lit = np.arange(first, last)[past.clear[first:last] > LIT_FRAC * past.rating]
-    known = lit[np.isfinite(past.index[lit])]
+    known = lit[np.isfinite(past.likely[lit])]
     if first < past.steps_a_day or len(known) < max(2.0, LEAST_KNOWN_FRAC * len(lit)):
         return learner.slow_frac
-    before = replace(past, index=past.index[:first])
+    before = past.until(first)
     quantiles, _ = learned_quantiles(
         learner, before, np.full(len(known), first), known, levels=SCORE_LEVELS, predictions=predictions
     )
@@ -159,6 +159,6 @@ def _slow_share(learner: SkyLearner, past: SkySeries, *, first: int, predictions
     drawn = draw_levels(middles_h, draws=ENERGY_DRAWS, seed=first, slow_frac=learner.slow_frac)
     energy = (values_at(full, table, drawn) * past.clear[known]).sum(axis=1)
     low_kwh, high_kwh = np.quantile(energy, [0.1, 0.9])
-    measured = float((past.index[known] * past.clear[known]).sum())
+    measured = float((past.likely[known] * past.clear[known]).sum())
     outside = not low_kwh <= measured <= high_kwh
     return float(np.clip(learner.slow_frac + SLOW_GAMMA * (outside - 0.2), *SLOW_RANGE))

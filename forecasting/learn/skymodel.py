@@ -72,7 +72,7 @@ def training_pairs(
         thin: take every so many-th daylight target.
         seed: seed of the drawn leads.
     """
-    known = np.flatnonzero(np.isfinite(series.index[:last]))[::thin]
+    known = np.flatnonzero(np.isfinite(series.likely[:last]))[::thin]
     low = round(group.from_h / series.step_h)
     high = max(low + 1, round(group.to_h / series.step_h))
     leads = np.random.default_rng(seed).integers(low, high, size=len(known))
@@ -112,7 +112,7 @@ def fit_sky_model(
     """
     cut = [_cut(lesson) for lesson in lessons]
     states = [state_features(lesson.series) for lesson in cut]
-    count = sum(int(np.isfinite(lesson.series.index).sum()) for lesson in cut)
+    count = sum(int(np.isfinite(lesson.series.likely).sum()) for lesson in cut)
     thin = max(1, round(count / most_samples))
     plain: list[QuantileForest | None] = []
     informed: list[QuantileForest | None] = []
@@ -135,7 +135,7 @@ def fit_sky_model(
 
 def _cut(lesson: Lesson) -> Lesson:
     series = lesson.series
-    past = replace(series, clear=series.clear[: lesson.last], index=series.index[: lesson.last])
+    past = replace(series.until(lesson.last), clear=series.clear[: lesson.last])
     nwp = None
     if lesson.nwp is not None:
         nwp = NwpSeries(index=lesson.nwp.index[: lesson.last], extras=lesson.nwp.extras[: lesson.last])
@@ -153,7 +153,7 @@ def _samples(
         extra = np.full((len(issue), len(NWP_NAMES)), np.nan)
     else:
         extra = nwp_features(series, lesson.nwp, issue, target)
-    return own, extra, series.index[target], np.sqrt(series.clear[target])
+    return own, extra, series.likely[target], np.sqrt(series.clear[target])
 
 
 def _grown(features: Floats, target: Floats, weight: Floats, settings: ForestSettings) -> QuantileForest | None:
