@@ -1,8 +1,7 @@
 """A problem as arrays, and the slots in which batch work is counted.
 
-Slots are single intervals for the first ``near_h`` hours, then stretches of ``slot_h`` hours: work that is spread freely
-over an hour loses almost nothing (less than 0.02 % of net value in measurements), and a slot model never says less than the
-interval model, so bounds stay true. The relaxation takes slots of two hours from the start, of four where there are so many
+Slots are single intervals for the first ``near_h`` hours, then stretches of half an hour, or of an hour where there are so
+many jobs that no single one counts. A slot model never says less than the interval model, so bounds stay true. The relaxation takes slots of two hours from the start, of four where there are so many
 jobs that no single one counts: half of the variables for 0.05 % of the bound.
 """
 
@@ -21,6 +20,8 @@ NEAR_H = 2.0
 """Hours whose intervals are planned one by one, with whole GPUs."""
 SPLIT_JOBS = 400
 """Jobs up to which work is split by speed: with more jobs each counts for less (0.03 % of the bound) and time for more."""
+PLAN_SLOT_H = (0.5, 1.0)
+"""Slots of a plan after the near hours, with up to ``SPLIT_JOBS`` jobs and with more."""
 RELAXED_SLOT_H = (2.0, 4.0)
 """Slots of the relaxation, with up to ``SPLIT_JOBS`` jobs and with more."""
 HARD_USD_PER_KWH = 1000.0
@@ -102,7 +103,7 @@ def layout_of(problem: Problem, *, near_h: float = NEAR_H, relaxed: bool = False
         base = base + np.array(tier.kw)
     split = len(problem.jobs) <= SPLIT_JOBS
     relaxed_h = RELAXED_SLOT_H[0 if split else 1]
-    slot = slots_of(start_h, 0.0, relaxed_h) if relaxed else slots_of(start_h, near_h, 1.0)
+    slot = slots_of(start_h, 0.0, relaxed_h) if relaxed else slots_of(start_h, near_h, PLAN_SLOT_H[0 if split else 1])
     slot_hours: Floats = np.bincount(slot, weights=hours).astype(np.float64)
     slot_start_h = np.concatenate([[0.0], np.cumsum(slot_hours)])[:-1]
     groups, places = _groups(problem, slot_start_h, slot_hours)
