@@ -71,11 +71,11 @@ def moments(begin: datetime, end: datetime, step_s: int) -> Iterator[datetime]:
         yield begin + timedelta(seconds=index * step_s)
 
 
-def fill(url: str, days: int) -> int:
-    """Write the store; return its rows."""
+def fill(url: str, days: int, last: date = LAST) -> int:
+    """Write the store of the days up to ``last``; return its rows."""
     upgrade(url)
     engine = open_engine(url, durable=False)
-    end = day_span(LAST, ZONE).end_utc
+    end = day_span(last, ZONE).end_utc
     begin, detail = end - timedelta(days=days), max(end - timedelta(days=DETAIL_DAYS), end - timedelta(days=days))
     rows = 0
     with Session(engine) as session:
@@ -115,12 +115,12 @@ def fill(url: str, days: int) -> int:
     return rows + len(rates)
 
 
-def account(url: str, days: int) -> float:
-    """Account for every day; return the seconds a day."""
+def account(url: str, days: int, last: date = LAST) -> float:
+    """Account for the days up to ``last``; return the seconds a day."""
     started = time.perf_counter()
     with Reader(url, SITE.name) as reader:
         for index in range(days):
-            day = LAST - timedelta(days=days - 1 - index)
+            day = last - timedelta(days=days - 1 - index)
             span = day_span(day, ZONE)
             report = account_of(reader, SITE, span, None)
             store_account(

@@ -194,12 +194,12 @@ class Cycle:
         forced, planned = self._split(changes, snapshot, allowed)
         if forced:
             self._records.act_first(forced)
-            self._ledger.issue(forced)
+            self._issue(forced)
             self._ledger.take(forced)
             if planned:
                 self._senses.write(devices, held_back(allowed, self._before, (each.subject for each in planned)))
         if planned and self._waiting is None:
-            self._ledger.issue(planned)
+            self._issue(planned)
             self._waiting = (self._records.commit(planned, timeout_s=COMMIT_S), planned)
             self._settle_waiting()
         missing = tuple(each.subject for each in planned if not self._ledger.stands(each.subject, each.order_text))
@@ -211,6 +211,11 @@ class Cycle:
         if ids:
             self._records.post(ActedEntry(ids=ids, at_utc=now))
         return written, outcomes
+
+    def _issue(self, orders: Sequence[DecisionEntry]) -> None:
+        self._ledger.issue(orders)
+        for each in orders:
+            LOG.info("order to %s: %s (%s, %s)", each.subject, each.order_text, each.origin, each.reason_code)
 
     def _settle_waiting(self) -> None:
         """Let decisions stand that the store has taken meanwhile."""

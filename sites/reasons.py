@@ -55,6 +55,7 @@ REASONS: Final[dict[str, str]] = {
     "SETPOINT_STALE": "equipment does not follow its setpoint",
     "SETPOINT_REFUSED": "a device refused a setpoint",
     "RECORDS_BEHIND": "records cannot be written as fast as they come",
+    "SITE_FILE_REFUSED": "the site file was to be read again and cannot be taken; the one before stays in force",
     "NIGHT_WORK_FAILED": "accounts and reports of the day could not be made",
     "CLOCK_JUMP": "the clock jumped",
     "GUARD_FAULT": "a guard failed and was left out",

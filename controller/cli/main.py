@@ -24,6 +24,7 @@ from controller.cli import (
     jobs,
     mqtt,
     plan,
+    reload,
     report,
     review,
     run,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.command("check")(check.check)
 app.command("run")(run.run)
+app.command("reload")(reload.reload)
 app.command("mqtt")(mqtt.mqtt)
 app.command("plan")(plan.plan)
 app.command("solve")(solve.solve)

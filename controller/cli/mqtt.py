@@ -19,7 +19,7 @@ def mqtt(site: SiteArgument, store: StoreOption = None) -> None:
     from sites.load import load_site
     from sites.ports import SystemClock
 
-    set_up_logs()
+    set_up_logs("mqtt")
     described = load_site(site)
     if described.mqtt is None:
         raise InputError.single(source=site, field="mqtt", found=None, mend="add an mqtt section with an address")

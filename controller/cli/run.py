@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 from typing import Annotated
 
@@ -36,14 +37,15 @@ def run(
     Example: [bold]mdc run container --speed 120[/bold]
     """
     from controller.daemon.loop import Loop, LoopOptions
-    from controller.logs import set_up_logs
+    from controller.logs import as_json, log_context, set_up_logs
     from controller.web.listening import check_listening
     from sites.load import find_site, load_site
     from sites.ports import SystemClock
     from sites.times import parse_time
 
-    set_up_logs()
+    set_up_logs("run")
     described = load_site(site)
+    log_context(site=described.name)
     begin = parse_time(start, described.location.time_zone, source="--start", field="") if start else None
     url = store or described.store.url
     if port:
@@ -59,7 +61,12 @@ def run(
         invite=_demonstrator() if described.devices.driver == "simulated" else "",
         worker_memory_mb=worker_memory_mb,
     )
-    Loop(options, host=SystemClock(), say=say).run()
+    Loop(options, host=SystemClock(), say=_log if as_json() else say).run()
+
+
+def _log(text: str) -> None:
+    """Tell what the daemon says as a line of the log, so that each line is one document."""
+    logging.getLogger(__name__).info("%s", text)
 
 
 def _demonstrator() -> str:

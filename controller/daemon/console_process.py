@@ -28,6 +28,13 @@ class ConsoleProcess:
         self._started_s = 0.0
         self._start_at_s = 0.0
         self._pause_s = PAUSE_S[0]
+        self._outdated = False
+
+    def renew(self) -> None:
+        """Have it started anew, without waiting for its end."""
+        if self._child is not None:
+            self._outdated = True
+            self._child.terminate()
 
     def poll(self) -> None:
         """Start it if it should run and does not."""
@@ -36,14 +43,20 @@ class ConsoleProcess:
             code = self._child.poll()
             if code is None:
                 return
-            LOG.warning("the console ended with exit status %s; it is started again", code)
             self._child = None
-            steady = now_s - self._started_s > STEADY_S
-            self._pause_s = PAUSE_S[0] if steady else min(2 * self._pause_s, PAUSE_S[1])
-            self._start_at_s = now_s + self._pause_s
+            if self._outdated:
+                self._outdated, self._start_at_s = False, now_s
+            else:
+                self._ended(code, now_s)
         if now_s >= self._start_at_s:
             self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
             self._started_s = now_s
+
+    def _ended(self, code: int, now_s: float) -> None:
+        LOG.warning("the console ended with exit status %s; it is started again", code)
+        steady = now_s - self._started_s > STEADY_S
+        self._pause_s = PAUSE_S[0] if steady else min(2 * self._pause_s, PAUSE_S[1])
+        self._start_at_s = now_s + self._pause_s
 
     def answers(self) -> bool:
         """Return whether it takes connections."""

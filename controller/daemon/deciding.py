@@ -100,6 +100,10 @@ class Ladder:
         """The newest plan that may be followed."""
         self._rules: tuple[datetime, Sequence[Standing], Plan, Problem] | None = None
 
+    def take_site(self, site: Site) -> None:
+        """Go by another site file from now on; the plan in force stands until the next one."""
+        self._site, self._rules = site, None
+
     def take(self, plan: PlanInForce) -> None:
         """Take a new plan; it is followed when its review allows."""
         self.newest = plan

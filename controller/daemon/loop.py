@@ -8,8 +8,8 @@ thread; the console is a process of its own.
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -30,6 +30,7 @@ from controller.daemon.messages import Failed, Planned, Prepared, Previewed, Pro
 from controller.daemon.night_work import NightWork
 from controller.daemon.planner_process import PlannerProcess, WorkerLost
 from controller.daemon.planning_desk import PlanningDesk
+from controller.daemon.reloading import Refused, Reloading, Taken, keep_copy
 from controller.daemon.reporting import Alarms, Reporter
 from controller.daemon.sensing import Senses
 from controller.daemon.service_manager import ServiceManager
@@ -39,8 +40,9 @@ from controller.devices.port import SiteDevices
 from controller.devices.real_site import RealSite, make_real_site
 from controller.devices.simulated import SimulatedSite
 from controller.guards.keeping import document_of, memory_of
+from controller.logs import log_context
 from controller.records.access import Access
-from controller.records.entries import WorldEntry
+from controller.records.entries import SiteEntry, WorldEntry
 from controller.records.keepsake import Keepsake
 from controller.records.reading import Reader
 from controller.records.recorder import Recorder
@@ -49,6 +51,7 @@ from controller.records.site_lock import SiteLock, state_folder
 from controller.records.store import STORE_FAULTS, upgrade
 from controller.snapshot import Snapshot
 from sites.errors import InputError
+from sites.load import find_site
 from sites.ports import Clock
 from sites.schema.site import Site
 
@@ -58,6 +61,7 @@ HOLD_S = 1.0
 WATCH_S = 0.02
 """How often answers are looked for while a fast clock waits."""
 HOUSEKEEPING_S = 3600.0
+STDIN = 0
 BEHIND = 2000
 """Entries that wait for the store before an alarm is raised."""
 
@@ -109,10 +113,9 @@ class Loop:
         site = options.site
         upgrade(options.url)
         self._lock = SiteLock(options.url, site.name)
-        digest = hashlib.sha256(site.model_dump_json().encode()).hexdigest()
         folder = state_folder(options.url)
         journal = folder / f"{site.name}.journal"
-        self._recorder = Recorder(options.url, site, clock=host, digest=digest, journal=journal)
+        self._recorder = Recorder(options.url, site, clock=host, journal=journal)
         resumed = self._recorder.start()
         self._clock: SiteClock = self._make_clock(resumed)
         begin = self._clock.now_utc()
@@ -139,25 +142,21 @@ class Loop:
         )
         self._devices: SiteDevices = wrap(self._real or NoDevices(site, begin))
         self._resume(resumed)
-        arguments = ["--site", options.site_file, "--store", options.url]
-        self._planner = PlannerProcess(
-            [*arguments, "--memory-mb", str(options.worker_memory_mb)], clock=host, module=options.worker_module
-        )
+        self._site, self._reloading = site, Reloading(options.site_file)
+        self._site_copy = folder / f"{site.name}.site.json"
+        keep_copy(site, self._site_copy)
+        arguments = ["--site", str(self._site_copy), "--store", options.url]
+        beside = ["--folder", str(find_site(options.site_file).parent), "--memory-mb", str(options.worker_memory_mb)]
+        self._planner = PlannerProcess([*arguments, *beside], clock=host, module=options.worker_module)
         self._desk = PlanningDesk(site, self._planner, self._ladder, self._recorder, self._alarms, host)
         self._console: ConsoleProcess | None = None
         if options.port is not None:
             self._console = ConsoleProcess(arguments, host=options.listen, port=options.port, clock=host)
-        self._timetable = Timetable(
-            {"plan": site.planning.interval_minutes * 60.0, "housekeeping": HOUSEKEEPING_S},
-            start_utc=begin,
-            live=options.speed == 1.0,
-            daily={"night": site.reports.at_local},
-            zone=site.location.time_zone,
-        )
+        self._timetable = self._make_timetable(begin)
         self._night = NightWork(arguments, clock=host)
         self._manager = ServiceManager()
         self._stop = threading.Event()
-        self._cycled = self._announced = False
+        self._cycled = self._announced = self._terminal = False
         self._prepared = self._has_past = False
         """Whether the worker has the site's past: asked for anew whenever the worker is."""
 
@@ -166,6 +165,16 @@ class Loop:
             return LiveClock(self._host)
         begin = resumed.at_utc or self._options.start_utc or self._host.now_utc()
         return FastClock(self._host, begin.replace(microsecond=0), self._options.speed)
+
+    def _make_timetable(self, begin: datetime) -> Timetable:
+        site = self._site
+        return Timetable(
+            {"plan": site.planning.interval_minutes * 60.0, "housekeeping": HOUSEKEEPING_S},
+            start_utc=begin,
+            live=self._options.speed == 1.0,
+            daily={"night": site.reports.at_local},
+            zone=site.location.time_zone,
+        )
 
     def _resume(self, resumed: Resumed) -> None:
         """Take up the plan that still holds, the one that waits for a person, and the simulated plant."""
@@ -218,6 +227,8 @@ class Loop:
         if signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._on_signal)
+            self._terminal = os.isatty(STDIN)
+            signal.signal(signal.SIGHUP, self._on_hangup)
         done = 0
         try:
             while not self._stop.is_set() and (cycles is None or done < cycles):
@@ -229,9 +240,21 @@ class Loop:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.stop()
 
+    def _on_hangup(self, number: int, frame: FrameType | None) -> None:
+        """Read the site file again; end if the signal means that the terminal has gone."""
+        if self._terminal and not os.isatty(STDIN):
+            self.stop()
+        else:
+            self.reload()
+
+    def reload(self) -> None:
+        """Ask for the site file to be read again; safe from a signal handler and from other threads."""
+        self._reloading.ask()
+
     def _turn(self) -> None:
         """Run one cycle, move the plant, see to the other processes, and wait for the next cycle."""
         now = self._clock.now_utc()
+        log_context(cycle_utc=now.isoformat())
         result = self._cycle.run(self._devices, self._work, now, reachable=self._reachable)
         kept = self._keepsake.keep(document_of(self._cycle.memory))
         text = "" if kept else "the guards' memory is longer than its place on disk: a restart would forget it"
@@ -242,6 +265,7 @@ class Loop:
             self._say(f"first control cycle done, {result.decided.level.value}")
         self._answers(now)
         self._requests(now, result)
+        self._see_to_site_file(now)
         self._see_to_console()
         self._night.poll()
         self._watch_records(now)
@@ -331,6 +355,40 @@ class Loop:
             self._book.news = False
         else:
             self._desk.preview(now, snapshot, jobs, inbox.deliveries, orders=inbox.overrides, asked=inbox.previews)
+
+    def _see_to_site_file(self, now: datetime) -> None:
+        """Take a site file that was to be read again, or refuse it and go on with the one in force."""
+        if self._reloading.begin(self._site):
+            self._manager.reloading()
+        found = self._reloading.poll()
+        match found:
+            case None:
+                return
+            case Taken(site=site, changed=changed):
+                text = f"site file taken: {', '.join(changed) or 'nothing has changed'}"
+                self._say(text)
+                if changed:
+                    self._take_site(site, now)
+                    self._recorder.post(SiteEntry(at_utc=now, site=site, changed=changed))
+                refused = ""
+            case Refused(text=refused):
+                text = f"site file refused, the one before stays in force: {refused}"
+                LOG.warning("site file refused, the one before stays in force: %s", refused)
+        self._recorder.post(*self._alarms.put("SITE_FILE_REFUSED", "site file", bool(refused), refused, now))
+        self._manager.reloaded(text)
+
+    def _take_site(self, site: Site, now: datetime) -> None:
+        """Go by another site file: the rules, the timetable, and fresh processes for planning and the console."""
+        self._site = site
+        keep_copy(site, self._site_copy)
+        self._ladder.take_site(site)
+        self._desk.take_site(site)
+        self._timetable.close()
+        self._timetable = self._make_timetable(now)
+        self._planner.renew()
+        self._prepared = self._has_past = False
+        if self._console is not None:
+            self._console.renew()
 
     def _see_to_console(self) -> None:
         if self._console is None:

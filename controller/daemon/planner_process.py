@@ -45,6 +45,7 @@ class PlannerProcess:
         self._deadline_s = 0.0
         self._start_at_s = 0.0
         self._pause_s = PAUSE_S[0]
+        self._outdated = False
         self.restarts = 0
 
     @property
@@ -70,6 +71,11 @@ class PlannerProcess:
         if self._child.stdin is None or self._child.stdout is None:
             raise RuntimeError("a worker without pipes")
         self._pipe = LinePipe(read_fd=self._child.stdout.fileno(), write_fd=self._child.stdin.fileno())
+
+    def renew(self) -> None:
+        """Have a fresh worker for the next request: the one that runs may still answer the open one."""
+        self._outdated = True
+        self._end_outdated()
 
     def ask(self, request: Ask, *, deadline_s: float) -> None:
         """Send a request that has to be answered within ``deadline_s`` of the host's time.
@@ -110,6 +116,7 @@ class PlannerProcess:
             code = self._child.poll()
             events.append(self._lost("it ended" if code is None else f"it ended with exit status {code}"))
             return tuple(events)
+        self._end_outdated()
         if self._open is not None and self._clock.monotonic_s() > self._deadline_s:
             events.append(self._lost("it did not answer in time"))
         return tuple(events)
@@ -124,6 +131,11 @@ class PlannerProcess:
             if pipe is not None:
                 pipe.close()
         self._child = self._pipe = None
+
+    def _end_outdated(self) -> None:
+        if self._outdated and self._open is None:
+            self._outdated = False
+            self.stop()
 
     def _lost(self, text: str) -> WorkerLost:
         LOG.warning("the planning worker is restarted: %s", text)

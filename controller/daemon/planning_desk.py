@@ -76,6 +76,10 @@ class PlanningDesk:
         failing = self._clock.monotonic_s() < self._not_before_s
         return self.planning or (self._due and not failing and not self.waits)
 
+    def take_site(self, site: Site) -> None:
+        """Go by another site file from now on; a plan by it is wanted at once."""
+        self._site, self._due = site, True
+
     def want(self) -> None:
         """Take note that the interval is over."""
         self._due = True
@@ -217,6 +221,7 @@ class PlanningDesk:
         if self._storing is not None and self._storing[0].done():
             plan = self._storing[1]
             self._ladder.take(plan)
+            LOG.info("plan %s stored, %s, review %s", plan.id, plan.plan.level.value, plan.review)
             self._storing, self.planning = None, False
             self._records.post(*self._alarms.put("PLANNER_LOST", "planner", False, "", now))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal
@@ -24,6 +25,7 @@ from controller.setpoints import Outcome, Setpoints, Verdict
 from controller.snapshot import Snapshot
 from optimizer.plan import Level
 
+LOG = logging.getLogger(__name__)
 EARLY_S = 0.5
 """A sample may be this early: cycles never come on the dot."""
 PREDICTION_OLD = timedelta(hours=12)
@@ -53,6 +55,7 @@ SEVERITIES: dict[str, Severity] = {
     "PLAN_STALE": "warning",
     "RECORDS_BEHIND": "warning",
     "NIGHT_WORK_FAILED": "warning",
+    "SITE_FILE_REFUSED": "warning",
     "CLOCK_JUMP": "warning",
     "SETPOINT_EXTERNAL": "warning",
     "SETPOINT_STALE": "warning",
@@ -106,9 +109,11 @@ class Alarms:
         if standing and key not in self._open:
             self._open.add(key)
             severity = SEVERITIES.get(code, "info")
+            LOG.info("alarm %s raised (%s) for %s: %s", code, severity, subject, text)
             return (AlarmRaised(code=code, subject=subject, severity=severity, text=text, at_utc=at_utc),)
         if not standing and key in self._open:
             self._open.discard(key)
+            LOG.info("alarm %s cleared for %s", code, subject)
             return (AlarmCleared(code=code, subject=subject, at_utc=at_utc),)
         return ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 
 class ServiceManager:
@@ -19,6 +20,15 @@ class ServiceManager:
             self._send("READY=1")
             self._ready = True
         self._send("WATCHDOG=1")
+
+    def reloading(self) -> None:
+        """Tell that the site file is being read again."""
+        microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={microseconds}")
+
+    def reloaded(self, status: str) -> None:
+        """Tell that reading it has ended, and how, in one line."""
+        self._send(f"READY=1\nSTATUS={status}")
 
     def stopping(self) -> None:
         """Tell that the daemon stops on purpose."""

@@ -136,13 +136,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m controller.daemon.worker")
     parser.add_argument("--site", required=True)
     parser.add_argument("--store", required=True)
+    parser.add_argument(
+        "--folder", type=Path, help="where relative weather files are looked for; beside the site file if absent"
+    )
     parser.add_argument("--memory-mb", type=int, default=MEMORY_MB)
     given = parser.parse_args(arguments)
-    set_up_logs()
+    set_up_logs("worker")
     resource.setrlimit(resource.RLIMIT_AS, (given.memory_mb << 20, given.memory_mb << 20))
     out = sys.stdout
     sys.stdout = sys.stderr
-    worker = Worker(load_site(given.site), store=given.store, folder=find_site(given.site).parent, out=out)
+    folder = given.folder or find_site(given.site).parent
+    worker = Worker(load_site(given.site), store=given.store, folder=folder, out=out)
     for line in sys.stdin:
         worker.answer(line)
     return 0

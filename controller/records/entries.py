@@ -14,6 +14,7 @@ from controller.snapshot import Snapshot
 from forecasting.records import Forecast, NightScores, StoredPrediction
 from optimizer.plan import Level, Plan
 from optimizer.problem import JobProblem, Problem
+from sites.schema.site import Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,16 @@ class WorldEntry:
 
     at_utc: datetime
     document: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteEntry:
+    """A site file that the running daemon has taken."""
+
+    at_utc: datetime
+    site: Site
+    changed: tuple[str, ...]
+    """Fields that differ from the file before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +209,7 @@ Entry = (
     | NowEntry
     | TwinEntry
     | WorldEntry
+    | SiteEntry
     | TelemetryEntry
     | PredictionEntry
     | ScoresEntry

@@ -71,9 +71,8 @@ class RecorderHealth:
 class Recorder:
     """Writes one site's records in a thread of its own; also the loop's only source of what people ask for."""
 
-    def __init__(self, url: str, site: Site, *, clock: Clock, digest: str, journal: Path) -> None:
+    def __init__(self, url: str, site: Site, *, clock: Clock, journal: Path) -> None:
         self._site = site
-        self._digest = digest
         self._clock = clock
         self._journal = Journal(journal)
         self._durable: Engine = open_engine(url, durable=True)
@@ -100,7 +99,7 @@ class Recorder:
             SQLAlchemyError: the store does not answer.
         """
         with Session(self._durable) as session:
-            record_site(session, self._site, self._digest, self._clock.now_utc())
+            record_site(session, self._site, self._clock.now_utc())
             for entry in self._journal.read():
                 write_entry(session, self._site.name, entry)
             session.commit()

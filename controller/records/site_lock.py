@@ -1,8 +1,9 @@
-"""One daemon a site: a second one on the same store is refused, and a lock never outlives its process."""
+"""One daemon a site: a second one on the same store is refused, and a lock never outlives its process, whose id it holds."""
 
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
@@ -29,7 +30,7 @@ class SiteLock:
     def __init__(self, url: str, site: str) -> None:
         folder = state_folder(url)
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / f"{site}.lock").open("w")
+        self._file = _lock_file(url, site).open("a+")
         self._engine: Engine | None = None
         self._connection: Connection | None = None
         try:
@@ -37,6 +38,9 @@ class SiteLock:
         except OSError as error:
             self._file.close()
             raise _taken(site) from error
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
         if parse_url(url).get_backend_name() == "postgresql":
             self._lock_database(url, site)
 
@@ -55,6 +59,23 @@ class SiteLock:
         if self._engine is not None:
             self._engine.dispose()
         self._file.close()
+
+
+def daemon_pid(url: str, site: str) -> int | None:
+    """Return the process id of the daemon that holds a site's lock on this machine; none if nobody does."""
+    try:
+        with _lock_file(url, site).open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        text = _lock_file(url, site).read_text(encoding="ascii")
+        return int(text) if text.isdigit() else None
+    return None
+
+
+def _lock_file(url: str, site: str) -> Path:
+    return state_folder(url) / f"{site}.lock"
 
 
 def _taken(site: str) -> InputError:

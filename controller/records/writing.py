@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, assert_never
@@ -10,6 +11,7 @@ from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from controller.access.roles import SHELL
 from controller.records.base import new_id
 from controller.records.entries import (
     ActedEntry,
@@ -27,6 +29,7 @@ from controller.records.entries import (
     PreviewEntry,
     ReviewEntry,
     ScoresEntry,
+    SiteEntry,
     TelemetryEntry,
     TwinEntry,
     WorldEntry,
@@ -85,6 +88,8 @@ def write_entry(session: Session, site: str, entry: Entry) -> None:
             session.merge(TwinRow(site=site, at_utc=entry.at_utc, document=entry.document()))
         case WorldEntry():
             session.merge(WorldRow(site=site, at_utc=entry.at_utc, document=entry.document))
+        case SiteEntry():
+            _site(session, entry)
         case TelemetryEntry(point=point, services=services):
             insert_ignore(session, TelemetryRow, [{"site": site, **point.model_dump()}])
             insert_ignore(session, ServiceTelemetryRow, [{"site": site, **each.model_dump()} for each in services])
@@ -109,10 +114,19 @@ def write_entry(session: Session, site: str, entry: Entry) -> None:
             assert_never(entry)
 
 
-def record_site(session: Session, site: Site, digest: str, at_utc: datetime) -> None:
+def record_site(session: Session, site: Site, at_utc: datetime) -> None:
     """Record a site file once for each of its contents."""
+    document = site.model_dump_json()
+    digest = hashlib.sha256(document.encode()).hexdigest()
     row = {"id": new_id(), "site": site.name, "digest": digest, "recorded_utc": at_utc}
-    insert_ignore(session, SiteRow, [{**row, "document": site.model_dump_json()}])
+    insert_ignore(session, SiteRow, [{**row, "document": document}])
+
+
+def _site(session: Session, entry: SiteEntry) -> None:
+    """Record a site file that was taken while the daemon ran, and that it was."""
+    record_site(session, entry.site, entry.at_utc)
+    row = {"id": new_id(), "site": entry.site.name, "at_utc": entry.at_utc, "who": "this machine", "role": SHELL}
+    session.add(AuditRow(**row, action="site file", outcome="done", detail=", ".join(entry.changed) or "nothing new"))
 
 
 def _plan(session: Session, site: str, entry: PlanEntry) -> None:

@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from controller.logs import set_up_logs
+from controller.logs import log_context, set_up_logs
 from controller.records.accounts import StoredAccount, store_account
 from controller.records.reading import Reader
 from controller.reports.data_files import period_data
@@ -127,9 +127,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--site", required=True)
     parser.add_argument("--store", required=True)
     given = parser.parse_args(arguments)
-    set_up_logs("INFO")
+    site = load_site(given.site)
+    set_up_logs("nightly", "INFO")
+    log_context(site=site.name)
     os.nice(NICENESS)
-    night = Night(site=load_site(given.site), url=given.store, planner=policy("planner").plan)
+    night = Night(site=site, url=given.store, planner=policy("planner").plan)
     for file in work_through(night):
         LOG.info("%s: %.0f kB", file, file.stat().st_size / 1000)
     return 0

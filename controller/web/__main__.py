@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tls-cert", help="certificate (PEM), with --tls-key: the console speaks HTTPS")
     parser.add_argument("--tls-key", help="private key of the certificate (PEM)")
     given = parser.parse_args(arguments)
-    set_up_logs()
+    set_up_logs("web")
     local = given.host in LOOPBACK
     try:
         site = load_site(given.site)

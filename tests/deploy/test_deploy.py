@@ -34,7 +34,20 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
     unit.write_text(words.replace("/opt/offgrid-mdc/bin/mdc", "/bin/true").replace("User=offgrid-mdc", "User=root"))
     found = subprocess.run([verify, "verify", str(unit)], capture_output=True, text=True, check=False)
     assert [line for line in found.stderr.splitlines() if "offgrid-mdc" in line] == []
-    assert {"Type=notify", "NotifyAccess=main", "ProtectSystem=strict"} <= set(words.splitlines())
+    lines = words.splitlines()
+    assert {"Type=notify", "NotifyAccess=main", "ProtectSystem=strict"} <= set(lines)
+    assert [line for line in lines if line.startswith("ExecReload=")] == [
+        "ExecReload=/opt/offgrid-mdc/bin/mdc check /etc/offgrid-mdc/site.yaml",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+    ]
+
+
+def test_prometheus_takes_the_configuration() -> None:
+    config = DEPLOY / "prometheus.yml"
+    checked = subprocess.run(
+        [program("promtool"), "check", "config", str(config)], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_alert_rules_pass_promtool_and_name_metrics_that_are_told() -> None:

@@ -31,7 +31,7 @@ def fresh_url(folder: Path) -> str:
 
 def open_recorder(url: str, folder: Path) -> Recorder:
     """Return a recorder that has been started."""
-    recorder = Recorder(url, SITE, clock=ManualClock(START), digest="d", journal=folder / "guards.journal")
+    recorder = Recorder(url, SITE, clock=ManualClock(START), journal=folder / "guards.journal")
     recorder.start()
     return recorder
 

@@ -162,7 +162,7 @@ def test_a_full_disk_drops_detail_first_and_keeps_decisions(
 ) -> None:
     monkeypatch.setattr(recorder_module, "DETAIL_MAX", 5)
     monkeypatch.setattr(recorder_module, "RETRY_S", 0.02)
-    recorder = Recorder(url, SITE, clock=recorder_clock(), digest="d", journal=tmp_path / "j")
+    recorder = Recorder(url, SITE, clock=recorder_clock(), journal=tmp_path / "j")
     recorder._detail = type(recorder._detail)(maxlen=5)
     recorder.start()
     real, full = recorder._write, threading.Event()
