@@ -1,4 +1,4 @@
-"""A daemon that notes its cycles: ``python -m benchmarks.noted_daemon SITE STORE LOG SPEED``; it imports what ``mdc run`` does."""
+"""A daemon that notes its cycles, as small as ``mdc run``: ``python -m benchmarks.noted_daemon SITE STORE LOG SPEED``."""
 
 from __future__ import annotations
 
