@@ -3,6 +3,8 @@
     python -m benchmarks.regret --results regret.jsonl      every case not yet in the file, two processes; then the table
     python -m benchmarks.regret --results regret.jsonl --show     the table of what is there
     python -m benchmarks.regret --quick                     one winter window of the cabinet, as CI runs it
+    python -m benchmarks.regret --treatments --days 1 --drain-days 2 --results sun.jsonl
+                                                            ways to treat an uncertain sun, one against the other
 
 Replanned hourly with 2 s a solve, on the perturbed plant; sites, windows, demand and jobs in :mod:`benchmarks.regret_cases`.
 Same weather, jobs, start and drain for all; energy missing from the battery at the end and every litre burnt are priced.
@@ -37,6 +39,7 @@ from benchmarks.regret_cases import (
     KNOWING_BOUND,
     POLICIES,
     SITES,
+    TREATMENTS,
     WINDOW_DAYS,
     Case,
     cases,
@@ -61,7 +64,7 @@ def run_case(
 ) -> PolicyResult:
     """Return what one policy did in one window, or the bound of that window."""
     knowing = case.policy in (KNOWING, KNOWING_BOUND)
-    site = site_of(case.site, perturbed=not knowing)
+    site = site_of(case.site, perturbed=not knowing, uncertainty=TREATMENTS.get(case.policy))
     study = prepare_study(
         site,
         start_utc=start_utc(site, case.window),
@@ -78,7 +81,7 @@ def run_case(
     course = run_policy(
         study,
         case.policy,
-        policy("planner" if knowing else case.policy).plan,
+        policy("planner" if knowing or case.policy in TREATMENTS else case.policy).plan,
         tick_s=tick_s,
         guards=guards_of(site),
         limits=SolveLimits(seconds=seconds),
@@ -118,9 +121,11 @@ def run(wanted: Sequence[Case], path: Path | None, *, processes: int, **options:
     return found
 
 
-def table(results: Mapping[str, PolicyResult], site: str, windows: Iterable[int]) -> Table:
+def table(
+    results: Mapping[str, PolicyResult], site: str, windows: Iterable[int], policies: Iterable[str] = POLICIES
+) -> Table:
     """Return the table of a site, summed over the windows in which every policy has run."""
-    names = [*POLICIES, BOUND]
+    names = [*policies, BOUND]
     full = [w for w in windows if all(f"{site}/{w}/{name}" in results for name in names)]
     spans = {f"{r.days:g} + {r.drain_days:g} days" for r in (results[f"{site}/{w}/{BOUND}"] for w in full)}
     shown = Table(title=f"{site}: {len(full)} windows of {', '.join(sorted(spans))}")
@@ -147,12 +152,14 @@ def table(results: Mapping[str, PolicyResult], site: str, windows: Iterable[int]
 def _row(results: Mapping[str, PolicyResult], site: str, name: str, base: str, windows: list[int]) -> list[str]:
     own = [results[f"{site}/{w}/{name}"] for w in windows]
     bounds = [results[f"{site}/{w}/{base}"] for w in windows]
-    fifo = [results[f"{site}/{w}/fifo"] for w in windows]
+    fifo = [results.get(f"{site}/{w}/fifo") for w in windows]
     regrets = [a.cost_usd - b.cost_usd for a, b in zip(own, bounds, strict=True)]
     nets = [b.work_offered_usd - b.cost_usd for b in bounds]
     cost, bound_usd = sum(r.cost_usd for r in own), sum(r.cost_usd for r in bounds)
-    fifo_usd, litres = sum(r.cost_usd for r in fifo), sum(r.fuel_l for r in own)
-    comparable = name not in (KNOWING, "fifo")
+    litres = sum(r.fuel_l for r in own)
+    first = [r for r in fifo if r is not None]
+    fifo_usd, fifo_l = sum(r.cost_usd for r in first), sum(r.fuel_l for r in first)
+    comparable = name not in (KNOWING, "fifo") and len(first) == len(windows)
     return [
         f"{cost:,.0f}",
         f"{sum(regrets):,.0f}",
@@ -161,7 +168,7 @@ def _row(results: Mapping[str, PolicyResult], site: str, name: str, base: str, w
         f"{sum(regrets) / abs(bound_usd):.0%}",
         f"{(fifo_usd - cost) / (fifo_usd - bound_usd):.2f}" if comparable else "",
         f"{litres:,.0f}",
-        f"{sum(r.fuel_l for r in fifo) - litres:,.0f}" if comparable else "",
+        f"{fifo_l - litres:,.0f}" if comparable else "",
     ]
 
 
@@ -199,13 +206,17 @@ def main() -> None:
     parser.add_argument("--site", choices=SITES, action="append", help="only this site")
     parser.add_argument("--window", type=int, choices=range(8), action="append", help="only this window")
     parser.add_argument("--solve-seconds", type=float, default=2.0)
+    parser.add_argument("--treatments", action="store_true", help="only the planner, with each way to treat the sun")
+    parser.add_argument("--days", type=float, help="days of each window in which jobs come")
+    parser.add_argument("--drain-days", type=float, help="days after that")
     arguments = parser.parse_args()
     sites = ("cabinet",) if arguments.quick else tuple(arguments.site or SITES)
     windows = (0,) if arguments.quick else tuple(arguments.window or range(8))
-    wanted = () if arguments.show else cases(sites=sites, windows=windows)
+    names = (BOUND, *TREATMENTS) if arguments.treatments else (BOUND, *POLICIES, KNOWING, KNOWING_BOUND)
+    wanted = () if arguments.show else cases(sites=sites, windows=windows, names=names)
     options = {
-        "days": 1.0 if arguments.quick else WINDOW_DAYS,
-        "drain_days": 2.0 if arguments.quick else DRAIN_DAYS,
+        "days": arguments.days or (1.0 if arguments.quick else WINDOW_DAYS),
+        "drain_days": arguments.drain_days or (2.0 if arguments.quick else DRAIN_DAYS),
         "seconds": arguments.solve_seconds,
         "bound_seconds": 15.0 if arguments.quick else BOUND_SECONDS,
         "tick_s": 300.0 if arguments.quick else TICK_S,
@@ -213,8 +224,9 @@ def main() -> None:
     results = run(wanted, arguments.results, processes=arguments.processes, **options)
     console = Console(width=120)
     for site in sites:
-        console.print(table(results, site, windows))
-        print(verdict(results, site, windows))
+        console.print(table(results, site, windows, TREATMENTS if arguments.treatments else POLICIES))
+        if not arguments.treatments:
+            print(verdict(results, site, windows))
     bugs = faults(results)
     print("\n".join(bugs) or "nothing costs less than its bound")
     if bugs:

@@ -42,6 +42,8 @@ DRAIN_DAYS = 3.0
 TOKENS = {"voice-agent": (120.0, 15.0), "document-chat": (914.0, 155.0), "station-assistant": (307.0, 51.0)}
 """Mean tokens (in, out) of a request, ServeGen."""
 POLICIES = ("fifo", "rules", "cycle_charging", "greedy", "greenswitch", "planner")
+TREATMENTS = {"planner_scenarios": "scenarios", "planner_expected": "expected", "planner_cautious": "cautious"}
+"""The planner with each way to treat an uncertain sun, whatever the site file says."""
 BOUND = "bound"
 KNOWING = "knowing"
 """The planner with perfect forecasts on a plant that is as its data sheets say."""
@@ -63,14 +65,18 @@ class Case:
         return f"{self.site}/{self.window}/{self.policy}"
 
 
-def cases(*, sites: tuple[str, ...] = SITES, windows: tuple[int, ...] = tuple(range(8))) -> tuple[Case, ...]:
+def cases(
+    *,
+    sites: tuple[str, ...] = SITES,
+    windows: tuple[int, ...] = tuple(range(8)),
+    names: tuple[str, ...] = (BOUND, *POLICIES, KNOWING, KNOWING_BOUND),
+) -> tuple[Case, ...]:
     """Return every case, window by window, so that what is there is comparable at any time."""
-    names = (BOUND, *POLICIES, KNOWING, KNOWING_BOUND)
     return tuple(Case(site=s, window=w, policy=p) for w in windows for s in sites for p in names)
 
 
-def site_of(name: str, *, perturbed: bool = True) -> Site:
-    """Return a site with the mix."""
+def site_of(name: str, *, perturbed: bool = True, uncertainty: str | None = None) -> Site:
+    """Return a site with the mix; ``uncertainty`` in place of what its file says."""
     site = load_site(name)
     services = tuple(
         service.model_copy(
@@ -86,7 +92,8 @@ def site_of(name: str, *, perturbed: bool = True) -> Site:
         for service in site.services
     )
     devices = site.devices.model_copy(update={"perturbed": perturbed})
-    return site.model_copy(update={"services": services, "devices": devices})
+    planning = site.planning.model_copy(update={"uncertainty": uncertainty} if uncertainty else {})
+    return site.model_copy(update={"services": services, "devices": devices, "planning": planning})
 
 
 def start_utc(site: Site, window: int) -> datetime:

@@ -10,6 +10,8 @@ from itertools import accumulate
 from statistics import NormalDist
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from controller.overrides.applying import with_orders
 from controller.overrides.orders import Standing
 from controller.snapshot import GensetPhase, GensetReading, Snapshot
@@ -44,6 +46,8 @@ CHANGE_HORIZON = timedelta(hours=6)
 """How far ahead a change of the last plan has a price."""
 END_VALUE_SHARE = 0.7
 """Worth of energy left at the end, as a share of what a kWh from a genset at full load costs: tomorrow's sun may come."""
+CAUTIOUS_LEVEL = 0.3
+"""Quantile of the sun that a cautious plan counts on."""
 ACTED_ON_H = 2.0
 """A later plan takes over what lies beyond."""
 
@@ -91,10 +95,8 @@ def pose(
         site=site.name,
         start_utc=forecast.start_utc,
         hours=forecast.hours,
-        pv_available_kw=forecast.pv_available_kw,
-        scenarios=tuple(
-            PvScenario(weight=each.weight, pv_available_kw=each.pv_available_kw) for each in forecast.scenarios
-        ),
+        pv_available_kw=_counted_kw(site, forecast),
+        scenarios=_scenarios(site, forecast),
         outdoor_c=forecast.outdoor_c,
         tiers=_tiers(site, len(grid)),
         inverter_kw=site.bus.inverter_kw if site.battery else None,
@@ -120,6 +122,20 @@ def pose(
         limits=limits or SolveLimits(seconds=site.planning.solve_seconds),
     )
     return with_orders(problem, orders)
+
+
+def _counted_kw(site: Site, forecast: Forecast) -> tuple[float, ...]:
+    """Return the sun that a plan counts on; never more than its mean."""
+    if site.planning.uncertainty != "cautious" or not forecast.pv_quantiles_kw:
+        return forecast.pv_available_kw
+    rows = zip(*forecast.pv_quantiles_kw, forecast.pv_available_kw, strict=True)
+    return tuple(min(float(np.interp(CAUTIOUS_LEVEL, forecast.quantile_levels, row[:-1])), row[-1]) for row in rows)
+
+
+def _scenarios(site: Site, forecast: Forecast) -> tuple[PvScenario, ...]:
+    if site.planning.uncertainty != "scenarios":
+        return ()
+    return tuple(PvScenario(weight=each.weight, pv_available_kw=each.pv_available_kw) for each in forecast.scenarios)
 
 
 def _tiers(site: Site, count: int) -> tuple[LoadTier, ...]:

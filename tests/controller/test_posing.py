@@ -10,7 +10,7 @@ from controller.capability import capability
 from controller.following import follow
 from controller.posing import pose, with_margin
 from controller.snapshot import BatteryReading, GensetPhase, GensetReading, PoolReading, Snapshot
-from forecasting.records import DemandForecast, Forecast
+from forecasting.records import DemandForecast, Forecast, Scenario
 from optimizer.policies import policy
 from optimizer.problem import JobProblem, PoolSpeed, Problem
 from sites.load import load_site
@@ -48,6 +48,30 @@ def snapshot(*, nodes_on: int = 2, gpus_ok: int = 8, ups_soc: float | None = 1.0
 def posed(seen: Snapshot) -> Problem:
     work = capability(CABINET)
     return pose(CABINET, seen, forecast(), (), pools=work.pools, menus=work.menus)
+
+
+@pytest.mark.parametrize(
+    ("uncertainty", "sun_kw", "scenarios"), [("scenarios", 10.0, 2), ("expected", 10.0, 0), ("cautious", 6.0, 0)]
+)
+def test_the_sun_that_a_plan_counts_on_is_the_site_files_choice(
+    uncertainty: str, sun_kw: float, scenarios: int
+) -> None:
+    known = forecast(steps=2).model_copy(
+        update={
+            "quantile_levels": (0.1, 0.5, 0.9),
+            "pv_available_kw": (10.0, 10.0),
+            "pv_quantiles_kw": ((2.0, 2.0), (10.0, 10.0), (20.0, 20.0)),
+            "scenarios": tuple(
+                Scenario(weight=0.5, pv_available_kw=(kw, kw), outdoor_c=(0.0, 0.0)) for kw in (5.0, 15.0)
+            ),
+        }
+    )
+    planning = CABINET.planning.model_copy(update={"uncertainty": uncertainty})
+    work = capability(CABINET)
+    site = CABINET.model_copy(update={"planning": planning})
+    problem = pose(site, snapshot(), known, (), pools=work.pools, menus=work.menus)
+    assert problem.pv_available_kw == pytest.approx((sun_kw, sun_kw))
+    assert len(problem.scenarios) == scenarios
 
 
 def test_a_pool_of_the_site_file_brings_its_hosts() -> None:
