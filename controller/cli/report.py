@@ -43,10 +43,10 @@ def day(out: OutOption, date: DateOption = None, site: SiteOption = "container",
 
     Example: [bold]mdc report day --out day.html[/bold]
     """
-    from controller.reports.gather import gather
     from controller.reports.period import day_span
+    from controller.reports.spans import gather_day
 
-    _period(out, date, site, store, day_span, lambda reader, url, described, span: gather(reader, described, span), 1)
+    _period(out, date, site, store, day_span, gather_day, 1)
 
 
 @app.command()

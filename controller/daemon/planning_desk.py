@@ -180,7 +180,8 @@ class PlanningDesk:
             return
         self._answered[newest.id] = None
         approve = self._site.planning.unanswered == "approve"
-        why = f"nobody answered within {self._site.planning.answer_minutes:g} minutes"
+        minutes = self._site.planning.answer_minutes
+        why = f"nobody answered within {minutes:g} minute{'' if minutes == 1 else 's'}"
         entry = ReviewEntry(plan_id=newest.id, approve=approve, why=why, at_utc=now)
         self._records.commit((entry,), timeout_s=0.0)
 

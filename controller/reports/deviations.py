@@ -103,11 +103,16 @@ def _causes(found: Hindsight) -> Grid:
         ("Faults: gensets that were out", found.faults_usd),
         ("Overrides: orders of people", found.overrides_usd),
         ("Forecast: when gensets were committed", found.forecast_usd),
-        ("Control, and a plant unlike its data sheet", found.control_usd),
+        ("Plant: load and fuel unlike the data sheet", found.plant_usd),
+        ("Control, battery and meters: the rest", found.control_usd),
     )
     rows = [Row(cells=(words, money(usd))) for words, usd in causes]
     rows.append(Row(cells=("Regret", money(found.regret_usd)), css_class="sum"))
     note = f"The hindsight plan may be {money(found.gap_usd)} from the best one."
+    if found.load_factor is not None:
+        note += f" The load took {percent(found.load_factor)} of what the plans in force said."
+    if found.fuel_factor is not None:
+        note += f" Engines burnt {percent(found.fuel_factor)} of what their curve says."
     return Grid(
         heads=("where it came from", "USD"), rows=tuple(rows), numeric=(1,), note=" ".join((note, *found.notes))
     )
@@ -121,5 +126,5 @@ TERM_WORDS = {
     "unserved_load": "Load not served",
     "unserved_requests": "Requests not served",
     "lateness": "Lateness",
-    "stored_energy": "Energy missing in the battery at the end",
+    "stored_energy": "Energy drawn from the battery, on balance",
 }

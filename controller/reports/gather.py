@@ -21,6 +21,7 @@ from controller.reports.bridge import Bridge, bridge, planned_intervals
 from controller.reports.energy import EnergyBalance, balance, fuel_used_l, genset_hours, held, measured_intervals
 from controller.reports.period import Span
 from controller.reports.regret import Hindsight
+from controller.reports.taken import TakenDecision, taken_decisions
 from controller.reports.upkeep import BatteryAccount, GensetAccount, battery_account, genset_accounts
 from forecasting.records import NightScores
 from optimizer.plan import Interval
@@ -32,6 +33,8 @@ ALL_POINTS = 400_000
 """Telemetry is read whole: averages of averages would not add up to the day."""
 PLAN_REACH = timedelta(hours=12)
 """How long before the span the plan in force at its start may have been made."""
+NIGHT = timedelta(hours=12)
+"""Scores of the night that ends a span come this long after it at the latest."""
 DAY_STEP_H = 0.25
 LONG_STEP_H = 1.0
 SHOWN = 200
@@ -112,6 +115,8 @@ class PeriodReport(Record):
     guards: tuple[GuardAction, ...]
     orders: tuple[StoredDecision, ...]
     """Oldest first: gensets, load tiers, the rung of the ladder."""
+    decisions: tuple[TakenDecision, ...] = ()
+    """Oldest first: what plans decided and gave a reason for, as it was carried out."""
     reviews: tuple[Review, ...] = ()
     """Oldest first."""
     overrides: tuple[Override, ...] = ()
@@ -151,6 +156,8 @@ def gather(
     delivered = sum(d.litres for d in reader.deliveries(limit=1000) if span.start_utc <= d.at_utc < until)
     charges = [point.soc_frac for point in points if point.soc_frac is not None]
     energy = balance(points, until)
+    jobs = _jobs(reader.jobs(limit=5000), span, until)
+    orders = _orders(reader.decisions(span.start_utc, span.end_utc, limit=20_000))
     return PeriodReport(
         site=site.name,
         span=span,
@@ -169,15 +176,16 @@ def gather(
         bridge=bridge(planned, happened),
         sun=_sun(planned, happened),
         services=_services(reader.service_rates(span.start_utc, span.end_utc), until),
-        jobs=_jobs(reader.jobs(limit=5000), span, until),
+        jobs=jobs,
         alarms=_alarms(reader.alarms(open_only=False, limit=1000), span),
         guards=tuple(reversed(reader.guard_actions(span.start_utc, span.end_utc, limit=SHOWN))),
-        orders=_orders(reader.decisions(span.start_utc, span.end_utc, limit=20_000)),
+        orders=orders,
+        decisions=taken_decisions(plans, [job.name for job in jobs[:SHOWN]], reader.job_events, orders, span),
         reviews=tuple(r for r in reversed(reader.reviews(limit=5000)) if span.start_utc <= r.at_utc < span.end_utc),
         overrides=_overrides(reader.overrides(limit=5000), span),
         gensets=genset_accounts(site, now, span.end_utc),
         battery=battery_account(site, points, before),
-        skill=next(iter(reader.night_scores(until_utc=until)), None),
+        skill=next(iter(reader.night_scores(until_utc=until + NIGHT)), None),
     )
 
 

@@ -13,13 +13,15 @@ from controller.overrides.orders import Standing
 from controller.posing import stored_usd_per_kwh
 from controller.records.reading import Reader
 from controller.records.views import Override, StoredJob, TelemetryPoint
+from controller.reports.energy import measured_intervals
 from controller.reports.gather import PeriodReport
 from controller.reports.known_day import committed, done_today, held_by, known_problem, ran, without
 from controller.reports.regret import Fed, Hindsight, priced, steps_usd
-from optimizer.plan import Plan
+from controller.reports.unlike import as_it_was, plant_unlike
+from optimizer.plan import Interval, Plan
 from optimizer.problem import Problem
 from sites.schema.site import Site
-from sites.times import HOUR
+from sites.times import HOUR, TimeGrid
 
 LEAST_MEASURED = 0.95
 """Share of a day that has to be measured for its hindsight to mean anything."""
@@ -54,14 +56,23 @@ def hindsight(reader: Reader, site: Site, report: PeriodReport, planner: Callabl
     out = held_by(inside, grid, lambda genset: not genset.available)
     faults = without(posed, out)
     overrides = with_orders(faults, orders)
+    forecast = committed(overrides, ran(points, grid))
+    unlike = plant_unlike(report, points, opening[-1].problem.gensets)
     problems = {
         "hindsight": posed,
         "faults": faults,
         "overrides": overrides,
-        "forecast": committed(overrides, ran(points, grid)),
+        "forecast": forecast,
+        "plant": as_it_was(forecast, unlike, _hourly(report, points, grid)),
     }
     happened = _happened(site, report, points, lateness_usd(known, span.start_utc, span.end_utc))
-    return _held_against(site, happened, problems, planner)
+    held_against = _held_against(site, happened, problems, planner)
+    return held_against.model_copy(update={"load_factor": unlike.load_factor, "fuel_factor": unlike.fuel_factor})
+
+
+def _hourly(report: PeriodReport, points: Sequence[TelemetryPoint], grid: TimeGrid) -> Sequence[Interval | None]:
+    """Return what happened in the hours of the problems."""
+    return report.happened if report.grid == grid else measured_intervals(points, grid)
 
 
 def _as_it_stood(override: Override) -> Standing:
@@ -82,7 +93,7 @@ def _held_against(
         solved.append((problem, plan))
         terms[name] = priced(site, _fed(problem, plan), stored_usd_per_kwh=usd_per_kwh)
     happened = priced(site, fed, stored_usd_per_kwh=usd_per_kwh)
-    faults, overrides, forecast, control = steps_usd(
+    faults, overrides, forecast, plant, control = steps_usd(
         {name: sum(each.values()) for name, each in terms.items()}, sum(happened.values())
     )
     first = solved[0][1]
@@ -95,6 +106,7 @@ def _held_against(
         faults_usd=faults,
         overrides_usd=overrides,
         forecast_usd=forecast,
+        plant_usd=plant,
         control_usd=control,
         gap_usd=gap_usd,
         notes=notes,

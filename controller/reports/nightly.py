@@ -20,11 +20,11 @@ from controller.logs import log_context, set_up_logs
 from controller.records.accounts import StoredAccount, store_account
 from controller.records.reading import Reader
 from controller.reports.data_files import period_data
-from controller.reports.gather import PeriodReport, gather
+from controller.reports.gather import PeriodReport
 from controller.reports.hindsight import hindsight
 from controller.reports.period import Span, days_of, month_span, week_span
 from controller.reports.period_page import period_page
-from controller.reports.spans import account_of, ageing_before, gather_days, stored_accounts
+from controller.reports.spans import account_of, ageing_before, gather_day, gather_days, stored_accounts
 from controller.reports.writing import write_report
 from optimizer.plan import Plan
 from optimizer.problem import Problem
@@ -85,21 +85,17 @@ def work_through(night: Night) -> tuple[Path, ...]:
         if now is None:
             return ()
         for day, span in missing_days(night, now.at_utc):
-            account = account_day(night, reader, day, span, now.at_utc)
-            if account is None:
+            if account_day(night, reader, day, span, now.at_utc) is None:
                 continue
             LOG.info("%s: accounted for", day)
-            written += _write_day(night, reader, day, span, account)
+            written += _write_day(night, reader, day, span)
     return tuple(written)
 
 
-def _write_day(night: Night, reader: Reader, day: date, span: Span, account: PeriodReport) -> list[Path]:
+def _write_day(night: Night, reader: Reader, day: date, span: Span) -> list[Path]:
     """Write the reports of a day, and of the week and month that end with it."""
     wanted = night.site.reports
-    fine = gather(reader, night.site, span).model_copy(
-        update={"hindsight": account.hindsight, "battery": account.battery, "gensets": account.gensets}
-    )
-    reports = [(f"day-{day}", fine)]
+    reports = [(f"day-{day}", gather_day(reader, night.url, night.site, span))]
     for name, longer in (("week", week_span(day, night.zone)), ("month", month_span(day, night.zone))):
         if longer.end_utc == span.end_utc:
             reports.append((f"{name}-{day}", gather_days(reader, night.url, night.site, longer)))

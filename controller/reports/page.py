@@ -101,12 +101,13 @@ def to_text(page: Page) -> str:
         f"{fact.name}: {fact.value} ({fact.note})" if fact.note else f"{fact.name}: {fact.value}" for fact in page.facts
     ]
     for section in page.sections:
-        rows = [row for grid in section.tables for row in grid.rows]
-        shown = rows if len(rows) <= LONG_TABLE else [row for row in rows if row.css_class]
-        if rows:
-            lines += [f"-- {section.title}", *(" | ".join(cell for cell in row.cells if cell) for row in shown)]
-        if len(shown) < len(rows):
-            lines.append(f"({len(rows) - len(shown)} more)")
+        if section.tables:
+            lines.append(f"-- {section.title}")
+        for rows in (grid.rows for grid in section.tables):
+            shown = rows if len(rows) <= LONG_TABLE else [row for row in rows if row.css_class]
+            lines += [" | ".join(cell for cell in row.cells if cell) for row in shown]
+            if len(shown) < len(rows):
+                lines.append(f"({len(rows) - len(shown)} more)")
     kept: list[str] = []
     size = 0
     for line in (_plain(each) for each in lines):

@@ -11,6 +11,7 @@ from controller.reports.deviations import planned_section, regret_section
 from controller.reports.gather import PeriodReport, measured_share
 from controller.reports.page import Fact, Page, Section
 from controller.reports.period_tables import (
+    decisions_section,
     events_section,
     health_section,
     people_section,
@@ -37,6 +38,7 @@ def period_page(report: PeriodReport, site: Site, panels: tuple[Panel, ...] = RE
         services_section(report, site),
         plant_section(report, site),
         health_section(report),
+        decisions_section(report, zone),
         events_section(report, zone),
         people_section(report, zone),
     )

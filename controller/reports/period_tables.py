@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from controller.reports.charts.words import day_clock, duration, energy_text, figure, money, percent
+from controller.records.views import Review
+from controller.reports.charts.words import day_clock, duration, energy_text, figure, money, more_text, percent
 from controller.reports.gather import PeriodReport
+from controller.reports.local_times import local_times
 from controller.reports.page import Grid, Row, Section
 from sites.reasons import REASONS
 from sites.schema.site import Site
 
 MANY_JOBS = 60
+MANY_ALIKE = 3
+"""So many reviews that say the same stand one by one."""
 SERVICE_SOON_H = 25.0
 """A service due within this many running hours is marked."""
 
@@ -89,6 +95,27 @@ def plant_section(report: PeriodReport, site: Site) -> Section:
     return Section(title="Gensets and battery", tables=(Grid(heads=("", "", ""), rows=tuple(rows), numeric=(1, 2)),))
 
 
+def decisions_section(report: PeriodReport, zone: ZoneInfo) -> Section:
+    """Return what plans decided, as it was carried out, with their reasons; of many only what gensets did."""
+    many = len(report.decisions) > MANY_JOBS
+    shown = [each for each in report.decisions if not many or each.what.startswith("genset ")]
+    rows = tuple(
+        Row(
+            cells=(
+                day_clock(each.at_utc, zone),
+                each.what,
+                local_times(each.why, zone, each.plan_made_utc),
+                more_text(None if each.reason_code == "OPERATOR" else each.otherwise_usd, exact=each.exact),
+            )
+        )
+        for each in shown
+    )
+    left = len(report.decisions) - len(rows)
+    note = f"{left} starts of jobs stand with their reasons in the reports of the days." if left else ""
+    grid = Grid(heads=("when", "what", "why", "otherwise costs more"), rows=rows, numeric=(3,), note=note)
+    return Section(title="Decisions", tables=(grid,) if report.decisions else ())
+
+
 def events_section(report: PeriodReport, zone: ZoneInfo) -> Section:
     """Return alarms, guards and orders in order of time."""
     entries = [
@@ -129,7 +156,7 @@ def events_section(report: PeriodReport, zone: ZoneInfo) -> Section:
 
 def people_section(report: PeriodReport, zone: ZoneInfo) -> Section:
     """Return approvals, rejections and overrides, with who and why."""
-    entries = [(each.at_utc, each.who, f"plan {each.plan_id[:8]} {each.verdict}", each.why) for each in report.reviews]
+    entries = _reviews(report.reviews, zone)
     entries += [
         (
             each.at_utc,
@@ -143,6 +170,21 @@ def people_section(report: PeriodReport, zone: ZoneInfo) -> Section:
     rows = tuple(Row(cells=(day_clock(at, zone), who, what, why)) for at, who, what, why in sorted(entries))
     grid = Grid(heads=("when", "who", "what", "why"), rows=rows)
     return Section(title="Approvals and overrides", tables=(grid,) if rows else ())
+
+
+def _reviews(reviews: Sequence[Review], zone: ZoneInfo) -> list[tuple[datetime, str, str, str]]:
+    """Return a row for each review; many that say the same share one."""
+    alike: dict[tuple[str, str, str], list[Review]] = {}
+    for each in reviews:
+        alike.setdefault((each.who, each.verdict, each.why), []).append(each)
+    rows = []
+    for (who, verdict, why), given in alike.items():
+        if len(given) > MANY_ALIKE:
+            last = day_clock(given[-1].at_utc, zone)
+            rows.append((given[0].at_utc, who, f"{len(given)} plans {verdict}, the last {last}", why))
+        else:
+            rows += [(each.at_utc, who, f"plan {each.plan_id[:8]} {verdict}", why) for each in given]
+    return rows
 
 
 def health_section(report: PeriodReport) -> Section:

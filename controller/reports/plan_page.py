@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from controller.records.views import StoredPlan
 from controller.reports.after import REPORT_PANELS
 from controller.reports.charts.panel import Panel
-from controller.reports.charts.words import amount_text, day_clock, energy_text, figure, money, percent
+from controller.reports.charts.words import amount_text, day_clock, energy_text, figure, money, more_text, percent
 from controller.reports.figures import PlanView, plan_figures
 from controller.reports.local_times import local_times
 from controller.reports.page import Fact, Grid, Page, Row, Section
@@ -75,9 +75,7 @@ def _decisions(plan: Plan, zone: ZoneInfo) -> Section:
             cells=(
                 local_times(each.what, zone, plan.start_utc),
                 local_times(each.text, zone, plan.start_utc),
-                money(each.cost_of_alternative_usd) + ("" if each.exact else " (estimate)")
-                if each.cost_of_alternative_usd is not None
-                else "",
+                more_text(each.cost_of_alternative_usd, exact=each.exact),
             )
         )
         for each in plan.decisions

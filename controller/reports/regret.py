@@ -11,12 +11,13 @@ All plans do the work that was done that day, from the same start. Each step giv
     faults       gensets out in the hours in which they were out                                                C1
     overrides    the orders of people, while they stood                                                         C2
     forecast     gensets on in the hours in which they ran: what was committed on the forecasts of the time     C3
-    happened     what the records say                                                                           C4
+    plant        load and fuel as the meters tell them, not as the data sheet does (``controller.reports.unlike``)  C4
+    happened     what the records say                                                                           C5
 
-    regret = C4 - C0 = (C1 - C0) faults + (C2 - C1) overrides + (C3 - C2) forecast + (C4 - C3) control and plant     (2)
+    regret = C5 - C0 = (C1 - C0) faults + (C2 - C1) overrides + (C3 - C2) forecast + (C4 - C3) plant + (C5 - C4) control   (2)
 
-*Control and plant* holds what the second-by-second control, sensor noise and a plant unlike its data sheet add; it may be
-negative, and so may a step by as much as a plan's own gap.
+*Control* is the rest: what the second-by-second control, plans that were not the best, a battery unlike its data sheet and noisy
+meters add. It may be negative, and so may a step by as much as a plan's own gap.
 """
 
 from __future__ import annotations
@@ -50,13 +51,19 @@ class Hindsight(Record):
     overrides_usd: float
     forecast_usd: float
     control_usd: float
+    """The rest."""
+    plant_usd: float = 0.0
+    load_factor: float | None = None
+    """Energy that the load took, over what the plans in force said; none if it could not be told."""
+    fuel_factor: float | None = None
+    """Litres that left the tank, over what the gensets' curve says; none if it could not be told."""
     gap_usd: float
     """How far the hindsight plan may be from the best one."""
     notes: tuple[str, ...] = ()
 
     @property
     def happened_usd(self) -> float:
-        """C4."""
+        """C5."""
         return sum(self.happened_terms_usd.values())
 
     @property
@@ -105,11 +112,12 @@ def priced(site: Site, fed: Fed, *, stored_usd_per_kwh: float) -> dict[str, floa
     return dict(zip(TERMS, values, strict=True))
 
 
-def steps_usd(costs: Mapping[str, float], happened_usd: float) -> tuple[float, float, float, float]:
-    """Return what faults, overrides, forecast and control added, from the costs C0..C3 under ``hindsight`` and so on."""
+def steps_usd(costs: Mapping[str, float], happened_usd: float) -> tuple[float, float, float, float, float]:
+    """Return what faults, overrides, forecast, plant and control added, from the costs C0..C4 under ``hindsight`` and so on."""
     return (
         costs["faults"] - costs["hindsight"],
         costs["overrides"] - costs["faults"],
         costs["forecast"] - costs["overrides"],
-        happened_usd - costs["forecast"],
+        costs["plant"] - costs["forecast"],
+        happened_usd - costs["plant"],
     )

@@ -23,8 +23,9 @@ SKILL_HEADS = (
 def skill_section(night: NightScores, zone: ZoneInfo) -> Section:
     """Return how good forecasts have been by lead, season and state of the weather prediction, as of last night."""
     until = night.night_utc.astimezone(zone)
+    days = "a day" if round(night.days) <= 1 else f"{night.days:.0f} days"
     return Section(
-        title=f"Skill over {night.days:.0f} days up to {until:%d %b}",
+        title=f"Forecast skill over {days} up to {until.day} {until:%b}",
         tables=(
             Grid(heads=SKILL_HEADS, rows=tuple(_skill_row(each) for each in night.scores), numeric=tuple(range(1, 7))),
         ),

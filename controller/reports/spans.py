@@ -52,6 +52,16 @@ def ageing_before(url: str, site: Site, span: Span) -> BatteryAccount | None:
     return known[-1] if known else None
 
 
+def gather_day(reader: Reader, url: str, site: Site, span: Span) -> PeriodReport:
+    """Return the report about one local day in fine steps, with what the night worked out about it if it has."""
+    report = gather(reader, site, span, before=ageing_before(url, site, span))
+    account = next(iter(stored_accounts(url, site, span).values()), None)
+    if account is None:
+        return report
+    kept = {"hindsight": account.hindsight, "battery": account.battery}
+    return report.model_copy(update={**kept, "gensets": account.gensets or report.gensets})
+
+
 def gather_days(
     reader: Reader, url: str, site: Site, span: Span, *, told: Told = lambda done, days: None
 ) -> PeriodReport:
@@ -104,10 +114,12 @@ def joined(span: Span, reports: Sequence[PeriodReport]) -> PeriodReport:
         alarms=tuple({alarm.id: alarm for each in reports for alarm in each.alarms}.values()),
         guards=tuple(guard for each in reports for guard in each.guards),
         orders=tuple(order for each in reports for order in each.orders),
+        decisions=tuple(decision for each in reports for decision in each.decisions),
         reviews=tuple(review for each in reports for review in each.reviews),
         overrides=tuple({edit.id: edit for each in reports for edit in each.overrides}.values()),
         gensets=next((each.gensets for each in reversed(reports) if each.gensets), ()),
         battery=_battery([each.battery for each in reports if each.battery is not None]),
+        skill=next((each.skill for each in reversed(reports) if each.skill is not None), None),
         hindsight=_hindsight([each.hindsight for each in reports if each.hindsight is not None], len(reports)),
     )
 
@@ -198,6 +210,7 @@ def _hindsight(found: Sequence[Hindsight], days: int) -> Hindsight | None:
         faults_usd=sum(each.faults_usd for each in found),
         overrides_usd=sum(each.overrides_usd for each in found),
         forecast_usd=sum(each.forecast_usd for each in found),
+        plant_usd=sum(each.plant_usd for each in found),
         control_usd=sum(each.control_usd for each in found),
         gap_usd=sum(each.gap_usd for each in found),
         notes=notes,

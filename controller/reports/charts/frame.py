@@ -211,9 +211,15 @@ def rect_with_title(x: float, y: float, width: float, height: float, words: str,
 
 
 def chart(
-    frame: Frame, marks: Sequence[str], *, label: str, tick: Callable[[float], str], told: Sequence[str]
+    frame: Frame,
+    marks: Sequence[str],
+    *,
+    label: str,
+    tick: Callable[[float], str],
+    told: Sequence[str],
+    above: Sequence[str] = (),
 ) -> Markup:
-    """Return a whole chart: nights, axes, marks, the present, columns."""
+    """Return a whole chart: nights, axes, marks, covers of what is unknown, words ``above`` them, the present, columns."""
     panel, horizon = frame.panel, frame.horizon
     top, bottom = panel.top, frame.bottom
     if horizon.unknown:
@@ -228,6 +234,7 @@ def chart(
             time_axis(panel, horizon, top=top, bottom=bottom),
             *marks,
             covers(panel, horizon, top=top, bottom=bottom),
+            *above,
             now_line(panel, horizon, top=top, bottom=bottom),
             columns(frame, told),
         ],

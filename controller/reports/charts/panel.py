@@ -36,7 +36,7 @@ class Panel:
         return self.width - self.right
 
 
-NARROW = Panel(width_class="narrow", width=342, text_px=11, left=36, right=8, every_h=12)
+NARROW = Panel(width_class="narrow", width=342, text_px=11, left=40, right=8, every_h=12)
 MEDIUM = Panel(width_class="medium", width=640, text_px=12, left=44, right=12)
 WIDE = Panel(width_class="wide", width=940, text_px=12, left=48, right=14)
 PANELS: tuple[Panel, ...] = (NARROW, MEDIUM, WIDE)

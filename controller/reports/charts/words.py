@@ -84,6 +84,13 @@ def money(usd: float | None) -> str:
     return f"{_MINUS if usd <= -0.005 else ''}${text}"
 
 
+def more_text(usd: float | None, *, exact: bool) -> str:
+    """Return what the other choice costs more, marked as an estimate unless it is exact; nothing if it is not known."""
+    if usd is None:
+        return ""
+    return money(usd) + ("" if exact else " (estimate)")
+
+
 def duration(hours: float | None) -> str:
     """Return ``45 min``, ``3 h 20 min``, ``4.5 days``."""
     if hours is None:

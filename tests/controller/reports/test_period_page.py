@@ -122,6 +122,8 @@ def test_time_that_was_not_measured_is_covered_and_said(tmp_path: Path) -> None:
     root = assert_inside(power.drawings[1])
     assert len(by_class(root, "unknown")) == 1
     assert sum("not measured" in words for words in told(root)) == 20
+    charge = assert_inside(after_figures(report, SITE)[2].drawings[1])
+    assert len(by_class(charge, "curve", "battery")) == 2
     page = period_page(report, SITE)
     assert "80\u202f% of the time was measured" in page.subtitle
 

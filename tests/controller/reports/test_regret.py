@@ -15,7 +15,7 @@ from controller.reports.period import day_span
 from controller.reports.regret import Fed, priced, steps_usd
 from optimizer.policies import policy
 from sites.load import load_site
-from tests.controller.reports.measured_day import DAY, store_with_measured_day
+from tests.controller.reports.measured_day import DAY, MORE_IT, store_with_measured_day
 
 SITE = load_site("container")
 ZONE = ZoneInfo("America/New_York")
@@ -48,8 +48,8 @@ def test_each_quantity_has_its_price() -> None:
 
 
 def test_steps_add_up_to_the_regret() -> None:
-    costs = {"hindsight": 10.0, "faults": 12.0, "overrides": 12.5, "forecast": 20.0}
-    assert steps_usd(costs, 26.0) == (2.0, 0.5, 7.5, 6.0)
+    costs = {"hindsight": 10.0, "faults": 12.0, "overrides": 12.5, "forecast": 20.0, "plant": 23.5}
+    assert steps_usd(costs, 26.0) == (2.0, 0.5, 7.5, 3.5, 2.5)
 
 
 def test_hindsight_feeds_the_same_work_for_less(tmp_path: Path) -> None:
@@ -62,6 +62,11 @@ def test_hindsight_feeds_the_same_work_for_less(tmp_path: Path) -> None:
     assert found.hindsight_usd <= found.happened_usd + found.gap_usd
     assert found.faults_usd == found.overrides_usd == 0.0
     assert found.forecast_usd >= -found.gap_usd - 0.5
+    assert found.load_factor == pytest.approx(
+        report.energy.load_kwh / sum(p.load_kw * p.hours for p in report.planned if p)
+    )
+    assert 1.0 < found.load_factor < MORE_IT
+    assert found.plant_usd > 0
 
 
 def test_a_day_that_was_hardly_measured_has_no_hindsight(tmp_path: Path) -> None:

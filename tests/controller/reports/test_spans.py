@@ -25,7 +25,7 @@ from controller.reports.page import style_sheet, to_html
 from controller.reports.paper import drawing_css, to_pdf
 from controller.reports.period import day_span, days_of, month_span, week_span
 from controller.reports.period_page import period_page
-from controller.reports.spans import gather_days, stored_accounts
+from controller.reports.spans import gather_day, gather_days, stored_accounts
 from controller.reports.writing import write_report
 from optimizer.policies import policy
 from sites.errors import InputError
@@ -131,11 +131,14 @@ def test_a_night_accounts_for_the_day_once_and_writes_what_the_site_asks_for(tmp
     assert list(accounts) == ["2025-01-15"]
     found = accounts["2025-01-15"].hindsight
     assert found is not None
-    causes = found.faults_usd + found.overrides_usd + found.forecast_usd + found.control_usd
+    causes = found.faults_usd + found.overrides_usd + found.forecast_usd + found.plant_usd + found.control_usd
     assert causes == pytest.approx(found.regret_usd)
     assert "Regret against hindsight" in written[0].read_text()
     with Reader(url, "container") as reader:
         now = reader.now()
+        asked_for = gather_day(reader, url, site, day_span(DAY, ZONE))
+    assert asked_for.hindsight == found
+    assert asked_for.battery == accounts["2025-01-15"].battery
     assert now is not None
     unmeasured = [day for day, _ in missing_days(night, now.at_utc)]
     assert DAY not in unmeasured
