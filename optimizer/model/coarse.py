@@ -88,12 +88,20 @@ def _merged(problem: Problem, of_step: Index, shell: Coarse, hours: Floats) -> P
         np.add.at(out, of_step, np.array(row) * shell.share)
         return tuple(float(value) for value in out)
 
+    def most(row: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(max(row[step] for step in np.flatnonzero(of_step == part)) for part in range(count))
+
     def any_of(row: tuple[bool, ...]) -> tuple[bool, ...]:
         return tuple(any(row[step] for step in np.flatnonzero(of_step == part)) for part in range(count)) if row else ()
 
     battery = problem.battery
-    if battery is not None and battery.charge_limit_frac:
-        battery = battery.model_copy(update={"charge_limit_frac": mean(battery.charge_limit_frac)})
+    if battery is not None:
+        battery = battery.model_copy(
+            update={
+                "charge_limit_frac": mean(battery.charge_limit_frac) if battery.charge_limit_frac else (),
+                "soc_floor_frac": most(battery.soc_floor_frac) if battery.soc_floor_frac else (),
+            }
+        )
     return problem.model_copy(
         update={
             "hours": tuple(float(length) for length in hours),

@@ -160,8 +160,8 @@ class Planning(Section):
     """How often a new plan is made."""
     solve_seconds: Positive = 4.0
     """Deadline of a solve; then the best plan found is used with its gap."""
-    uncertainty: Literal["scenarios", "expected", "cautious"] = "scenarios"
-    """Sun that a plan counts on: gensets and work for all of the forecast's scenarios at once, its mean, or its 30 % quantile."""
+    uncertainty: Literal["expected", "cautious", "scenarios"] = "expected"
+    """Sun that a plan counts on: its mean, its 30 % quantile, or gensets and work for all of the forecast's scenarios at once."""
     reserve_load_frac: float = Field(default=0.10, ge=0, le=1)
     """Share of the load held in operating reserve."""
     reserve_pv_frac: float = Field(default=0.25, ge=0, le=1)

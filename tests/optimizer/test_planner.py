@@ -293,6 +293,16 @@ def test_a_site_without_batch_work_and_with_idle_nodes_off_still_runs_its_genset
     assert made.bound_usd - made.net_value_usd < 0.05 * made.work_value_usd
 
 
+def test_a_floor_of_charge_asked_for_by_a_person_is_kept_on_a_fine_grid() -> None:
+    steps = 56
+    problem = small.small_site(steps=steps, hours=0.25, pv_available_kw=(0.0,) * steps, jobs=())
+    floor = tuple(0.5 if 30 <= step < 40 else 0.0 for step in range(steps))
+    posed = problem.model_copy(update={"battery": problem.battery.model_copy(update={"soc_floor_frac": floor})})
+    made = plan(posed)
+    assert [str(fault) for fault in check(posed, made)] == []
+    assert min(row.soc_end_frac for row in made.intervals[30:40]) >= 0.5 - 1e-6
+
+
 def test_the_smallest_set_to_give_up_is_named() -> None:
     dark = small.small_site(pv_available_kw=(0.0,) * 14, jobs=(), gensets=())
     battery = dark.battery.model_copy(update={"soc_frac": 0.35})
