@@ -38,6 +38,8 @@ class ArrayModel:
     """Faiman's constant heat loss (Faiman 2008, doi:10.1002/pip.813)."""
     u1_w_m2_k_per_m_s: float = 6.84
     """Faiman's wind-borne heat loss."""
+    coating_index: float = 1.3
+    """Refractive index of the glass' anti-reflective coating, as on PVWatts v8's standard module; 1.526 = none."""
     albedo_frac: float = 0.2
     """Ground reflectance where the weather gives none."""
     horizon: tuple[tuple[float, float], ...] = ()

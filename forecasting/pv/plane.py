@@ -2,10 +2,12 @@
 
 For each instant: the plane's tilt and azimuth (fixed, or a backtracking one-axis tracker: Anderson & Mikofski
 2020, NREL/TP-5K00-76626); beam blocked when the sun stands below the shading horizon; sky diffuse reduced by
-the horizon's share of the isotropic sky, ``mean(cos^2 elevation)``; row-to-row shading of the beam for fixed
-rows (Anderson & Jensen 2024, doi:10.1063/5.0202220, linear response); Perez (1990,
-doi:10.1016/0038-092X(90)90055-H) or Hay-Davies (1980) sky; incidence-angle modifier after De Soto for beam and,
-averaged over the sky and the ground, for diffuse (Marion 2017, doi:10.1016/j.solener.2017.03.027).
+the horizon's share of the isotropic sky, ``mean(cos^2 elevation)``; fixed rows shade each other's beam (Anderson &
+Jensen 2024, doi:10.1063/5.0202220, linear response) and hide sky and ground from each other (view factors of infinite
+rows, Mikofski et al. 2019, doi:10.1109/PVSC40753.2019.8980572; the ground between them gets the light that they leave);
+Perez (1990, doi:10.1016/0038-092X(90)90055-H) or Hay-Davies (1980) sky; incidence-angle modifier of coated glass
+(De Soto) for beam and, averaged over the sky and the ground, for diffuse (Marion 2017,
+doi:10.1016/j.solener.2017.03.027).
 """
 
 from __future__ import annotations
@@ -55,9 +57,11 @@ def plane_irradiance(array: ArrayModel, sky: Sky, sun: SunPath, *, transposition
         albedo=albedo,
     )
     incidence_deg = pvlib.irradiance.aoi(tilt_deg, azimuth_deg, sun.zenith_deg, sun.azimuth_deg)
-    beam = np.nan_to_num(np.asarray(total["poa_direct"])) * np.nan_to_num(pvlib.iam.physical(incidence_deg))
-    beam = beam * (1.0 - row_shade_frac(array, sun))
-    sky_iam, ground_iam = diffuse_iam(round(float(np.mean(tilt_deg)), 1))
+    passed = np.nan_to_num(pvlib.iam.physical(incidence_deg, n_ar=array.coating_index))
+    beam = np.nan_to_num(np.asarray(total["poa_direct"])) * passed * (1.0 - row_shade_frac(array, sun))
+    sky_iam, ground_iam = diffuse_iam(round(float(np.mean(tilt_deg)), 1), array.coating_index)
+    sky_frac, ground_frac = row_view_frac(array)
+    sky_iam, ground_iam = sky_iam * sky_frac, ground_iam * ground_frac
     sky_diffuse = np.nan_to_num(np.asarray(total["poa_sky_diffuse"])) * sky_iam * sky_view_frac(array.horizon)
     ground = np.nan_to_num(np.asarray(total["poa_ground_diffuse"])) * ground_iam
     usable: Floats = np.maximum(beam + sky_diffuse + ground, 0.0)
@@ -102,10 +106,25 @@ def sky_view_frac(horizon: tuple[tuple[float, float], ...]) -> float:
 
 
 @lru_cache(maxsize=256)
-def diffuse_iam(tilt_deg: float) -> tuple[float, float]:
-    """Return the incidence-angle modifier of sky and of ground diffuse for a plane's tilt."""
-    parts = pvlib.iam.marion_diffuse("physical", tilt_deg)
+def diffuse_iam(tilt_deg: float, coating_index: float) -> tuple[float, float]:
+    """Return the incidence-angle modifier of sky and of ground diffuse for a plane's tilt and its glass."""
+    parts = pvlib.iam.marion_diffuse("physical", tilt_deg, n_ar=coating_index)
     return float(parts["sky"]), float(np.nan_to_num(parts["ground"], nan=1.0))
+
+
+def row_view_frac(array: ArrayModel) -> tuple[float, float]:
+    """Return the shares of sky diffuse and of ground diffuse that a fixed row gets among its neighbours."""
+    if array.tracker or array.ground_cover_frac <= 0.0 or array.tilt_deg <= 0.0:
+        return 1.0, 1.0
+    return _view_of_rows_frac(array.tilt_deg, array.ground_cover_frac)
+
+
+@lru_cache(maxsize=256)
+def _view_of_rows_frac(tilt_deg: float, ground_cover_frac: float) -> tuple[float, float]:
+    up = np.cos(np.radians(tilt_deg))
+    sky = float(pvlib.bifacial.utils.vf_row_sky_2d_integ(tilt_deg, ground_cover_frac)) / (0.5 + 0.5 * up)
+    ground = float(pvlib.bifacial.utils.vf_row_ground_2d_integ(tilt_deg, ground_cover_frac)) / (0.5 - 0.5 * up)
+    return sky, ground * (1.0 - ground_cover_frac)
 
 
 def row_shade_frac(array: ArrayModel, sun: SunPath) -> Floats:
