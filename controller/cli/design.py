@@ -31,7 +31,10 @@ StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file
 
 @app.command("check")
 def check(study: StudyArgument) -> None:
-    """Check a study file: all faults at once, and how large it is."""
+    """Check a study file: all faults at once, and how large it is.
+
+    Example: [bold]mdc design check jetson-archive[/bold]
+    """
     from controller.design.study import load_study
 
     found, _, base = load_study(study)
@@ -57,6 +60,7 @@ def run(
         int | None, typer.Option(min=0, max=24, help="Windows to run the finalists with the real planner.")
     ] = None,
     replan_hours: Annotated[float, typer.Option(min=0.25, max=24, help="Hours between its plans.")] = 6.0,
+    solve_seconds: Annotated[float, typer.Option(min=1, max=120, help="Longest solve of one of its plans.")] = 12.0,
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Run a study, take up one that was stopped, and write its report.
@@ -103,12 +107,15 @@ def run(
                 kept_in=folder / "planner",
                 count=windows,
                 replan_h=replan_hours,
+                solve_s=solve_seconds,
                 workers=workers,
                 progress=progress,
             ),
             what="windows",
         )
-        planner = planner_tables(checked, context.groups[int(chosen.winner["group"])].prices, replan_hours)
+        planner = planner_tables(
+            checked, context.groups[int(chosen.winner["group"])].prices, replan_hours, solve_seconds
+        )
     page = report or folder / "report.html"
     write_report(context, described, site, rows, chosen, page, planner)
     if store:

@@ -29,6 +29,7 @@ from controller.design.evaluate import judge, tables
 from controller.design.place import YEAR
 from controller.design.sized import sized_site
 from controller.studies.compare import run_comparison
+from optimizer.plan import Level
 from optimizer.sizing.full import trace
 from optimizer.sizing.inputs import Floats
 from sites.schema.site import Site
@@ -37,6 +38,8 @@ from sites.times import HOUR
 WINDOW_DAYS = 4
 TICK_S = 300.0
 """Seconds between setpoints of the closed loop."""
+SOLVE_S = 12.0
+"""Longest solve of a plan: several times the daemon's, so that a busy machine changes little."""
 FIGURES = ("fuel_l", "load_kwh", "unserved_kwh")
 """Compared between kernel and planner."""
 Progress = Callable[[int, int], None]
@@ -88,10 +91,12 @@ class _Task:
     seed: int
     folder: Path
     replan_h: float
+    solve_s: float
 
     def key(self) -> str:
         """Return the hash of all that the result depends on."""
-        text = f"{self.site.model_dump_json()}|{self.start_utc}|{self.seed}|{self.replan_h}|{TICK_S}|{WINDOW_DAYS}"
+        how = f"{self.start_utc}|{self.seed}|{self.replan_h}|{self.solve_s}|{TICK_S}|{WINDOW_DAYS}"
+        text = f"{self.site.model_dump_json()}|{how}"
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -114,6 +119,7 @@ def check_with_planner(
     kept_in: Path,
     count: int,
     replan_h: float,
+    solve_s: float = SOLVE_S,
     workers: int = 1,
     progress: Progress = lambda _done, _all: None,
 ) -> tuple[Checked, ...]:
@@ -122,7 +128,7 @@ def check_with_planner(
     step_h = candidates[0].context.step_h
     windows = windows_of(seen[0][1], step_h, count)
     tasks = [
-        _task(candidate, row, course, day, site_folder, replan_h)
+        _task(candidate, row, course, day, site_folder, replan_h, solve_s)
         for candidate, (row, course) in zip(candidates, seen, strict=True)
         for day, _ in windows
     ]
@@ -160,7 +166,13 @@ def _soc_at(candidate: Candidate, course: dict[str, Floats], begin: int) -> floa
 
 
 def _task(
-    candidate: Candidate, row: pd.Series, course: dict[str, Floats], day: int, folder: Path, replan_h: float
+    candidate: Candidate,
+    row: pd.Series,
+    course: dict[str, Floats],
+    day: int,
+    folder: Path,
+    replan_h: float,
+    solve_s: float,
 ) -> _Task:
     group = candidate.group
     begin = round(day * 24.0 / candidate.context.step_h)
@@ -171,6 +183,7 @@ def _task(
         seed=candidate.context.seed,
         folder=folder,
         replan_h=replan_h,
+        solve_s=solve_s,
     )
 
 
@@ -210,11 +223,17 @@ def _run(task: _Task, file: Path) -> None:
         seed=task.seed,
         folder=task.folder,
         replan_s=task.replan_h * HOUR.total_seconds(),
+        solve_seconds=task.solve_s,
         tick_s=TICK_S,
     )[0]
     battery = task.site.battery
     stored = (result.soc_end_frac - battery.soc_initial_frac) * battery.capacity_kwh if battery else 0.0
     found = {name: float(getattr(result, name)) for name in (*FIGURES, "work_value_usd", "jobs_late", "jobs_done")}
     fresh = file.with_suffix(".tmp")
-    fresh.write_text(json.dumps({**found, "stored_kwh": stored}), encoding="utf-8")
+    found |= {
+        "stored_kwh": stored,
+        "plans": float(result.plans),
+        "plans_in_gap": float(result.plan_levels.get(Level.OPTIMAL.value, 0)),
+    }
+    fresh.write_text(json.dumps(found), encoding="utf-8")
     fresh.replace(file)

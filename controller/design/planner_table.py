@@ -10,7 +10,9 @@ from optimizer.sizing.economics import recovery_factor
 from optimizer.sizing.lifecycle import LifePrices
 
 
-def planner_tables(checked: Sequence[Checked], prices: LifePrices, replan_h: float) -> dict[str, object]:
+def planner_tables(
+    checked: Sequence[Checked], prices: LifePrices, replan_h: float, solve_s: float
+) -> dict[str, object]:
     """Return two tables and their note: designs over the year, and the winner window by window."""
     windows = checked[0].windows
     return {
@@ -61,6 +63,14 @@ def planner_tables(checked: Sequence[Checked], prices: LifePrices, replan_h: flo
             for window in windows
         ],
     }
+
+
+def _in_gap(checked: Sequence[Checked]) -> str:
+    """Return how many plans ended within the gap and how many at the limit of time."""
+    plans, ended = (
+        sum(window.planner[name] for each in checked for window in each.windows) for name in ("plans", "plans_in_gap")
+    )
+    return f"{ended:,.0f} of {plans:,.0f} plans ended within their gap, the rest at that limit"
 
 
 def _design(each: Checked, prices: LifePrices) -> list[str]:
