@@ -21,10 +21,10 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from controller.access.roles import Asker, Role
+from controller.operator_desk import OperatorDesk
 from controller.overrides.orders import Order, Standing
 from controller.records.access import Access
 from controller.records.commands import Commands
-from controller.records.override_commands import OverrideCommands
 from sites.errors import InputError
 from sites.record import Record
 from sites.schema.mqtt import Mqtt
@@ -102,32 +102,30 @@ class Desk:
         return _answer(command.id, "done", done)
 
     def _carried_out(self, kind: str, command: Command, asker: Asker, site_utc: datetime) -> str:
-        who, role = asker.name, asker.role.value
-        if kind in ("override", "withdraw"):
-            with OverrideCommands(self._url, self._site.name, role=role) as overrides:
-                return _overridden(overrides, kind, command, who, site_utc)
-        with Commands(self._url, self._site.name, role=role) as commands:
-            if kind in ("approve", "reject"):
-                commands.review_plan(command.plan, approve=kind == "approve", who=who, why=command.why, at_utc=site_utc)
+        desk = OperatorDesk(url=self._url, site=self._site, who=asker.name, role=asker.role.value, now=site_utc)
+        match kind:
+            case "override":
+                return desk.give(_standing(command, site_utc), why=command.why)
+            case "withdraw":
+                desk.withdraw(command.override)
+                return command.override
+            case "approve" | "reject":
+                desk.judge(command.plan, approve=kind == "approve", why=command.why)
                 return command.plan
-            if kind == "acknowledge":
-                commands.acknowledge_alarm(command.alarm, who=who, at_utc=site_utc)
+            case "acknowledge":
+                desk.acknowledge(command.alarm)
                 return command.alarm
-            if kind == "cancel_job":
-                commands.cancel_job(command.job, who=who, at_utc=site_utc)
+            case "cancel_job":
+                desk.cancel(command.job)
                 return command.job
-            commands.add_delivery(site_utc, command.litres, who=who, at_utc=site_utc)
-            return f"{command.litres:g} L"
+        desk.deliver(site_utc, command.litres)
+        return f"{command.litres:g} L"
 
 
-def _overridden(overrides: OverrideCommands, kind: str, command: Command, who: str, site_utc: datetime) -> str:
-    if kind == "withdraw":
-        overrides.withdraw(command.override, who=who, at_utc=site_utc)
-        return command.override
-    if command.order is None or not command.why:
-        raise InputError.single(source="command", field="order, why", found=None, mend="say what is ordered, and why")
-    standing = Standing(order=command.order, expires_utc=site_utc + timedelta(hours=command.hours))
-    return overrides.give(standing, who=who, why=command.why, at_utc=site_utc, seen=overrides.version())
+def _standing(command: Command, site_utc: datetime) -> Standing:
+    if command.order is None:
+        raise InputError.single(source="command", field="order", found=None, mend="say what is ordered")
+    return Standing(order=command.order, expires_utc=site_utc + timedelta(hours=command.hours))
 
 
 def _answer(identity: str, verdict: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Giving an order: checked against the site, the jobs and what stands already, then written, all or nothing."""
+"""Giving an order, or asking what it would change: checked against the site, the jobs and what stands already, then written."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from controller.overrides.checking import check_order
 from controller.overrides.orders import Standing
 from controller.records.override_commands import OverrideCommands
 from controller.records.reading import Reader
+from controller.records.views import LIVE
 from sites.schema.site import Site
 
-OVER = ("done", "failed", "cancelled")
+MOST_JOBS = 100_000
 
 
 def give_order(
@@ -35,14 +36,30 @@ def give_order(
         why: the reason.
         now: site time.
         role: what entitles them.
-        seen: version of the overrides that they looked at; the present one if absent.
+        seen: version of the orders that they looked at; the present one if absent.
 
     Raises:
-        InputError: the site cannot follow it, or somebody changed the overrides since.
+        ChangedMeanwhileError: somebody changed orders or deliveries since.
+        InputError: the site cannot follow it.
     """
     with Reader(url, site.name) as reader, OverrideCommands(url, site.name, role=role) as commands:
         version = commands.version() if seen is None else seen
-        jobs = {job.name: job.job for job in reader.jobs() if job.state not in OVER}
-        others = [each.standing for each in reader.overrides(now)]
-        check_order(standing, site, now, why=why, jobs=jobs, others=others)
+        _check(reader, site, standing, why, now)
         return commands.give(standing, who=who, why=why, at_utc=now, seen=version)
+
+
+def ask_order(url: str, site: Site, standing: Standing, *, who: str, why: str, now: datetime) -> str:
+    """Ask the planner what an order would change; returns the preview's id.
+
+    Raises:
+        InputError: the site cannot follow it.
+    """
+    with Reader(url, site.name) as reader, OverrideCommands(url, site.name) as commands:
+        _check(reader, site, standing, why, now)
+        return commands.ask(standing, who=who, why=why, at_utc=now)
+
+
+def _check(reader: Reader, site: Site, standing: Standing, why: str, now: datetime) -> None:
+    jobs = {job.name: job.job for job in reader.jobs(LIVE, limit=MOST_JOBS)}
+    others = [each.standing for each in reader.overrides(now)]
+    check_order(standing, site, now, why=why, jobs=jobs, others=others)

@@ -3,7 +3,7 @@
 Rows go in the order in which the site wrote them (SQLite's own row numbers), table by table, those that
 others point to first, in batches of one transaction each that also holds how far the table has come. So a cut
 link costs at most the batch under way, nothing is lost, and a row sent twice is one row. Tables whose rows
-change later (jobs, plans, decisions, alarms, overrides, the present) are sent again as a whole: they are
+change later (jobs, plans, decisions, alarms, overrides, deliveries, the present) are sent again as a whole: they are
 small.
 """
 
@@ -35,7 +35,9 @@ DESIGNS = frozenset({"design_runs", "design_rows"})
 LOCAL_ONLY = (
     frozenset({"backfill", "numbering", "twins", "worlds", "previews", "override_versions"}) | DESIGNS | PRIVATE
 )
-CHANGING = frozenset({"jobs", "plans", "decisions", "alarms", "overrides", "site_now", "day_accounts"})
+CHANGING = frozenset(
+    {"jobs", "plans", "decisions", "alarms", "overrides", "fuel_deliveries", "site_now", "day_accounts"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD_REVISION = "0007"
+HEAD_REVISION = "0008"
 """Newest migration; a store at this revision needs no upgrade."""
 
 

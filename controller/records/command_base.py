@@ -12,6 +12,11 @@ from controller.access.roles import SHELL
 from controller.records.base import new_id
 from controller.records.people_tables import AuditRow
 from controller.records.store import open_engine
+from sites.errors import InputError
+
+
+class ChangedMeanwhileError(InputError):
+    """Somebody else has changed what a command was about since it was looked at."""
 
 
 class StoreCommands:

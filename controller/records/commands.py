@@ -1,4 +1,4 @@
-"""What people and other programs ask of the store: jobs, reviews, overrides, acknowledgements, fuel.
+"""What people and other programs ask of the store: jobs, reviews, acknowledgements; orders and fuel have their own.
 
 Each command is one durable transaction with its line in the audit trail. Bad input is refused before anything
 is written. Times are site times, given by the caller.
@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from controller.records.base import new_id
-from controller.records.command_base import StoreCommands
-from controller.records.measured_tables import AlarmRow, DeliveryRow
-from controller.records.override_commands import ChangedMeanwhileError
+from controller.records.command_base import ChangedMeanwhileError, StoreCommands
+from controller.records.measured_tables import AlarmRow
 from controller.records.people_tables import JobRow
 from controller.records.planning_tables import PlanRow
+from controller.records.views import OVER
 from controller.records.writing import add_job, add_job_event, find_job, judge
 from optimizer.problem import JobProblem
 from sites.errors import InputError, InputFault, shorten
@@ -34,28 +34,27 @@ class Commands(StoreCommands):
         """
         with Session(self._engine) as session:
             faults = [
-                InputFault(
-                    source=source,
-                    field=f"[{index}].name",
-                    found=shorten(job.name),
-                    mend="give each job a name that no other has had",
-                )
+                _name_taken(source, index, job.name)
                 for index, job in enumerate(jobs)
                 if find_job(session, self._site, job.name) is not None
                 or any(job.name == other.name for other in jobs[:index])
             ]
             if faults:
                 raise InputError(faults)
-            for job in jobs:
-                add_job(session, self._site, job, who=who, at_utc=at_utc)
+            for index, job in enumerate(jobs):
+                try:
+                    add_job(session, self._site, job, who=who, at_utc=at_utc)
+                except IntegrityError as error:
+                    raise InputError([_name_taken(source, index, job.name)]) from error
                 self._audit(session, who, "jobs submit", job.name, at_utc)
             session.commit()
 
     def cancel_job(self, name: str, *, who: str, at_utc: datetime) -> None:
-        """Cancel a job that is not done.
+        """Cancel a job that is not over.
 
         Raises:
-            InputError: no such job, or it is done or cancelled already.
+            ChangedMeanwhileError: it is done, failed or cancelled already.
+            InputError: no such job.
         """
         with Session(self._engine) as session:
             row = find_job(session, self._site, name)
@@ -63,11 +62,13 @@ class Commands(StoreCommands):
                 known = session.scalars(select(JobRow.name).where(JobRow.site == self._site).limit(5)).all()
                 mend = f"name one of the jobs, e.g. {', '.join(known)}" if known else "there are no jobs yet"
                 raise InputError.single(source="jobs", field="name", found=name, mend=mend)
-            if row.state in ("done", "failed", "cancelled"):
-                raise InputError.single(
+            alive = update(JobRow).where(JobRow.id == row.id, JobRow.state.not_in(OVER))
+            cancelled = session.execute(alive.values(state="cancelled", updated_utc=at_utc))
+            if not isinstance(cancelled, CursorResult) or cancelled.rowcount != 1:
+                session.refresh(row)
+                raise ChangedMeanwhileError.single(
                     source="jobs", field="state", found=row.state, mend="only a job that is not over can be cancelled"
                 )
-            row.state, row.updated_utc = "cancelled", at_utc
             add_job_event(session, row.id, at_utc, "cancelled", f"by {who}")
             self._audit(session, who, "jobs cancel", name, at_utc)
             session.commit()
@@ -110,33 +111,13 @@ class Commands(StoreCommands):
                 self._audit(session, who, "alarm acknowledged", f"{row.code} {row.subject}", at_utc)
             session.commit()
 
-    def add_delivery(
-        self, delivered_utc: datetime, litres: float, *, who: str, at_utc: datetime, usd_per_l: float | None = None
-    ) -> None:
-        """Note diesel that was or will be delivered.
-
-        Raises:
-            InputError: not a positive amount.
-        """
-        if not 0 < litres < 1e6:
-            raise InputError.single(source="delivery", field="litres", found=litres, mend="give litres above 0")
-        with Session(self._engine) as session:
-            session.add(
-                DeliveryRow(
-                    id=new_id(),
-                    site=self._site,
-                    at_utc=delivered_utc,
-                    litres=litres,
-                    usd_per_l=usd_per_l,
-                    who=who,
-                    recorded_utc=at_utc,
-                )
-            )
-            self._audit(session, who, "fuel delivery", f"{litres:g} L at {delivered_utc.isoformat()}", at_utc)
-            session.commit()
-
     def refuse(self, action: str, detail: str, *, who: str, at_utc: datetime) -> None:
         """Note a command that was not allowed."""
         with Session(self._engine) as session:
             self._audit(session, who, action, detail, at_utc, outcome="refused")
             session.commit()
+
+
+def _name_taken(source: str, index: int, name: str) -> InputFault:
+    mend = "give each job a name that no other has had"
+    return InputFault(source=source, field=f"[{index}].name", found=shorten(name), mend=mend)

@@ -142,6 +142,7 @@ class DeliveryRow(Base):
     usd_per_l: Mapped[float | None]
     who: Mapped[str]
     recorded_utc: Mapped[datetime]
+    withdrawn_utc: Mapped[datetime | None]
 
 
 class BackfillRow(Base):

@@ -1,29 +1,25 @@
 """Giving, previewing and withdrawing orders above the plan. Two people at once: the second is told, neither loses.
 
-Each change of the overrides counts their version up, in the transaction that makes it and only from the version that
-the person saw. Whoever saw an older one is refused and looks again. Times are site times, given by the caller.
+Each change counts the version of the orders up (:mod:`controller.records.order_version`). Times are site times, given by
+the caller.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from controller.overrides.orders import Standing, subject_of
 from controller.overrides.wording import short_words
 from controller.records.base import new_id
 from controller.records.command_base import StoreCommands
-from controller.records.people_tables import AuditRow, OverrideRow, OverrideVersionRow, PreviewRow
-from controller.records.writing import insert_ignore
+from controller.records.order_version import count_up, order_version
+from controller.records.people_tables import OverrideRow, PreviewRow
 from sites.errors import InputError
 
 KEEP_PREVIEWS = timedelta(days=1)
-
-
-class ChangedMeanwhileError(InputError):
-    """Somebody else has changed what a command was about since it was looked at."""
 
 
 class OverrideCommands(StoreCommands):
@@ -42,7 +38,7 @@ class OverrideCommands(StoreCommands):
                     asked_utc=at_utc,
                     who=who,
                     why=why,
-                    version=self._version(session),
+                    version=order_version(session, self._site),
                     document=standing.model_dump_json(),
                     state="asked",
                     progress="waits for the planner",
@@ -74,7 +70,7 @@ class OverrideCommands(StoreCommands):
         identity = row.id
         detail = f"{row.subject} {row.order_text} until {row.expires_utc:%Y-%m-%d %H:%M}Z: {why}"
         with Session(self._engine) as session:
-            self._count_up(session, seen)
+            count_up(session, self._site, seen)
             session.add(row)
             self._audit(session, who, "override", detail, at_utc)
             session.commit()
@@ -88,7 +84,7 @@ class OverrideCommands(StoreCommands):
             InputError: no such override in force.
         """
         with Session(self._engine) as session:
-            self._count_up(session, self._version(session) if seen is None else seen)
+            count_up(session, self._site, seen)
             row = session.get(OverrideRow, override_id)
             if row is None or row.site != self._site or row.withdrawn_utc is not None:
                 raise InputError.single(
@@ -99,27 +95,6 @@ class OverrideCommands(StoreCommands):
             session.commit()
 
     def version(self) -> int:
-        """Return how often the overrides have changed."""
+        """Return how often overrides and deliveries have changed."""
         with Session(self._engine) as session:
-            return self._version(session)
-
-    def _version(self, session: Session) -> int:
-        row = session.get(OverrideVersionRow, self._site)
-        return row.version if row is not None else 0
-
-    def _count_up(self, session: Session, seen: int) -> None:
-        insert_ignore(session, OverrideVersionRow, [{"site": self._site, "version": 0}])
-        same = (OverrideVersionRow.site == self._site, OverrideVersionRow.version == seen)
-        counted = session.execute(update(OverrideVersionRow).where(*same).values(version=seen + 1))
-        if isinstance(counted, CursorResult) and counted.rowcount == 1:
-            return
-        newest = session.scalars(
-            select(AuditRow)
-            .where(AuditRow.site == self._site, AuditRow.action.like("override%"))
-            .order_by(AuditRow.at_utc.desc())
-            .limit(1)
-        ).first()
-        told = f"{newest.who}: {newest.detail}" if newest is not None else "another change"
-        raise ChangedMeanwhileError.single(
-            source="override", field="version", found=told, mend="somebody was quicker; look at it and decide again"
-        )
+            return order_version(session, self._site)

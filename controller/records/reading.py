@@ -299,8 +299,9 @@ class Reader(Foresight):
         return tuple(Forecast.model_validate_json(row.document) for row in rows)
 
     def deliveries(self, *, limit: int = 100) -> tuple[Delivery, ...]:
-        """Return diesel deliveries, newest first."""
-        query = select(DeliveryRow).where(DeliveryRow.site == self._site).order_by(DeliveryRow.at_utc.desc())
+        """Return diesel deliveries that stand, newest first."""
+        standing = (DeliveryRow.site == self._site, DeliveryRow.withdrawn_utc.is_(None))
+        query = select(DeliveryRow).where(*standing).order_by(DeliveryRow.at_utc.desc())
         return tuple(_view(Delivery, row) for row in self._rows(query.limit(limit)))
 
     def reviews(self, *, limit: int = 200) -> tuple[Review, ...]:
@@ -322,8 +323,8 @@ class Reader(Foresight):
         rows = self._rows(query.order_by(OverrideRow.at_utc.desc(), OverrideRow.id).limit(limit))
         return tuple(_override(row) for row in rows)
 
-    def override_version(self) -> int:
-        """Return how often the overrides have changed."""
+    def order_version(self) -> int:
+        """Return how often overrides and deliveries have changed."""
         with Session(self._engine) as session:
             row = session.get(OverrideVersionRow, self._site)
             return row.version if row is not None else 0

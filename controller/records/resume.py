@@ -180,7 +180,7 @@ def read_inbox(engine: Engine, site: str, at_utc: datetime, *, plans: int = 5, c
                 FuelDelivery(at_utc=row.at_utc, litres=row.litres)
                 for row in session.scalars(
                     select(DeliveryRow)
-                    .where(DeliveryRow.site == site, DeliveryRow.at_utc > at_utc)
+                    .where(DeliveryRow.site == site, DeliveryRow.at_utc > at_utc, DeliveryRow.withdrawn_utc.is_(None))
                     .order_by(DeliveryRow.at_utc)
                 )
             ),

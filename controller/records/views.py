@@ -19,6 +19,9 @@ ReviewState = Literal["auto", "pending", "approved", "rejected", "superseded"]
 """``superseded``: a newer plan came before anybody answered."""
 PreviewState = Literal["asked", "working", "done", "failed"]
 JobState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
+LIVE: tuple[JobState, ...] = ("queued", "running", "paused")
+OVER: tuple[JobState, ...] = ("done", "failed", "cancelled")
+"""States that a job does not leave."""
 Origin = Literal["plan", "rules", "guard", "operator", "safe_state"]
 
 

@@ -64,6 +64,13 @@ def form(request: Request) -> FormData:
     return found
 
 
+def body(request: Request) -> bytes:
+    """Return what a command sent; only in a view of a command."""
+    found = request.scope["body"]
+    assert isinstance(found, bytes)
+    return found
+
+
 def needs(role: Role) -> Callable[[View], View]:
     """Return a decorator for views that only ``role``, or one that may more, may call."""
 
@@ -130,14 +137,14 @@ class AccessControl:
             if not who.signed_in:
                 raise HTTPException(401, "sign in first", headers=BEARER)
             raise HTTPException(403, f"this needs the role operator; you are {who.role.value}")
-        body = await _body(request)
-        sent = await _form(request, body)
-        request.scope["form"] = sent
+        came = await _body(request)
+        sent = await _form(request, came)
+        request.scope["form"], request.scope["body"] = sent, came
         if not entering and "authorization" not in request.headers:
             given = request.headers.get(FORM_HEADER) or str(sent.get(FORM_FIELD, ""))
             if not same(given, form_token(request.cookies.get(COOKIE, ""))):
                 raise HTTPException(403, "the form is not of this session; load the page again")
-        return _again(body)
+        return _again(came)
 
     async def _refusal(self, request: Request, error: HTTPException) -> Response:
         path = request.url.path
@@ -174,17 +181,17 @@ async def _body(request: Request) -> bytes:
     return bytes(parts)
 
 
-async def _form(request: Request, body: bytes) -> FormData:
-    """Return the form in a body; empty for one that is none."""
+async def _form(request: Request, came: bytes) -> FormData:
+    """Return the form in what came; empty for what is none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("application/x-www-form-urlencoded", "multipart/form-data"):
         return FormData()
-    return await Request(request.scope, _again(body)).form(max_files=4, max_fields=200)
+    return await Request(request.scope, _again(came)).form(max_files=4, max_fields=200)
 
 
-def _again(body: bytes) -> Receive:
+def _again(came: bytes) -> Receive:
     """Return a receiver that gives a body that has been read already."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    waiting: list[Message] = [{"type": "http.request", "body": came, "more_body": False}]
 
     async def receive() -> Message:
         return waiting.pop() if waiting else {"type": "http.disconnect"}

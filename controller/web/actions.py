@@ -1,35 +1,34 @@
-"""What people do to the site in the console: judge plans, give and withdraw orders, cancel jobs.
+"""What people do to the site in the console, one form a command, carried out at the operator's desk.
 
-Each is one form, one command in the store, one line in the audit trail, and leads back to the page it came from. What cannot be
-done is refused with the reason; nothing is half done.
+Each leads back to a page, or is refused with the reason; nothing is half done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from controller.access.roles import Role
-from controller.overrides.checking import check_order
-from controller.overrides.giving import OVER, give_order
 from controller.overrides.orders import Standing
 from controller.overrides.reading import read_order
-from controller.records.commands import Commands
-from controller.records.override_commands import ChangedMeanwhileError, OverrideCommands
-from controller.records.reading import Reader
-from controller.web.access import asker, form, needs
+from controller.web.access import form, needs
+from controller.web.api_commands import LONGEST_H
 from controller.web.desk import DeskReader
+from controller.web.problems import refusals
+from controller.web.seat import seat
 from sites.errors import InputError
-
-LONGEST_H = 168.0
+from sites.times import parse_time
 
 View = Callable[[Request], Response]
 Action = Callable[[Request], str]
 """Carries out a command; returns where to go then."""
+JOB_NUMBERS = ("work_gpu_h", "gpus_min", "gpus_max", "value_usd", "late_usd_per_h", "priority")
 
 
 class Actions:
@@ -46,9 +45,24 @@ class Actions:
             "/overrides/{id}/withdraw": self._withdraw,
             "/previews": self._ask,
             "/previews/{id}/give": self._give,
+            "/jobs": self._submit,
             "/jobs/{name}/cancel": self._cancel,
+            "/deliveries": self._deliver,
+            "/deliveries/{id}/withdraw": self._withdraw_delivery,
+            "/alarms/{id}/acknowledge": self._acknowledge,
         }
-        return {path: needs(Role.OPERATOR)(_told(view)) for path, view in views.items()}
+        return {path: needs(Role.OPERATOR)(self._told(view)) for path, view in views.items()}
+
+    def _told(self, action: Action) -> View:
+        """Return the view of an action: back to a page, or the reason why not."""
+
+        def view(request: Request) -> Response:
+            with refusals():
+                where = action(request)
+            self._desk.look_again()
+            return RedirectResponse(where, status_code=303)
+
+        return view
 
     def _approve(self, request: Request) -> str:
         return self._judge(request, approve=True)
@@ -57,82 +71,93 @@ class Actions:
         return self._judge(request, approve=False)
 
     def _judge(self, request: Request, *, approve: bool) -> str:
-        who, why = asker(request), _text(request, "why")
-        with Commands(self._desk.url, self._site, role=who.role.value) as commands:
-            commands.review_plan(request.path_params["id"], approve=approve, who=who.name, why=why, at_utc=self._now())
+        seat(request, self._desk).judge(request.path_params["id"], approve=approve, why=_text(request, "why"))
         return "/review"
 
     def _withdraw(self, request: Request) -> str:
-        who = asker(request)
-        with OverrideCommands(self._desk.url, self._site, role=who.role.value) as commands:
-            commands.withdraw(request.path_params["id"], who=who.name, at_utc=self._now(), seen=_whole(request, "seen"))
-        return "/review"
+        seat(request, self._desk).withdraw(request.path_params["id"], seen=_whole(request, "seen"))
+        return _back(request, "/review")
 
     def _ask(self, request: Request) -> str:
         """Ask what an order would change; one that the site cannot follow is refused at once."""
-        site, now, why = self._desk.site, self._now(), _text(request, "why")
-        hours = _hours(request)
-        order = read_order(_text(request, "subject"), _text(request, "order"), zone=site.location.time_zone, now=now)
-        standing = Standing(order=order, expires_utc=now + timedelta(hours=hours))
-        reader = self._reader()
-        jobs = {job.name: job.job for job in reader.jobs() if job.state not in OVER}
-        check_order(standing, site, now, why=why, jobs=jobs, others=[each.standing for each in reader.overrides(now)])
-        with OverrideCommands(self._desk.url, self._site) as commands:
-            return f"/previews/{commands.ask(standing, who=asker(request).name, why=why, at_utc=now)}"
+        desk = seat(request, self._desk)
+        zone, now = desk.site.location.time_zone, desk.now
+        words = " ".join(part for part in (_text(request, "order"), _text(request, "at")) if part)
+        begin = _moment(request, "from", zone)
+        standing = Standing(
+            order=read_order(_text(request, "subject"), words, zone=zone, now=now),
+            from_utc=begin,
+            expires_utc=(begin or now) + timedelta(hours=_hours(request)),
+        )
+        return f"/previews/{desk.ask(standing, why=_text(request, 'why'))}"
 
     def _give(self, request: Request) -> str:
-        """Give an order that was shown with its cost, if nobody changed the overrides since."""
-        who, shown = asker(request), self._reader().preview(request.path_params["id"])
-        if shown is None:
-            raise HTTPException(404, "no such preview")
-        give_order(
-            self._desk.url,
-            self._desk.site,
-            shown.standing,
-            who=who.name,
-            why=shown.why,
-            now=self._now(),
-            role=who.role.value,
-            seen=_whole(request, "seen"),
-        )
+        """Give an order that was shown with its cost, if nobody changed orders or deliveries since."""
+        seat(request, self._desk).give_previewed(request.path_params["id"], seen=_whole(request, "seen"))
         return "/review"
 
+    def _submit(self, request: Request) -> str:
+        (job,) = seat(request, self._desk).submit(_job(request), source="job")
+        return f"/jobs/{quote(job.name, safe='')}"
+
     def _cancel(self, request: Request) -> str:
-        who, name = asker(request), request.path_params["name"]
-        with Commands(self._desk.url, self._site, role=who.role.value) as commands:
-            commands.cancel_job(name, who=who.name, at_utc=self._now())
+        seat(request, self._desk).cancel(request.path_params["name"])
         return "/jobs"
 
-    @property
-    def _site(self) -> str:
-        return self._desk.site.name
+    def _deliver(self, request: Request) -> str:
+        desk = seat(request, self._desk)
+        at_utc, litres, usd_per_l = read_delivery(request, desk.site.location.time_zone, desk.now, _text)
+        desk.deliver(at_utc, litres, usd_per_l=usd_per_l, seen=_whole(request, "seen"))
+        return "/fuel"
 
-    def _reader(self) -> Reader:
-        reader = self._desk.reader()
-        if reader is None:
-            raise HTTPException(409, "nothing has been recorded yet")
-        return reader
+    def _withdraw_delivery(self, request: Request) -> str:
+        seat(request, self._desk).withdraw_delivery(request.path_params["id"], seen=_whole(request, "seen"))
+        return "/fuel"
 
-    def _now(self) -> datetime:
-        """Return site time: it runs ahead of the host's clock when speeded up."""
-        now = self._reader().now()
-        if now is None:
-            raise HTTPException(409, "no cycle has been completed yet")
-        return now.at_utc
+    def _acknowledge(self, request: Request) -> str:
+        seat(request, self._desk).acknowledge(request.path_params["id"])
+        return "/alarms"
 
 
-def _told(action: Action) -> View:
-    """Return the view of an action: back to a page, or the reason why not."""
+def read_delivery(
+    request: Request, zone: str, now: datetime, text: Callable[[Request, str], str]
+) -> tuple[datetime, float, float | None]:
+    """Return when, litres and price of the delivery that a form is about; no time means now.
 
-    def view(request: Request) -> Response:
-        try:
-            return RedirectResponse(action(request), status_code=303)
-        except ChangedMeanwhileError as error:
-            raise HTTPException(409, str(error)) from error
-        except InputError as error:
-            raise HTTPException(422, "; ".join(str(fault) for fault in error.faults)) from error
+    Raises:
+        InputError: not a time, or not a number.
+    """
+    when, price = text(request, "at"), text(request, "usd_per_l")
+    at_utc = parse_time(when, zone, source="delivery", field="at") if when else now
+    litres = _number("delivery", "litres", text(request, "litres"))
+    return at_utc, litres, _number("delivery", "usd_per_l", price) if price else None
 
-    return view
+
+def asked_text(request: Request, name: str) -> str:
+    """Return a field of an address's query."""
+    return request.query_params.get(name, "").strip()
+
+
+def _job(request: Request) -> dict[str, Any]:
+    """Return the job of a form as a document: what was left empty is left out, several pools are allowed."""
+    sent = form(request)
+    texts = {name: _text(request, name) for name in ("name", "profile", "release_utc", "deadline_utc")}
+    numbers = {name: _text(request, name) for name in JOB_NUMBERS}
+    pools = [str(each) for each in sent.getlist("pool") if str(each)]
+    return {
+        **{name: text for name, text in texts.items() if text},
+        **{name: _number("job", name, text) for name, text in numbers.items() if text},
+        "pools": [{"pool": pool, "speed": 1.0} for pool in pools],
+        "hard": "hard" in sent,
+        "preemptible": "rigid" not in sent,
+        "surplus_only": "surplus_only" in sent,
+    }
+
+
+def _back(request: Request, otherwise: str) -> str:
+    """Return the page of the console that a form names to go back to."""
+    where = _text(request, "back")
+    return where if where.startswith("/jobs/") and "//" not in where and where.isprintable() else otherwise
 
 
 def _text(request: Request, name: str) -> str:
@@ -146,12 +171,21 @@ def _whole(request: Request, name: str) -> int:
     return int(text)
 
 
+def _moment(request: Request, name: str, zone: str) -> datetime | None:
+    text = _text(request, name)
+    return parse_time(text, zone, source="override", field=name) if text else None
+
+
+def _number(source: str, name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError.single(source=source, field=name, found=text, mend="give a number") from error
+
+
 def _hours(request: Request) -> float:
     text = _text(request, "hours")
-    try:
-        hours = float(text)
-    except ValueError:
-        hours = 0.0
+    hours = _number("override", "hours", text)
     if not 0.0 < hours <= LONGEST_H:
         raise InputError.single(
             source="override", field="hours", found=text, mend=f"give hours above 0 and up to {LONGEST_H:g}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from zoneinfo import ZoneInfo
 
 import anyio
 import anyio.to_thread
@@ -25,21 +26,25 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from controller.access.roles import Role
+from controller.operator_desk import check_delivery
 from controller.records.reading import Reader
+from controller.records.store import STORE_FAULTS
 from controller.records.views import StoredJob, StoredPreview
 from controller.reports.after import REPORT_PANELS
 from controller.reports.charts.panel import PANELS, Panel
 from controller.reports.charts.patterns import pattern_drawing
+from controller.reports.fuel_outlook import delivery_effect, fuel_outlook
 from controller.reports.page import Page, to_html
 from controller.reports.plan_page import plan_page
-from controller.web.access import AccessControl, asker, csrf
-from controller.web.actions import Actions
-from controller.web.api import Api, Problem
+from controller.web.access import SAFE_METHODS, AccessControl, asker, csrf
+from controller.web.actions import Actions, asked_text, read_delivery
+from controller.web.api import Api
+from controller.web.api_commands import COMMANDS, command_view
 from controller.web.assets import asset_path, assets
 from controller.web.desk import Desk, DeskReader
 from controller.web.forecast_page import forecast_page
-from controller.web.forms import Form, job_forms, review_forms
-from controller.web.fuel_page import fuel_page
+from controller.web.forms import Form, alarm_forms, delivery_form, fuel_forms, job_forms, jobs_forms, review_forms
+from controller.web.fuel_page import delivery_page, fuel_page
 from controller.web.gate import Gate
 from controller.web.head_section import header, preparing
 from controller.web.headers import SecurityHeaders
@@ -48,8 +53,10 @@ from controller.web.jobs_page import job_page, jobs_page
 from controller.web.log_pages import alarms_page, audit_page
 from controller.web.metrics import CONTENT_TYPE, exposition
 from controller.web.now_section import now_context
+from controller.web.openapi import openapi
 from controller.web.plan_section import FigureCache, plan_context
 from controller.web.preview_page import preview_forms, preview_page
+from controller.web.problems import problem_document, refusals
 from controller.web.review_page import review_page
 from controller.web.sign_in import SignIn
 
@@ -104,6 +111,14 @@ PAGES: dict[str, PageOf] = {
 FormsOf = Callable[[Reader, Desk], tuple[Form, ...]]
 
 
+FORMS: dict[str, FormsOf] = {
+    "/jobs": jobs_forms,
+    "/review": review_forms,
+    "/fuel": fuel_forms,
+    "/alarms": alarm_forms,
+}
+
+
 def no_forms(reader: Reader, desk: Desk) -> tuple[Form, ...]:
     """Return no forms: a page that is only read."""
     return ()
@@ -149,12 +164,29 @@ class Console:
     def listing(self, request: Request) -> Response:
         """Return one of :data:`PAGES`."""
         path = request.url.path
-        forms: FormsOf = (
-            (lambda reader, desk: review_forms(reader, desk, reader.override_version()))
-            if path == "/review"
-            else no_forms
+        return self._paged(request, path, PAGES[path], FORMS.get(path, no_forms))
+
+    def delivery(self, request: Request) -> Response:
+        """Return what a delivery would change, before it is announced."""
+        desk, tank = self._reader.current(), self._reader.site.tank
+        if desk.now is None or tank is None:
+            raise HTTPException(404, "this site has no tank" if tank is None else NOT_YET)
+        zone, now = ZoneInfo(desk.site.location.time_zone), desk.now.at_utc
+        with refusals():
+            at_utc, litres, usd_per_l = read_delivery(request, zone.key, now, asked_text)
+            check_delivery(desk.site, now, at_utc, litres)
+
+        def found(reader: Reader, desk: Desk) -> Page:
+            outlook = fuel_outlook(reader, desk.site, tank, desk.plan)
+            assert outlook is not None
+            return delivery_page(delivery_effect(outlook, at_utc, litres), outlook, zone)
+
+        return self._paged(
+            request,
+            "/fuel",
+            found,
+            lambda reader, desk: (delivery_form(at_utc.astimezone(zone), litres, usd_per_l, reader.order_version()),),
         )
-        return self._paged(request, path, lambda reader, desk: PAGES[path](reader, desk), forms)
 
     def job(self, request: Request) -> Response:
         """Return the page of one job."""
@@ -169,7 +201,7 @@ class Console:
             job = wanted(reader)
             return job_page(job, reader.job_events(job.name), desk)
 
-        return self._paged(request, "/jobs", found, lambda reader, desk: job_forms(wanted(reader)))
+        return self._paged(request, "/jobs", found, lambda reader, desk: job_forms(wanted(reader), reader, desk))
 
     def preview(self, request: Request) -> Response:
         """Return what an order would change; the page comes again by itself until that is known."""
@@ -242,6 +274,10 @@ class Console:
             "here": here,
         }
 
+    def describe(self, request: Request) -> Response:
+        """Return the OpenAPI document."""
+        return JSONResponse(openapi(self.api.routes, COMMANDS))
+
     def health(self, request: Request) -> Response:
         """Return whether the store can be read, and the time of the newest cycle."""
         desk = self._reader.current()
@@ -307,16 +343,15 @@ def versions(desk: Desk) -> dict[str, str | float | None]:
 
 async def problem(request: Request, error: Exception) -> Response:
     """Return an error as problem+json for machines (RFC 9457), as a short page for people."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = error.detail if isinstance(error, HTTPException) else "the console failed; its log says why"
+    found = problem_document(error, request.url.path)
     headers = error.headers if isinstance(error, HTTPException) else None
     if request.url.path.startswith("/v1/"):
-        body = Problem(type="about:blank", title=detail, status=status, instance=request.url.path)
         return Response(
-            body.model_dump_json(), status_code=status, headers=headers, media_type="application/problem+json"
+            found.model_dump_json(), status_code=found.status, headers=headers, media_type="application/problem+json"
         )
-    page = templates().get_template("problem.html").render(status=status, detail=detail)
-    return HTMLResponse(page, status_code=status, headers=headers)
+    back = request.method not in SAFE_METHODS and found.status in (409, 422)
+    page = templates().get_template("problem.html").render(problem=found, back=back)
+    return HTMLResponse(page, status_code=found.status, headers=headers)
 
 
 def make_app(reader: DeskReader, gate: Gate, *, allowed_hosts: tuple[str, ...] = LOCAL_HOSTS) -> Starlette:
@@ -330,13 +365,14 @@ def make_app(reader: DeskReader, gate: Gate, *, allowed_hosts: tuple[str, ...] =
         "/fragments/plan": console.plan_fragment,
         **dict.fromkeys(PAGES, console.listing),
         "/jobs/{name}": console.job,
+        "/fuel/delivery": console.delivery,
         "/plans/{id}": console.plan_by_id,
         "/previews/{id}": console.preview,
         "/history": console.history,
         "/history/{day}/report": console.history_report,
         "/fragments/history/{day}": console.history_fragment,
         **{route.path: console.api.view(route) for route in console.api.routes},
-        "/v1/openapi.json": console.api.describe,
+        "/v1/openapi.json": console.describe,
         "/v1/me": door.me,
         "/login": door.page,
         "/enter": door.link,
@@ -349,6 +385,7 @@ def make_app(reader: DeskReader, gate: Gate, *, allowed_hosts: tuple[str, ...] =
         "/login": door.enter,
         "/logout": door.leave,
         **Actions(reader).routes(),
+        **{command.path: command_view(command, reader) for command in COMMANDS},
     }
 
     @asynccontextmanager
@@ -369,6 +406,6 @@ def make_app(reader: DeskReader, gate: Gate, *, allowed_hosts: tuple[str, ...] =
             Middleware(GZipMiddleware, minimum_size=500, compresslevel=5),
             Middleware(AccessControl, gate=gate, refuse=problem),
         ],
-        exception_handlers={HTTPException: problem, Exception: problem},
+        exception_handlers={HTTPException: problem, Exception: problem, **dict.fromkeys(STORE_FAULTS, problem)},
         lifespan=lifespan,
     )

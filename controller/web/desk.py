@@ -90,6 +90,11 @@ class DeskReader:
                 self._read_s = elapsed_s
             return self._desk
 
+    def look_again(self) -> None:
+        """Read the store anew for the next who asks: something was commanded."""
+        with self._lock:
+            self._read_s = float("-inf")
+
     def reader(self) -> Reader | None:
         """Return the store's reader, for pages that ask for more; none while there is no store."""
         with self._lock:

@@ -1,4 +1,4 @@
-"""Diesel: level, how long it lasts, what was burnt, what comes."""
+"""Diesel: level, how long it lasts, what was burnt, what comes; and what a delivery would change, before it is announced."""
 
 from __future__ import annotations
 
@@ -11,105 +11,132 @@ from controller.records.views import Delivery, TelemetryPoint
 from controller.reports.charts.frame import Horizon
 from controller.reports.charts.level import level_chart
 from controller.reports.charts.panel import PANELS
-from controller.reports.charts.scales import day_text
 from controller.reports.charts.words import day_clock, duration, figure, money
-from controller.reports.energy import fuel_used_l
 from controller.reports.figures import Figure
+from controller.reports.fuel_outlook import DAYS, DayUse, DeliveryEffect, FuelOutlook, fuel_outlook
 from controller.reports.page import Fact, Grid, Page, Row, Section
 from controller.reports.period import Span, local_midnight
-from controller.reports.summary import planned_fuel_l
 from controller.web.desk import Desk
-from sites.record import Record
 from sites.schema.energy import Tank
-from sites.times import HOUR, Utc
+from sites.times import HOUR
 
-DAYS = 14
 STEP_H = 6.0
-
-
-class DayUse(Record):
-    """Litres burnt on one local day."""
-
-    day: str
-    start_utc: Utc
-    litres: float
 
 
 def fuel_page(reader: Reader, desk: Desk) -> Page:
     """Return the page; a site without a tank says so."""
     tank, now = desk.site.tank, desk.now
-    if tank is None or now is None:
-        return Page(title="Fuel", subtitle="This site has no tank.", facts=(), sections=())
+    outlook = fuel_outlook(reader, desk.site, tank, desk.plan) if tank is not None else None
+    if tank is None or now is None or outlook is None:
+        words = "This site has no tank." if tank is None else "Nothing has been measured yet."
+        return Page(title="Fuel", subtitle=words, facts=(), sections=())
     zone = ZoneInfo(desk.site.location.time_zone)
-    today = local_midnight(now.at_utc.astimezone(zone).date(), zone)
-    begin = today - timedelta(days=DAYS)
+    begin = local_midnight(now.at_utc.astimezone(zone).date(), zone) - timedelta(days=DAYS)
     points = reader.rolled_up(begin, now.at_utc)
-    deliveries = reader.deliveries(limit=200)
-    uses = daily_uses(points, deliveries, today, zone)
     reserve = figure(tank.reserve_l, "L", digits=0)
+    figures = _figures(points, tank, begin, now.at_utc, zone)
     return Page(
         title="Fuel",
         subtitle=f"Tank of {figure(tank.capacity_l, 'L', digits=0)}, {reserve} kept in reserve.",
         facts=(
             Fact(
                 name="In the tank",
-                value=figure(now.snapshot.tank_l, "L", digits=0),
-                note=f"{money(_worth(now.snapshot.tank_l, desk))} at today's price",
+                value=figure(outlook.tank_l, "L", digits=0),
+                note=f"{money(_worth(outlook.tank_l, desk))} at today's price",
             ),
-            *_left(uses, now.snapshot.tank_l, tank),
-            *_planned(desk),
+            *_left(outlook),
+            *_next(outlook, zone),
+            *_planned(outlook),
         ),
         sections=(
-            Section(title=f"The last {DAYS} days", figures=_figures(points, tank, begin, now.at_utc, zone)),
-            *_use_section(uses),
-            *_delivery_section(deliveries, now.at_utc, zone),
+            *((Section(title=f"The last {DAYS} days", figures=figures),) if figures else ()),
+            *_delivery_section(outlook.deliveries, now.at_utc, zone),
+            *_use_section(outlook.uses),
         ),
     )
+
+
+def delivery_page(effect: DeliveryEffect, outlook: FuelOutlook, zone: ZoneInfo) -> Page:
+    """Return what a delivery would change."""
+    comes = effect.at_utc > outlook.at_utc
+    tank = (
+        Fact(
+            name="In the tank then", value=figure(effect.level_before_l, "L", digits=0), note="at the use of past days"
+        ),
+        Fact(
+            name="Fits in",
+            value=figure(effect.fits_l, "L", digits=0),
+            note=f"of {figure(effect.litres, 'L', digits=0)}",
+            css_class="bad" * (effect.fits_l < effect.litres - 0.5),
+        ),
+    )
+    facts = (
+        *(tank if comes and effect.level_before_l is not None else ()),
+        Fact(
+            name="Days left with it",
+            value=days_words(effect.days_left_with, outlook),
+            note=f"{days_words(effect.days_left_without, outlook)} without",
+        ),
+    )
+    words = []
+    if effect.empty_before:
+        words.append("At the use of past days the tank is at its reserve before this comes: bring it forward.")
+    if effect.fits_l < effect.litres - 0.5:
+        words.append(f"{figure(effect.litres - effect.fits_l, 'L', digits=0)} of it would find no room then.")
+    words.append(
+        "The next plan counts on it from then on." if comes else "It is noted as delivered; the plan goes by the level."
+    )
+    return Page(
+        title=f"{figure(effect.litres, 'L', digits=0)} of diesel {'comes' if comes else 'came'} "
+        f"{day_clock(effect.at_utc, zone)}",
+        subtitle="Nothing is announced yet.",
+        facts=facts,
+        sections=(Section(title="What it changes", words=" ".join(words)),),
+    )
+
+
+def days_words(days: float | None, outlook: FuelOutlook) -> str:
+    """Return days left in words."""
+    if outlook.l_per_day is None or outlook.tank_l is None:
+        return "not known"
+    return "over a year" if days is None else duration(24 * days)
 
 
 def _worth(litres: float | None, desk: Desk) -> float | None:
     return None if litres is None else litres * desk.site.prices.diesel_usd_per_l
 
 
-def daily_uses(
-    points: Sequence[TelemetryPoint], deliveries: Sequence[Delivery], today: datetime, zone: ZoneInfo
-) -> tuple[DayUse, ...]:
-    """Return litres burnt on each whole local day before ``today`` with readings at both ends, oldest first."""
-    found = []
-    for back in range(DAYS, 0, -1):
-        day = (today - timedelta(days=back) + timedelta(hours=12)).astimezone(zone).date()
-        start, end = local_midnight(day, zone), local_midnight(day + timedelta(days=1), zone)
-        inside = [point for point in points if start <= point.at_utc <= end and point.tank_l is not None]
-        if len(inside) < 2 or (inside[-1].at_utc - inside[0].at_utc) / HOUR < 22:
-            continue
-        came = sum(each.litres for each in deliveries if start <= each.at_utc < end)
-        litres = fuel_used_l(inside, came)
-        if litres is not None:
-            found.append(DayUse(day=day_text(day), start_utc=start, litres=max(litres, 0.0)))
-    return tuple(found)
-
-
-def _left(uses: Sequence[DayUse], tank_l: float | None, tank: Tank) -> tuple[Fact, ...]:
+def _left(outlook: FuelOutlook) -> tuple[Fact, ...]:
     """Return how many days are left at the use of past days: at their P90, median and P10."""
-    if not uses or tank_l is None:
+    if outlook.days_left is None:
         return ()
-    ordered = sorted(each.litres for each in uses)
-    low, middle, high = (ordered[round(level * (len(ordered) - 1))] for level in (0.1, 0.5, 0.9))
-    spare = max(tank_l - tank.reserve_l, 0.0)
-
-    def days(litres: float) -> str:
-        return "over a year" if litres <= spare / 365 else duration(24 * spare / litres)
-
-    note = f"from {len(uses)} past days; P10 {days(high)}, P90 {days(low)}"
-    return (Fact(name="Days left, P50", value=days(middle), note=note),)
+    low, middle, high = (days_words(days, outlook) for days in outlook.days_left)
+    past = len(outlook.uses)
+    source = "at the plan's use" if outlook.by_plan else f"from {past} past day{'s' * (past != 1)}"
+    note = source if low == high else f"P10 {low}, P90 {high}; {source}"
+    return (Fact(name="Days left, P50", value=middle, note=note),)
 
 
-def _planned(desk: Desk) -> tuple[Fact, ...]:
-    if desk.plan is None:
+def _next(outlook: FuelOutlook, zone: ZoneInfo) -> tuple[Fact, ...]:
+    coming = [each for each in outlook.deliveries if each.at_utc > outlook.at_utc]
+    if not coming:
+        return (Fact(name="Next delivery", value="none", note="announced"),)
+    soonest = min(coming, key=lambda each: each.at_utc)
+    return (
+        Fact(
+            name="Next delivery",
+            value=figure(soonest.litres, "L", digits=0),
+            note=f"{day_clock(soonest.at_utc, zone)}" + (f", {len(coming) - 1} more after" if len(coming) > 1 else ""),
+        ),
+    )
+
+
+def _planned(outlook: FuelOutlook) -> tuple[Fact, ...]:
+    if outlook.planned_l is None or outlook.planned_h is None:
         return ()
-    litres = planned_fuel_l(desk.plan.plan, desk.plan.problem.gensets)
-    hours = sum(desk.plan.plan.grid.hours)
-    return (Fact(name="Planned", value=figure(litres, "L"), note=f"in the next {duration(hours)}"),)
+    return (
+        Fact(name="Planned", value=figure(outlook.planned_l, "L"), note=f"in the next {duration(outlook.planned_h)}"),
+    )
 
 
 def _figures(

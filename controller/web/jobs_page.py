@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from controller.records.reading import Reader
 from controller.records.views import JobEvent, StoredJob
 from controller.reports.charts.words import day_clock, figure, money, percent
-from controller.reports.local_times import local_times
 from controller.reports.page import Fact, Grid, Page, Row, Section
+from controller.reports.why_not_now import Standpoint, why_not_now
 from controller.web.desk import Desk
-from optimizer.plan import JobPlan, Plan
 from sites.schema.site import Site
 
 OPEN_STATES = ("running", "paused", "queued")
 SHOWN = 60
-CHEAPER_USD = 0.005
-"""Difference of two prices per kWh that is worth a word."""
 
 
 def jobs_page(reader: Reader, desk: Desk) -> Page:
@@ -35,7 +31,7 @@ def jobs_page(reader: Reader, desk: Desk) -> Page:
     )
     return Page(
         title="Jobs",
-        subtitle="A job can be forced, held or cancelled on its own page; submit with mdc jobs submit.",
+        subtitle="Each has a page of its own, where it can be forced, set to a time, held, released or cancelled.",
         facts=facts,
         sections=tuple(
             section for section in (_open_section(open_jobs, desk, zone), _ended_section(ended, zone)) if section.tables
@@ -44,9 +40,7 @@ def jobs_page(reader: Reader, desk: Desk) -> Page:
 
 
 def _open_section(jobs: Sequence[StoredJob], desk: Desk, zone: ZoneInfo) -> Section:
-    plan = desk.plan.plan if desk.plan is not None else None
-    now = desk.now.at_utc if desk.now is not None else None
-    planned = {job.name: job for job in plan.jobs} if plan is not None else {}
+    seen, now = standpoint_of(desk), desk.now.at_utc if desk.now is not None else None
     rows = tuple(
         Row(
             cells=(
@@ -58,46 +52,20 @@ def _open_section(jobs: Sequence[StoredJob], desk: Desk, zone: ZoneInfo) -> Sect
                 else "",
                 day_clock(job.job.deadline_utc, zone),
                 money(job.job.value_usd),
-                why_not_now(job, planned.get(job.name), plan, now, zone),
+                why_not_now(job, seen).text,
             ),
             css_class="bad" if now is not None and job.job.deadline_utc < now else "",
             href=job_path(job.name),
         )
         for job in jobs
     )
-    heads = ("job", "state", "done", "where", "due", "value", "plan")
+    heads = ("job", "state", "done", "where", "due", "value", "now or why not now")
     return Section(title="In the queue", tables=(Grid(heads=heads, rows=rows, numeric=(2, 5)),) if rows else ())
 
 
 def job_path(name: str) -> str:
     """Return the address of a job's page."""
     return f"/jobs/{quote(name, safe='')}"
-
-
-def why_not_now(
-    job: StoredJob, planned: JobPlan | None, plan: Plan | None, now: datetime | None, zone: ZoneInfo
-) -> str:
-    """Return what the plan does with a job, and for one that waits why it does not run now."""
-    if plan is None or now is None:
-        return "no plan yet"
-    if planned is None:
-        return "came after the plan was made; the next one places it"
-    told = next((each.text for each in plan.decisions if job.name in each.what), "")
-    told = local_times(told, zone, plan.start_utc)
-    if planned.start_utc is None or planned.end_utc is None:
-        return told or f"does not run in the next {round(sum(plan.grid.hours))} h"
-    if planned.start_utc <= now:
-        return f"ends {day_clock(planned.end_utc, zone)}"
-    start = f"starts {day_clock(planned.start_utc, zone)}"
-    if told:
-        return f"{start}: {told}"
-    prices = (
-        plan.intervals[plan.interval_at(now)].price_usd_per_kwh,
-        plan.intervals[plan.interval_at(planned.start_utc)].price_usd_per_kwh,
-    )
-    if prices[0] - prices[1] > CHEAPER_USD:
-        return f"{start}, when one more kWh costs {money(prices[1])} instead of {money(prices[0])}"
-    return f"{start}, when its GPUs are free"
 
 
 def _ended_section(jobs: Sequence[StoredJob], zone: ZoneInfo) -> Section:
@@ -124,12 +92,25 @@ def _late(job: StoredJob) -> bool:
     return job.state == "done" and job.updated_utc > job.job.deadline_utc
 
 
+def standpoint_of(desk: Desk) -> Standpoint:
+    """Return what is known on the desk about jobs."""
+    return Standpoint(
+        now=desk.now.at_utc if desk.now is not None else None,
+        plan=desk.plan.plan if desk.plan is not None else None,
+        followed=desk.followed,
+        overrides=desk.overrides,
+        zone=ZoneInfo(desk.site.location.time_zone),
+    )
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:].rstrip(".") + "."
+
+
 def job_page(job: StoredJob, events: Sequence[JobEvent], desk: Desk) -> Page:
     """Return the page of one job: what was asked, what happened, what is planned."""
     zone = ZoneInfo(desk.site.location.time_zone)
-    plan = desk.plan.plan if desk.plan is not None else None
-    planned = next((each for each in plan.jobs if each.name == job.name), None) if plan is not None else None
-    now = desk.now.at_utc if desk.now is not None else None
+    answer = why_not_now(job, standpoint_of(desk))
     rows = tuple(Row(cells=(day_clock(each.at_utc, zone), each.event, each.text)) for each in events)
     asked = job.job
     facts = (
@@ -139,13 +120,13 @@ def job_page(job: StoredJob, events: Sequence[JobEvent], desk: Desk) -> Page:
         Fact(name="GPUs", value=f"{figure(asked.gpus_min)} to {figure(asked.gpus_max)}", note=_pools(desk.site, job)),
     )
     events_grid = Grid(heads=("when", "what", ""), rows=rows)
-    waiting = job.state in OPEN_STATES
+    waiting = job.state in ("queued", "paused")
     return Page(
         title=job.name,
         subtitle=f"{job.state}, {asked.profile}, submitted by {job.who}.",
         facts=facts,
         sections=(
-            *((Section(title="Plan", words=why_not_now(job, planned, plan, now, zone)),) if waiting else ()),
+            Section(title="Why not now?" if waiting else "Now", words=_sentence(answer.text)),
             Section(title="Its life", tables=(events_grid,)),
         ),
     )

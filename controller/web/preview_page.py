@@ -11,7 +11,7 @@ from controller.records.views import StoredPreview
 from controller.reports.charts.words import day_clock, energy_text, figure, money, percent
 from controller.reports.page import Fact, Grid, Page, Row, Section
 from controller.web.desk import Desk
-from controller.web.forms import Field, Form
+from controller.web.forms import Form, hidden
 
 
 def preview_page(preview: StoredPreview, desk: Desk) -> Page:
@@ -41,7 +41,7 @@ def preview_forms(preview: StoredPreview) -> tuple[Form, ...]:
     answer = preview.answer
     if answer is None or answer.difference is None:
         return ()
-    seen = Field(name="seen", label="", kind="hidden", value=str(preview.version))
+    seen = hidden("seen", str(preview.version))
     return (Form(title="Confirm", action=f"/previews/{preview.id}/give", button="Give this order", fields=(seen,)),)
 
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from controller.overrides.wording import order_words, span_words
 from controller.records.reading import Reader
-from controller.records.views import PlanHead
+from controller.records.views import Override, PlanHead
 from controller.reports.charts.words import day_clock
 from controller.reports.page import Grid, Page, Row, Section
 from controller.web.desk import Desk
+from sites.schema.site import Site
 
 LOOK_BACK = timedelta(days=2)
 SHOWN = 50
@@ -19,16 +21,20 @@ SHOWN = 50
 def review_page(reader: Reader, desk: Desk) -> Page:
     """Return the page."""
     zone = ZoneInfo(desk.site.location.time_zone)
-    pending = reader.pending_plans()
-    recent: tuple[PlanHead, ...] = ()
-    if desk.now is not None:
-        recent = reader.plans(desk.now.at_utc - LOOK_BACK, desk.now.at_utc + timedelta(seconds=1), limit=SHOWN)
+    pending, recent = reader.pending_plans(), recent_plans(reader, desk)
+    standing = reader.overrides(desk.now.at_utc) if desk.now is not None else ()
     sections = (
         Section(
             title="Waiting",
             tables=(_grid(pending, desk, zone),) if pending else (),
-            words="Judge below when signed in as an operator, or with mdc review approve PLAN, mdc review reject PLAN.",
+            words=" ".join(
+                (
+                    *(_waits(head, desk.site, zone) for head in pending),
+                    "Judge below when signed in as an operator, or with mdc review approve and mdc review reject.",
+                )
+            ),
         ),
+        Section(title="Overrides in force", tables=(_overrides(standing, zone),) if standing else ()),
         Section(title="Plans of the last two days", tables=(_grid(recent, desk, zone),) if recent else ()),
     )
     policy = {
@@ -42,6 +48,30 @@ def review_page(reader: Reader, desk: Desk) -> Page:
         facts=(),
         sections=tuple(section for section in sections if section.tables),
     )
+
+
+def recent_plans(reader: Reader, desk: Desk) -> tuple[PlanHead, ...]:
+    """Return the heads of the plans of the last two days, newest first."""
+    if desk.now is None:
+        return ()
+    return reader.plans(desk.now.at_utc - LOOK_BACK, desk.now.at_utc + timedelta(seconds=1), limit=SHOWN)
+
+
+def _waits(head: PlanHead, site: Site, zone: ZoneInfo) -> str:
+    """Return why a plan waits, and what happens if nobody answers."""
+    why = f"It waits because {head.review_why}." if head.review_why else "It waits for a person."
+    if head.answer_by_utc is None:
+        return why
+    outcome = "approves it" if site.planning.unanswered == "approve" else "rejects it"
+    return f"{why} If nobody answers by {day_clock(head.answer_by_utc, zone)}, the site file {outcome}."
+
+
+def _overrides(standing: Sequence[Override], zone: ZoneInfo) -> Grid:
+    rows = tuple(
+        Row(cells=(order_words(each.order, zone), span_words(each.standing, zone), each.who, each.why))
+        for each in standing
+    )
+    return Grid(heads=("order", "stands", "by", "why"), rows=rows)
 
 
 def _grid(heads: Sequence[PlanHead], desk: Desk, zone: ZoneInfo) -> Grid:

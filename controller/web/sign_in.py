@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from controller.access.roles import Role
 from controller.records.access import SESSION
 from controller.web.access import COOKIE, asker, csrf, form
 from controller.web.gate import Gate
+from sites.record import Record
+
+
+class Me(Record):
+    """Who asks."""
+
+    name: str
+    role: Role
+    signed_in: bool
+    csrf: str
+    """What commands of a browser's session carry in ``X-CSRF-Token``; empty for a program's token."""
+
 
 WRONG = "This token does not hold: it is mistyped, used up, expired or revoked."
 
@@ -50,9 +63,8 @@ class SignIn:
     def me(self, request: Request) -> Response:
         """Return who asks, and the form token that their commands must carry in ``X-CSRF-Token``."""
         who = asker(request)
-        return JSONResponse(
-            {"name": who.name, "role": who.role.value, "signed_in": who.signed_in, "csrf": csrf(request)}
-        )
+        me = Me(name=who.name, role=who.role, signed_in=who.signed_in, csrf=csrf(request))
+        return Response(me.model_dump_json(), media_type="application/json")
 
     def _page(self, where: str, words: str, *, status: int = 200) -> Response:
         page = self._render("login.html", {"next": local_path(where), "words": words})

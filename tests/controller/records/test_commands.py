@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from controller.job_desk import check_jobs
+from controller.records.command_base import ChangedMeanwhileError
 from controller.records.commands import Commands
+from controller.records.fuel_commands import FuelCommands
 from controller.records.reading import Reader
 from controller.records.resume import read_inbox
 from controller.records.store import open_engine
@@ -76,14 +79,72 @@ def test_a_review_needs_a_pending_plan_and_a_rejection_a_reason(url: str, tmp_pa
 
 
 def test_deliveries_and_refused_commands_are_kept(url: str) -> None:
-    with Commands(url, SITE.name) as commands, Reader(url, SITE.name) as reader:
-        commands.add_delivery(START + timedelta(days=2), 1500.0, who="me", at_utc=START, usd_per_l=1.7)
+    with (
+        Commands(url, SITE.name) as commands,
+        FuelCommands(url, SITE.name) as fuel,
+        Reader(url, SITE.name) as reader,
+    ):
+        fuel.add(START + timedelta(days=2), 1500.0, who="me", at_utc=START, usd_per_l=1.7)
         commands.refuse("override", "genset diesel-1 run", who="guest", at_utc=START)
         with pytest.raises(InputError, match="above 0"):
-            commands.add_delivery(START, -1.0, who="me", at_utc=START)
+            fuel.add(START, -1.0, who="me", at_utc=START)
         assert [each.litres for each in reader.deliveries()] == [1500.0]
         engine = open_engine(url, durable=False)
         assert [each.litres for each in read_inbox(engine, SITE.name, START).deliveries] == [1500.0]
         assert read_inbox(engine, SITE.name, START + timedelta(days=3)).deliveries == ()
         engine.dispose()
         assert sorted(each.outcome for each in reader.audit()) == ["done", "refused"]
+
+
+def test_a_delivery_announced_by_mistake_is_withdrawn_and_no_longer_counted_on(url: str) -> None:
+    with FuelCommands(url, SITE.name, role="operator") as fuel, Reader(url, SITE.name) as reader:
+        wrong = fuel.add(START + timedelta(days=2), 8000.0, who="ann", at_utc=START, seen=0)
+        with pytest.raises(ChangedMeanwhileError, match="ann: 8000 L"):
+            fuel.add(START + timedelta(days=2), 800.0, who="bob", at_utc=START, seen=0)
+        with pytest.raises(ChangedMeanwhileError):
+            fuel.withdraw(wrong, who="bob", at_utc=START, seen=0)
+        fuel.withdraw(wrong, who="ann", at_utc=START, seen=1)
+        with pytest.raises(InputError, match="delivery that stands"):
+            fuel.withdraw(wrong, who="bob", at_utc=START)
+        engine = open_engine(url, durable=False)
+        assert read_inbox(engine, SITE.name, START).deliveries == ()
+        engine.dispose()
+        assert reader.deliveries() == ()
+        assert {(each.who, each.action) for each in reader.audit()} == {
+            ("ann", "fuel delivery"),
+            ("ann", "fuel delivery withdrawn"),
+        }
+
+
+@pytest.mark.parametrize("what", ["submit", "cancel"])
+def test_of_many_who_do_the_same_at_once_one_is_heard_and_the_others_are_told(url: str, what: str) -> None:
+    wanted = job("same")
+    if what == "cancel":
+        with Commands(url, SITE.name) as commands:
+            commands.submit_jobs([wanted], who="ann", at_utc=START)
+    heard: list[str] = []
+    told: list[InputError] = []
+    together = threading.Barrier(5)
+
+    def act(who: str) -> None:
+        with Commands(url, SITE.name) as commands:
+            together.wait()
+            try:
+                if what == "submit":
+                    commands.submit_jobs([wanted], who=who, at_utc=START)
+                else:
+                    commands.cancel_job("same", who=who, at_utc=START)
+            except InputError as error:
+                told.append(error)
+            else:
+                heard.append(who)
+
+    threads = [threading.Thread(target=act, args=(f"operator-{i}",)) for i in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(heard), len(told)) == (1, 4)
+    with Reader(url, SITE.name) as reader:
+        last = reader.job_events("same")[-1]
+        assert last.text == f"by {heard[0]}"

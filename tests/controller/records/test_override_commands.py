@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from controller.overrides.comparing import PreviewAnswer
 from controller.overrides.orders import CapPool, ForbidGenset, HoldJob, HoldSoc, Order, PinJob, Standing
 from controller.records.entries import PreviewEntry
-from controller.records.override_commands import ChangedMeanwhileError, OverrideCommands
+from controller.records.command_base import ChangedMeanwhileError
+from controller.records.override_commands import OverrideCommands
 from controller.records.reading import Reader
 from controller.records.resume import read_inbox
 from controller.records.store import open_engine
@@ -48,7 +49,7 @@ def test_every_kind_of_order_comes_back_as_it_was_given(url: str) -> None:
         assert [each.order for each in reversed(found)] == ORDERS
         assert found[3].from_utc == START
         assert {(each.who, each.why) for each in found} == {("ann", "because")}
-        assert reader.override_version() == len(ORDERS)
+        assert reader.order_version() == len(ORDERS)
         assert reader.overrides(START + timedelta(hours=6)) == ()
         assert len(reader.overrides()) == len(ORDERS)
         assert {(each.role, each.action) for each in reader.audit()} == {("operator", "override")}
@@ -111,7 +112,7 @@ def test_a_preview_is_answered_and_kept_for_a_day(url: str) -> None:
         assert reader.preview("nothing") is None
         commands.ask(standing(ORDERS[0]), who="ann", why="try", at_utc=START + timedelta(hours=25))
         assert reader.preview(identity) is None
-        assert reader.override_version() == 0
+        assert reader.order_version() == 0
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from controller.access.roles import Role
 from controller.overrides.comparing import Difference, PlanFigures, PreviewAnswer
@@ -15,9 +16,12 @@ from controller.overrides.giving import give_order
 from controller.overrides.orders import ForbidGenset, Standing
 from controller.records.access import Access
 from controller.records.commands import Commands
+from controller.records.entries import PreviewEntry
 from controller.records.override_commands import OverrideCommands
 from controller.records.reading import Reader
+from controller.records.store import open_engine
 from controller.records.views import StoredPreview
+from controller.records.writing import write_entry
 from controller.web.app import make_app
 from controller.web.desk import Desk, DeskReader
 from controller.web.gate import Gate
@@ -120,8 +124,12 @@ def test_an_order_is_previewed_confirmed_and_withdrawn(operator: TestClient, url
         preview = reader.preview(where.rsplit("/", 1)[1])
         assert preview is not None
         form = Forms(operator.get("/review").text).found["/previews"]
-        given = operator.post(f"{where}/give", data={"csrf": form["csrf"], "seen": str(preview.version)})
-        assert given.status_code == 303
+        sent = {"csrf": form["csrf"], "seen": str(preview.version)}
+        early = operator.post(f"{where}/give", data=sent)
+        assert (early.status_code, reader.overrides()) == (422, ())
+        assert "wait until it is worked out" in early.text
+        worked_out(url, preview.id)
+        assert operator.post(f"{where}/give", data=sent).status_code == 303
         (standing,) = reader.overrides()
         assert (standing.subject, standing.who, standing.why) == ("genset diesel-1", "asha", "noise")
         assert standing.expires_utc - standing.at_utc == timedelta(hours=3)
@@ -138,6 +146,7 @@ def test_of_two_people_the_second_is_told(operator: TestClient, url: str, day: D
     form = Forms(operator.get("/review").text).found["/previews"]
     where = send(operator, "/review", "/previews", subject="genset diesel-1", order="stop", hours="1", why="noise")
     give_order(url, day.site, standing, who="bob", why="service", now=day.snapshot.at_utc)
+    worked_out(url, where.rsplit("/", 1)[1])
     answer = operator.post(f"{where}/give", data={"csrf": form["csrf"], "seen": str(seen)})
     assert answer.status_code == 409
     assert "somebody was quicker" in answer.text
@@ -187,6 +196,17 @@ def test_a_form_without_its_token_is_refused(operator: TestClient, url: str) -> 
         (waits,) = reader.pending_plans()
         assert operator.post(f"/review/{waits.id}/approve", data={"why": ""}).status_code == 403
         assert reader.pending_plans() == (waits,)
+
+
+def worked_out(url: str, preview_id: str, *, faults: tuple[str, ...] = ()) -> None:
+    """Answer a preview as the planner would."""
+    difference = None if faults else Difference(before=figures(), after=figures(net_cost_usd=130.0))
+    answer = PreviewAnswer(difference=difference, faults=faults)
+    engine = open_engine(url, durable=False)
+    with Session(engine) as session:
+        write_entry(session, "container", PreviewEntry(id=preview_id, state="done", progress="", answer=answer))
+        session.commit()
+    engine.dispose()
 
 
 def figures(**changed: float) -> PlanFigures:

@@ -10,14 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from controller.overrides.giving import give_order
-from controller.overrides.orders import ForbidGenset, ShedTier, Standing
+from controller.overrides.orders import Disable, ForbidGenset, HoldJob, PinJob, ShedTier, Standing
 from controller.records.reading import Reader
-from controller.records.views import Delivery, StoredPlan, TelemetryPoint
+from controller.records.views import Delivery, Override, StoredJob, StoredPlan, TelemetryPoint
+from controller.reports.fuel_outlook import daily_uses
+from controller.reports.why_not_now import Standpoint, why_not_now
 from controller.web.app import PLACES
 from controller.web.forecast_page import score
-from controller.web.fuel_page import daily_uses
-from controller.web.jobs_page import why_not_now
 from forecasting.records import Forecast
+from optimizer.plan import Decision, JobPlan, Plan
 from tests.controller.reports.measured_day import MIDNIGHT
 from tests.controller.web.conftest import Visit
 from tests.controller.web.container_day import container_day, write_day
@@ -138,28 +139,59 @@ def test_why_a_job_does_not_run_now(measured: tuple[str, StoredPlan]) -> None:
     plan, start = stored.plan, stored.plan.start_utc
     planned = next(each for each in plan.jobs if each.name == job.name)
     later = planned.model_copy(update={"start_utc": start + timedelta(hours=9)})
-    said = [
-        why_not_now(job, None, None, None, NEW_YORK),
-        why_not_now(job, None, plan, start, NEW_YORK),
-        why_not_now(job, planned, plan, start, NEW_YORK),
-        why_not_now(job, planned.model_copy(update={"start_utc": None}), plan, start, NEW_YORK),
-    ]
-    assert said == [
-        "no plan yet",
-        "came after the plan was made; the next one places it",
-        "ends Wed 15 Jan 04:30",
-        "does not run in the next 48 h",
-    ]
+    waits = job.model_copy(update={"state": "queued"})
+
+    def said(plan: Plan | None, *, of: StoredJob = waits, **known: object) -> str:
+        usual = {"now": start, "followed": True, "overrides": (), "zone": NEW_YORK}
+        return why_not_now(of, Standpoint(plan=plan, **{**usual, **known})).text  # type: ignore[arg-type]
+
+    def with_job(changed: JobPlan | None, base: Plan = plan) -> Plan:
+        others = tuple(each for each in base.jobs if each.name != job.name)
+        return base.model_copy(update={"jobs": others if changed is None else (*others, changed)})
+
+    assert said(None) == "no plan has been made yet"
+    assert said(with_job(None)) == "it came after the plan of Wed 15 Jan 00:00 was made; the next one places it"
+    running = job.model_copy(update={"state": "running"})
+    assert said(plan, of=running) == "runs now, ends Wed 15 Jan 04:30"
+    assert said(plan, of=job.model_copy(update={"state": "done"})).startswith("it is over: done Wed 15 Jan")
+    none = with_job(planned.model_copy(update={"start_utc": None}))
+    assert said(none) == "does not run in the next 2 days: other work and loads are worth more"
     prices = [{"price_usd_per_kwh": 0.3 if each.start_utc < later.start_utc else 0.1} for each in plan.intervals]
     changed = tuple(each.model_copy(update=price) for each, price in zip(plan.intervals, prices, strict=True))
     cheaper = plan.model_copy(update={"intervals": changed})
-    assert (
-        why_not_now(job, later, cheaper, start, NEW_YORK)
-        == "starts Wed 15 Jan 09:00, when one more kWh costs $0.10 instead of $0.30"
-    )
+    assert said(with_job(later, cheaper)) == "starts Wed 15 Jan 09:00, when one more kWh costs $0.10 instead of $0.30"
     flat = tuple(each.model_copy(update={"price_usd_per_kwh": 0.2}) for each in plan.intervals)
     level = plan.model_copy(update={"intervals": flat})
-    assert why_not_now(job, later, level, start, NEW_YORK) == "starts Wed 15 Jan 09:00, when its GPUs are free"
+    assert said(with_job(later, level)) == "starts Wed 15 Jan 09:00, in 9\u202fh, when its GPUs are free"
+    assert said(with_job(later, level), followed=False).endswith("; that plan is not in force")
+    decisions = (
+        Decision(what=f"job {job.name}0 starts 15 12:00Z", reason_code="PLAN", text="another job's"),
+        Decision(
+            what=f"job {job.name} starts 15 14:00Z",
+            reason_code="SUN_SURPLUS",
+            text="waits for 15 14:00Z: the sun is free then",
+            cost_of_alternative_usd=12.5,
+        ),
+    )
+    decided = with_job(later, level).model_copy(update={"decisions": decisions})
+    told = "starts Wed 15 Jan 09:00: the sun is free then. Starting now would cost about $12.50 more"
+    assert said(decided) == told
+    unreleased = waits.model_copy(
+        update={"job": waits.job.model_copy(update={"release_utc": start + timedelta(hours=2)})}
+    )
+    assert said(decided, of=unreleased) == "it may not start before Wed 15 Jan 02:00; planned for Wed 15 Jan 09:00"
+    until = start + timedelta(hours=4)
+    for order, words in (
+        (HoldJob(job=job.name), "held by ann until Wed 15 Jan 04:00: bad data"),
+        (PinJob(job=job.name, start_utc=until), "ann set its start to Wed 15 Jan 04:00: bad data"),
+        (HoldJob(job=f"{job.name}0"), told),
+        (Disable(device=f"pool {job.job.pools[0].pool}"), "is disabled by ann until Wed 15 Jan 04:00: bad data"),
+    ):
+        override = Override(
+            id="o", at_utc=start, expires_utc=until, withdrawn_utc=None, who="ann", why="bad data",
+            subject=f"job {job.name}", order_text="", order=order,
+        )  # fmt: skip
+        assert said(decided, overrides=(override,)).endswith(words)
 
 
 def _level(hour: float, litres: float | None) -> TelemetryPoint:
