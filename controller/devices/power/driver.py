@@ -70,6 +70,14 @@ class PowerDevice(Protocol):
         """Return whether a value read later is the one that was asked for, to the device's resolution."""
         ...
 
+    def beat(self) -> None:
+        """Tell a device that asks for it that its controller lives; nothing where none asks.
+
+        Raises:
+            DeviceLostError: no answer.
+        """
+        ...
+
     def release(self) -> None:
         """Leave the device in its safe default: give back what was taken."""
         ...

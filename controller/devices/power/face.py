@@ -22,6 +22,9 @@ from sites.schema.site import Site
 
 DROOP = Droop(deadband_hz=0.2, slope_frac=0.04)
 """Over-frequency droop of the simulated PV inverters: from 50.2 Hz down to nothing at 52.2 Hz."""
+TRIPS_HZ = (47.0, 53.0)
+"""Frequencies at which the simulated inverters trip, set wide as for an island."""
+PV_DC_TO_AC = 0.98
 BANK_V = 512.0
 """Nominal voltage of the simulated bank: 160 LFP cells in series."""
 
@@ -64,6 +67,10 @@ class PlantBench:
         self.emergency_stop = self.fire = False
         self.remote = dict.fromkeys((genset.name for genset in site.gensets), True)
         """Injected: whether a genset's panel is in AUTO."""
+        self.on_local: set[str] = set()
+        """Injected: inverters that are operated at their panel."""
+        self.heartbeats: dict[str, int] = {}
+        """Heartbeat of the controller that each inverter heard last."""
 
     def pv_limit_kw(self) -> float | None:
         """Return the ceiling that the PV inverters hold: by setpoint or by the frequency they see."""
@@ -147,7 +154,17 @@ class BenchFace:
             "frequency_hz": bench.frequency_hz,
             "charge_max_kw": min(bench.charge_max_kw, rating),
             "discharge_max_kw": min(bench.discharge_max_kw, rating),
+            "dc_power_kw": reading.power_kw,
             "alarm": False,
+            **self._inverter(),
+        }
+
+    def _inverter(self) -> Mapping[str, Value | None]:
+        return {
+            "remote_allowed": self._name not in self._bench.on_local,
+            "trip_under_hz": TRIPS_HZ[0],
+            "trip_over_hz": TRIPS_HZ[1],
+            "dc_alarm": False,
         }
 
     def _pv(self) -> Mapping[str, Value | None]:
@@ -159,6 +176,9 @@ class BenchFace:
             "limit_kw": self.rating_kw() if limit_kw is None else limit_kw,
             "droop_deadband_hz": DROOP.deadband_hz,
             "droop_frac": DROOP.slope_frac,
+            "droop_least_frac": DROOP.least_frac,
+            "dc_power_kw": None if seen.pv_kw is None else seen.pv_kw * self._share / PV_DC_TO_AC,
+            **self._inverter(),
         }
 
     def _meter(self) -> Mapping[str, Value | None]:
@@ -211,6 +231,11 @@ class BenchFace:
         bench = self._bench
         if isinstance(value, str):
             raise ValueError(f"{value!r} is no order")
+        if self.kind in (Kind.BATTERY, Kind.PV) and name == "heartbeat":
+            bench.heartbeats[self._name] = int(value)
+            return
+        if self._name in bench.on_local:
+            raise ValueError("it is operated at its panel")
         if self.kind is Kind.PV and name == "limit_kw":
             bench.pv_limits_kw[self._name] = min(float(value), self.rating_kw())
         elif self.kind is Kind.GENSET and name in ("run", "set_kw"):

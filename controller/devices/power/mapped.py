@@ -129,6 +129,9 @@ class MappedDevice:
     def same(self, order: str, asked: Value, found: Value) -> bool:
         return same_value(self.map.points[order], asked, found)
 
+    def beat(self) -> None:
+        """Nothing: a register map has no heartbeat."""
+
     def release(self) -> None:
         """Write the safe value of every point that has one."""
         for name, point in self.map.points.items():

@@ -27,12 +27,17 @@ class Signals(NamedTuple):
 BATTERY_STATE = frozenset(
     {"soc_frac", "temperature_c", "charge_limit_kw", "discharge_limit_kw", "contactor_closed", "voltage_v"}
 )
+INVERTER = frozenset({"remote_allowed", "trip_over_hz", "trip_under_hz", "dc_power_kw", "dc_alarm"})
+DROOP = frozenset({"droop_deadband_hz", "droop_frac", "droop_least_frac"})
 SIGNALS: dict[Kind, Signals] = {
     Kind.BATTERY: Signals(
-        BATTERY_STATE | {"power_kw", "frequency_hz"}, frozenset({"charge_max_kw", "discharge_max_kw", "frequency_hz"})
+        BATTERY_STATE | INVERTER | {"power_kw", "frequency_hz"},
+        frozenset({"charge_max_kw", "discharge_max_kw", "frequency_hz"}),
     ),
     Kind.BMS: Signals(BATTERY_STATE | {"power_kw", "charge_limit_a", "discharge_limit_a", "alarm"}),
-    Kind.PV: Signals(frozenset({"power_kw", "available_kw", "energy_kwh"}), frozenset({"limit_kw"})),
+    Kind.PV: Signals(
+        INVERTER | DROOP | {"power_kw", "available_kw", "energy_kwh", "frequency_hz"}, frozenset({"limit_kw"})
+    ),
     Kind.METER: Signals(frozenset({"power_kw", "energy_kwh", "voltage_v", "frequency_hz"})),
     Kind.GENSET: Signals(
         frozenset({"phase", "power_kw", "run_h", "starts", "failed_starts", "remote_allowed", "fuel_frac", "alarm"}),

@@ -8,6 +8,7 @@ module was last heard stays closed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -22,6 +23,8 @@ from sites.schema.site import Site
 
 FULL_FRAC = 0.999
 """A PV inverter whose ceiling is this share of its rating gives all there is."""
+TRIP_MARGIN_HZ = 0.2
+"""How far below the lowest over-frequency trip the frequency is shifted at most."""
 
 
 class SitePower:
@@ -179,6 +182,7 @@ class SitePower:
         ]
         self._order_battery(setpoints.battery_limit_kw, good_for_s)
         for watcher in self.watchers.values():
+            watcher.lives(good_for_s)
             trouble = watcher.sample().trouble
             if trouble:
                 refused.append(_outcome(watcher.device.name, "read", True, None, Verdict.STALE, trouble))
@@ -238,6 +242,14 @@ class SitePower:
                 yield _outcome("pv", "limit_kw", limit_kw, None, Verdict.REFUSED, why)
             return
         wanted_hz = max(frequency_for_limit(limit_kw, total_kw, each) for each in known)
+        trips_hz = [
+            trip for kind in (Kind.PV, Kind.BATTERY) for _, values in self._of(kind) if (trip := _trip_hz(values))
+        ]
+        most_hz = min(trips_hz, default=math.inf) - TRIP_MARGIN_HZ
+        if wanted_hz > most_hz:
+            why = f"{wanted_hz:.2f} Hz would trip an inverter; held at {most_hz:.2f} Hz"
+            yield _outcome("pv", "limit_kw", float(limit_kw or 0.0), None, Verdict.REFUSED, why)
+            wanted_hz = most_hz
         for watcher in forming:
             watcher.order({"frequency_hz": round(wanted_hz, 3)}, good_for_s, {"frequency_hz": known[0].nominal_hz})
 
@@ -257,6 +269,10 @@ class SitePower:
             return each.rating_kw
         count = sum(other.kind is Kind.PV for other in self._listed)
         return sum(inverter.ac_kw for inverter in self._site.pv.inverters) / count if self._site.pv else 0.0
+
+
+def _trip_hz(values: Values) -> float | None:
+    return _number(values.get("trip_over_hz"))
 
 
 def _number(value: Value | None) -> float | None:

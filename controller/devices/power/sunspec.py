@@ -1,23 +1,33 @@
 """Equipment that describes itself over SunSpec: battery inverters, PV inverters and meters.
 
-Read: AC measurements (models 701, else 101-103, else a meter's 201-204), storage (713, 802, 803), available PV (122).
-Written: a ceiling on power in percent of the rating (704, else 123) with a reversion time, so that an inverter whose
-controller dies gives its full power again; charge and discharge ceilings of a battery (702). Frequency droop (711)
-tells how a PV inverter answers to a shifted frequency.
+Read: AC measurements (models 701, else 101-103, else a meter's 201-204), storage (713, 802, 803), available PV (122),
+and now and then what the inverter is set to do by itself (:mod:`controller.devices.power.sunspec_settings`).
+Written: a ceiling on power in percent of the rating or in watts (704, else 123) with a reversion time, so that an
+inverter whose controller dies gives its full power again; charge and discharge ceilings of a battery (702); the
+controller's heartbeat (715). A device that is on LOCAL takes no orders, and one whose own heartbeat stands still is lost,
+however well a gateway answers for it.
 """
 
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from controller.devices.power.driver import DeviceLostError, DeviceRefusedError, Found
 from controller.devices.power.signals import SIGNALS, Value, Values
 from controller.devices.power.sunspec_line import SunSpecLine
+from controller.devices.power.sunspec_settings import SETTING_MODELS, settings_told
 from sites.schema.equipment import Kind
 
 REVERT_S = 60
 """An inverter that hears nothing for this long lets go of its ceiling; ceilings are written again well before."""
+SETTINGS_S = 60.0
+"""Time between two looks at settings and DC ports."""
+HEART_S = 10.0
+"""A device whose heartbeat was seen to move and then stood still for this long is lost."""
+HEARTBEATS = 1 << 16
 
 
 class Tell(NamedTuple):
@@ -43,12 +53,9 @@ STORAGE = (
     Tell("charge_max_kw", 702, "WChaRteMax", 0.001),
     Tell("discharge_max_kw", 702, "WDisChaRteMax", 0.001),
 )
-SUN = (
-    Tell("available_kw", 122, "WAval", 0.001),
-    Tell("droop_deadband_hz", 711, "Ctl.DbOf"),
-    Tell("droop_frac", 711, "Ctl.KOf"),
-)
-TELLS = {Kind.BATTERY: AC + STORAGE, Kind.PV: AC + SUN, Kind.METER: AC}
+SUN = (Tell("available_kw", 122, "WAval", 0.001),)
+CONTROL = (Tell("on_local", 715, "LocRemCtl"), Tell("heartbeat", 715, "DERHb"))
+TELLS = {Kind.BATTERY: AC + STORAGE + CONTROL, Kind.PV: AC + SUN + CONTROL, Kind.METER: AC}
 RATINGS = tuple(
     Tell("", model, point, 0.001) for model, point in ((702, "WMax"), (702, "WMaxRtg"), (121, "WMax"), (120, "WRtg"))
 )
@@ -60,14 +67,21 @@ class Ceiling(NamedTuple):
     """Points of the model that limits power."""
 
     model: int
-    percent: str
+    point: str
     enable: str
     revert_s: str
     revert_enable: str = ""
+    mode: str = ""
+    """Point that says by 1 that the ceiling is in watts; without one it is in percent of the rating."""
+
+    def unit_kw(self, rating_kw: float) -> float:
+        """Return the power that one unit of the point stands for."""
+        return 0.001 if self.mode else rating_kw / 100.0
 
 
 CEILINGS = (
     Ceiling(704, "WMaxLimPct", "WMaxLimPctEna", "WMaxLimPctRvrtTms", "WMaxLimPctEnaRvrt"),
+    Ceiling(704, "WSet", "WSetEna", "WSetRvrtTms", "WSetEnaRvrt", mode="WSetMod"),
     Ceiling(123, "WMaxLimPct", "WMaxLim_Ena", "WMaxLimPct_RvrtTms"),
 )
 
@@ -75,11 +89,24 @@ CEILINGS = (
 class SunSpecDevice:
     """Driver of one SunSpec device."""
 
-    def __init__(self, name: str, kind: Kind, line: SunSpecLine, *, rating_kw: float | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        line: SunSpecLine,
+        *,
+        rating_kw: float | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """``rating_kw`` stands in for a rating that the device does not tell."""
         self.name, self.kind, self.line = name, kind, line
-        self._told_rating_kw = rating_kw
+        self._told_rating_kw, self._now_s = rating_kw, monotonic_s
         self._tells: dict[int, tuple[Tell, ...]] | None = None
+        self._settings: Values = {}
+        self._settings_due_s = -math.inf
+        self._heart: tuple[float, float, bool] | None = None
+        """Heartbeat seen last, when it had moved last, and whether it ever did."""
+        self._beats = 0
 
     @property
     def orders(self) -> frozenset[str]:
@@ -107,19 +134,55 @@ class SunSpecDevice:
                     if found is not None:
                         values.setdefault(tell.signal, found * tell.factor)
             limit_kw = self._limit_kw() if self.kind is Kind.PV else None
+            self._look_at_settings(whole=whole)
+            self._feel_heart(values.pop("heartbeat", None))
         except DeviceLostError:
             self._forget()
             raise
+        values.update(self._settings)
         if limit_kw is not None:
             values["limit_kw"] = limit_kw
-        state = values.pop("bank_state", None)
+        state, local = values.pop("bank_state", None), values.pop("on_local", None)
         if isinstance(state, float):
             values["contactor_closed"] = int(state) not in OPEN_STATES
+        if isinstance(local, float):
+            values["remote_allowed"] = local == 0.0
         return values
+
+    def _look_at_settings(self, *, whole: bool) -> None:
+        now_s = self._now_s()
+        if self.kind is Kind.METER or not (whole or now_s >= self._settings_due_s):
+            return
+        for model in SETTING_MODELS:
+            if self.line.has(model):
+                self.line.fetch_all(model)
+        self._settings, self._settings_due_s = settings_told(self.line), now_s + SETTINGS_S
+
+    def _feel_heart(self, beat: Value | None) -> None:
+        """Tell a device that lives from a gateway that answers for one."""
+        if not isinstance(beat, float):
+            return
+        now_s = self._now_s()
+        if self._heart is None or beat != self._heart[0]:
+            self._heart = beat, now_s, self._heart is not None
+            return
+        _, moved_s, moved = self._heart
+        if moved and now_s - moved_s > HEART_S:
+            raise DeviceLostError(f"{self.name}: somebody answers for it, but its heartbeat stands still")
+
+    def beat(self) -> None:
+        if self.kind is Kind.METER or not self.line.has(715):
+            return
+        self._beats = (self._beats + 1) % HEARTBEATS
+        try:
+            self.line.put(715, {"ControllerHb": float(self._beats)})
+        except DeviceLostError:
+            self._forget()
+            raise
 
     def _forget(self) -> None:
         self.line.forget()
-        self._tells = None
+        self._tells, self._settings_due_s = None, -math.inf
 
     def rating_kw(self) -> float:
         """Return the rating that percentages refer to.
@@ -137,18 +200,22 @@ class SunSpecDevice:
         return self._told_rating_kw
 
     def _ceiling(self) -> Ceiling | None:
-        return next((each for each in CEILINGS if self.line.has(each.model)), None)
+        """Return the ceiling that the device implements; of those that none is told of, the first that it has."""
+        there = [each for each in CEILINGS if self.line.has(each.model)]
+        told = (each for each in there if self.line.value(each.model, each.point) is not None)
+        return next(told, next(iter(there), None))
 
     def _limit_kw(self) -> float | None:
         """Return the ceiling in force; the rating while there is none."""
         use = self._ceiling()
         if use is None:
             return None
-        self.line.fetch(use.model, (use.percent, use.enable))
-        percent, enabled = self.line.value(use.model, use.percent), self.line.value(use.model, use.enable)
-        if not enabled or percent is None:
-            return self.rating_kw()
-        return min(percent, 100.0) / 100.0 * self.rating_kw()
+        self.line.fetch(use.model, (use.point, use.enable))
+        found, enabled = self.line.value(use.model, use.point), self.line.value(use.model, use.enable)
+        rating_kw = self.rating_kw()
+        if not enabled or found is None:
+            return rating_kw
+        return min(found * use.unit_kw(rating_kw), rating_kw)
 
     def write(self, order: str, value: Value) -> Found:
         if order not in self.orders or isinstance(value, str):
@@ -157,23 +224,34 @@ class SunSpecDevice:
             raise DeviceRefusedError(f"{self.name}: {value} is no ceiling")
         try:
             self._wanted()
+            self._ask_panel()
             found = self._write_limit(float(value)) if order == "limit_kw" else self._write_battery(order, float(value))
         except DeviceLostError:
             self._forget()
             raise
         return Found(found, found is not None and self.same(order, value, found))
 
+    def _ask_panel(self) -> None:
+        """Refuse while the device is operated at its panel."""
+        if not self.line.has(715):
+            return
+        self.line.fetch(715, ("LocRemCtl",))
+        if self.line.value(715, "LocRemCtl"):
+            raise DeviceRefusedError(f"{self.name} is on LOCAL: it is operated at its panel")
+
     def _write_limit(self, limit_kw: float) -> float | None:
         use = self._ceiling()
         if use is None:
             raise DeviceRefusedError(f"{self.name} has neither model 704 nor 123: its power cannot be limited")
         rating_kw = self.rating_kw()
-        self.line.fetch(use.model, (use.percent,))
-        step = self.line.resolution(use.model, use.percent)
-        percent = math.floor(min(limit_kw / rating_kw, 1.0) * 100.0 / step + 1e-6) * step
-        values = {use.percent: percent, use.revert_s: float(REVERT_S), use.enable: float(percent < 100.0)}
-        if use.revert_enable:
-            values[use.revert_enable] = 0.0
+        self.line.fetch(use.model, (use.point,))
+        step, unit_kw = self.line.resolution(use.model, use.point), use.unit_kw(rating_kw)
+        ceiling = math.floor(min(limit_kw, rating_kw) / unit_kw / step + 1e-6) * step
+        held = ceiling < rating_kw / unit_kw - 1e-9
+        values = {use.point: ceiling, use.revert_s: float(REVERT_S), use.enable: float(held)}
+        for name, value in ((use.revert_enable, 0.0), (use.mode, 1.0)):
+            if name:
+                values[name] = value
         self.line.put(use.model, values)
         return self._limit_kw()
 
@@ -195,7 +273,7 @@ class SunSpecDevice:
             return False
         if order == "limit_kw":
             use, most = self._ceiling(), self.rating_kw()
-            step_kw = most / 100.0 * (self.line.resolution(use.model, use.percent) if use else 1.0)
+            step_kw = use.unit_kw(most) * self.line.resolution(use.model, use.point) if use else most / 100.0
         else:
             rated = self.line.value(702, "WChaRteMaxRtg" if order == "charge_max_kw" else "WDisChaRteMaxRtg")
             most = math.inf if rated is None else rated / 1000.0

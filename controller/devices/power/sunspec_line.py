@@ -114,14 +114,29 @@ class SunSpecLine:
         return model in self._models()
 
     def _point(self, model: int, point: str) -> Any:
+        """Return a point by its path, e.g. ``Crv.0.MustTrip.Pt.2.Hz``: groups, and which of those that repeat."""
+        *groups, name = point.split(".")
+        found = self._group(model, groups)
+        return None if found is None or isinstance(found, list) else found.points.get(name)
+
+    def _group(self, model: int, path: list[str]) -> Any:
+        """Return a group or the list of one that repeats; none where the device has none."""
         found = self._models()[model][0]
-        group, _, name = point.rpartition(".")
-        if group:
-            repeated = found.groups.get(group)
-            if not repeated:
+        for part in path:
+            among = dict(enumerate(found)) if isinstance(found, list) else found.groups
+            found = among.get(int(part) if isinstance(found, list) else part)
+            if found is None:
                 return None
-            return (repeated[0] if isinstance(repeated, list) else repeated).points.get(name)
-        return found.points.get(name)
+        return found
+
+    def count(self, model: int, group: str) -> int:
+        """Return how often a group repeats, e.g. ``Crv.0.Pt``; 0 where the device has none."""
+        found = self._group(model, group.split(".")) if self.has(model) else None
+        return len(found) if isinstance(found, list) else 0
+
+    def fetch_all(self, model: int) -> None:
+        """Read a whole model from the device, curves and ports too."""
+        self._models()[model][0].read()
 
     def fetch(self, model: int, points: tuple[str, ...]) -> None:
         """Read some points of a model from the device, with all between them in one request."""

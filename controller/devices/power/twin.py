@@ -35,6 +35,7 @@ class TwinDevice:
         self.fault: TwinFault | None = None
         self.slow_s = 5.0
         self._frozen: dict[str, Value] = {}
+        self._beats = 0
 
     @property
     def kind(self) -> Kind:
@@ -77,6 +78,12 @@ class TwinDevice:
         if isinstance(asked, str) or isinstance(found, str):
             return asked == found
         return float(found) <= float(asked) and (order.endswith(("limit_kw", "max_kw")) or float(found) == float(asked))
+
+    def beat(self) -> None:
+        self._line()
+        if self.kind in (Kind.BATTERY, Kind.PV) and self.fault is not TwinFault.STUCK:
+            self._beats += 1
+            self._face.order("heartbeat", self._beats)
 
     def release(self) -> None:
         """Give ceilings back."""

@@ -4,7 +4,8 @@ The control cycle reads the latest sample, which has an age, and leaves its orde
 thread polls, writes what is ordered and not yet there, writes it again now and then and whenever it finds another
 value than its own (:class:`Verdict` ``external``, counted), and leaves a device that does not answer alone for a
 time that doubles up to half a minute. Orders have an end: when nobody renews them, what was left for that case is
-written instead, and a device for which nothing was left is released.
+written instead, and a device for which nothing was left is released. A device that asks for its controller's
+heartbeat gets one with each poll, as long as the control cycle itself was heard of lately.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class Watcher:
         self._trouble = ""
         self._standing: dict[str, Standing] = {}
         self._fails, self._not_before_s = 0, -math.inf
+        self._lives_until_s = -math.inf
         self._wanted = self._done = 0
         self._ordered = self._stopping = self._release = False
         self.tally = Tally()
@@ -113,6 +115,11 @@ class Watcher:
                     standing.until_s, standing.then = until_s, after
             if self._ordered:
                 self._wake.notify_all()
+
+    def lives(self, good_for_s: float) -> None:
+        """Take word that the control cycle turns; good for a time, after which heartbeats end."""
+        with self._wake:
+            self._lives_until_s = self._now_s() + good_for_s
 
     def outcomes(self) -> tuple[Outcome, ...]:
         """Return what became of the orders that stand, as far as it is known."""
@@ -168,6 +175,8 @@ class Watcher:
             values = self.device.read(whole=whole)
             self._compare(values)
             self._write_due()
+            if self._now_s() <= self._lives_until_s:
+                self.device.beat()
         except Exception as error:
             self._failed(error)
             return

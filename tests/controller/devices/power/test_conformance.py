@@ -14,6 +14,8 @@ from tests.controller.devices.power.bench_site import EQUIPMENT, Bench
 NAMES = [each.name for each in EQUIPMENT]
 RESOLUTION = {"power_kw": 0.51, "charge_limit_kw": 0.1, "discharge_limit_kw": 0.1, "temperature_c": 0.06}
 """Coarsest step of any driver here: a ComAp counts whole kilowatts."""
+TWINS_WITH_HEARTS = ("shifting-inverter", "pv-b")
+"""Inverters whose twin takes a heartbeat and whose register map or old SunSpec models have no place for one."""
 ORDERS: list[tuple[str, str, Value, Value]] = [
     ("inverter", "charge_max_kw", 120.0, 400.0),
     ("inverter", "discharge_max_kw", 250.0, 400.0),
@@ -51,7 +53,7 @@ def test_it_tells_what_its_kind_tells_in_units_and_types(bench: Bench, which: in
     for signal, value in known.items():
         if signal == "phase":
             assert isinstance(value, str)
-        elif signal in ("contactor_closed", "remote_allowed", "emergency_stop", "fire", "alarm"):
+        elif signal in ("contactor_closed", "remote_allowed", "emergency_stop", "fire", "alarm", "dc_alarm"):
             assert isinstance(value, bool)
         else:
             assert isinstance(value, int | float)
@@ -117,6 +119,28 @@ def test_a_genset_is_not_started_past_its_panel(bench: Bench, which: int) -> Non
         assert bench.plant.gensets["diesel-1"].run is False
     finally:
         bench.plant.remote["diesel-1"] = True
+
+
+@pytest.mark.parametrize(("name", "order"), [("pv-a", "limit_kw"), ("inverter", "charge_max_kw")])
+def test_an_inverter_at_its_panel_takes_no_order(bench: Bench, which: int, name: str, order: str) -> None:
+    bench.plant.on_local.add(name)
+    try:
+        device = bench.pair(name)[which]
+        assert device.read(whole=True)["remote_allowed"] is False
+        with pytest.raises(DeviceRefusedError, match="panel"):
+            device.write(order, 10.0)
+    finally:
+        bench.plant.on_local.clear()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_controllers_heartbeat_arrives_where_it_is_asked_for(bench: Bench, which: int, name: str) -> None:
+    bench.plant.heartbeats.clear()
+    device = bench.pair(name)[which]
+    for _ in range(2):
+        device.beat()
+    heard = bench.plant.heartbeats.get(name)
+    assert heard == (2 if name in ("inverter", "pv-a") or (which == 0 and name in TWINS_WITH_HEARTS) else None)
 
 
 def test_kinds_are_all_on_the_bench() -> None:
