@@ -25,6 +25,8 @@ LIMIT_FRAC = 0.98
 """Power above this share of the AC limit is the limit's, not the sky's."""
 SETTLED_DAYS = 5
 """Clear days after which the factor says more than the site file."""
+DIRT_DIGITS = 2
+"""Dirt enters the PV chain in whole percents, so that days can be kept; the factor takes up the rest."""
 
 
 def calibration_course(
@@ -100,27 +102,31 @@ def site_calibration(
 
 
 class CalibratedPower(ClearPower):
-    """Clear-sky power by the site file times what the calibrator has found."""
+    """Clear-sky power by the site file and what the calibrator has found: dirt as a state of the arrays, what else they
+    lack or give as a factor.
+    """
 
     def __init__(self, clear: ClearPower, course: Sequence[DayState]) -> None:
         super().__init__(clear.model, clear.states)
         settled = next((each.state for each in course if each.state.clear_days >= SETTLED_DAYS), Calibration())
         self._states = [each.state if each.state.clear_days >= SETTLED_DAYS else settled for each in course]
         self._starts = [each.start_utc for each in course]
+        self.soiling_frac = self._states[-1].soiling_frac() if self._states else 0.0
 
     def day_kw(self, day: datetime) -> Floats:
         """Return the 288 five-minute means [kW] of the UTC day that starts at ``day``."""
-        plain = super().day_kw(day)
         if not self._starts:
-            return plain
+            return super().day_kw(day)
         elevation, morning = _sun_of_day(self.model, day)
         begun = np.array([(start - day).total_seconds() / FINE_S for start in self._starts])
         place = np.maximum(np.searchsorted(begun, np.arange(STEPS_A_DAY), side="right") - 1, 0)
-        factor = np.ones(STEPS_A_DAY)
+        power = np.empty(STEPS_A_DAY)
         for number in np.unique(place):
-            here = place == number
-            factor[here] = self._states[number].factor_at(elevation[here], morning[here])
-        return np.asarray(plain * factor, dtype=float)
+            here, state = place == number, self._states[number]
+            dirt = round(state.soiling_frac(), DIRT_DIGITS)
+            lit = self.soiled_day_kw(day, dirt)[here] / (1.0 - dirt)
+            power[here] = lit * state.factor_at(elevation[here], morning[here])
+        return power
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,7 @@ limit is a lower bound and is marked so.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -35,6 +36,16 @@ class ClearPower:
     def day_kw(self, day: datetime) -> Floats:
         """Return the 288 five-minute means [kW] of the UTC day that starts at ``day``."""
         return _day_kw(self.model, self._key, day)
+
+    def soiled_day_kw(self, day: datetime, dirt_frac: float) -> Floats:
+        """Return the same as ``day_kw`` by the site file with ``dirt_frac`` of the light lost on top of its own soiling."""
+        if dirt_frac <= 0.0:
+            return _day_kw(self.model, self._key, day)
+        soiled = tuple(
+            (name, replace(state, soiling_frac=1.0 - (1.0 - state.soiling_frac) * (1.0 - dirt_frac)))
+            for name, state in self.states.items()
+        )
+        return _day_kw(self.model, soiled, day)
 
     def span_kw(self, first_day: datetime, days: int) -> Floats:
         """Return five-minute means [kW] of ``days`` UTC days from ``first_day``."""

@@ -86,7 +86,14 @@ def forecast(
         ac_limit_kw = 0.0
     else:
         outlook = sky_outlook(
-            clear, history, issued_utc=issued_utc, grid=grid, levels=np.array(levels), learner=learner, runs=runs
+            clear,
+            history,
+            issued_utc=issued_utc,
+            grid=grid,
+            levels=np.array(levels),
+            outdoor_c=outdoor,
+            learner=learner,
+            runs=runs,
         )
         clear_kw = clear.mean_kw(edges)
         ac_limit_kw = clear.model.ac_kw
@@ -98,6 +105,8 @@ def forecast(
         rung=outlook.rung,
         source=outlook.source,
         nwp_age_h=outlook.nwp_age_h,
+        dark_cause=outlook.dark_cause,
+        soiling_frac=clear.soiling_frac if isinstance(clear, CalibratedPower) else 0.0,
         start_utc=grid.start_utc,
         hours=grid.hours,
         quantile_levels=levels,

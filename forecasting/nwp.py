@@ -49,6 +49,8 @@ class NwpRun:
     """Wind speed."""
     pressure_hpa: TimeSeries | None = None
     """Air pressure."""
+    snow_cm: TimeSeries | None = None
+    """Depth of snow on the ground."""
     offset_min: float = 0.0
     """By how much its labels are late, estimated by ``label_offset_min``; taken out when used."""
 
@@ -86,12 +88,12 @@ def nwp_series(run: NwpRun, clear: ClearPower, series: SkySeries) -> NwpSeries:
         "altitude_m": clear.model.altitude_m,
     }
     ghi_clear = clear_sky(middle, sun_path(middle, **place), **place).ghi_w_m2
-    ghi = _on_steps(run.ghi_w_m2, series, offset_min=run.offset_min)
+    ghi = on_steps(run.ghi_w_m2, series, offset_min=run.offset_min)
     index = plausible_index(ghi, ghi_clear, steps_a_day=series.steps_a_day)
-    dni = _on_steps(run.dni_w_m2, series, offset_min=run.offset_min)
+    dni = on_steps(run.dni_w_m2, series, offset_min=run.offset_min)
     share = np.where(np.isfinite(dni), dni / np.maximum(ghi, 5.0), np.nan)
     others = [
-        _on_steps(part, series, offset_min=0.0)
+        on_steps(part, series, offset_min=0.0)
         for part in (run.temp_air_c, run.humidity_pct, run.wind_m_s, run.pressure_hpa)
     ]
     extras = np.column_stack([share, *others])
@@ -158,7 +160,7 @@ def label_offset_min(values: Floats, clear: Floats, *, step_min: float, days: in
     return float((shifts[top] + fine) * step_min)
 
 
-def _on_steps(part: TimeSeries | None, series: SkySeries, *, offset_min: float) -> Floats:
+def on_steps(part: TimeSeries | None, series: SkySeries, *, offset_min: float) -> Floats:
     """Return a series linearly between interval middles on the steps of ``series``; NaN outside and beside gaps."""
     steps = len(series.clear)
     if part is None:

@@ -26,7 +26,7 @@ KEPT_DAYS = 60
 """Days of past runs that are looked at."""
 APART = timedelta(hours=1)
 """Runs nearer to each other than this say the same: of the older ones one is taken."""
-QUANTITIES = ("ghi_w_m2", "dni_w_m2", "temp_air_c", "humidity_pct", "wind_m_s", "pressure_hpa")
+QUANTITIES = ("ghi_w_m2", "dni_w_m2", "temp_air_c", "humidity_pct", "wind_m_s", "pressure_hpa", "snow_cm")
 
 
 def known_runs(runs: Iterable[NwpRun], *, now: datetime) -> tuple[NwpRun, ...]:

@@ -49,6 +49,14 @@ def forecast_outdoor_c(
     return moved
 
 
+def coldest_c(series: TimeSeries | None, issued_utc: datetime) -> float | None:
+    """Return the coldest reading [C] of the day before ``issued_utc``; none where there is none."""
+    if series is None:
+        return None
+    day = known_values(series, issued_utc)[-round(86400 / series.step_s) :]
+    return float(np.nanmin(day)) if np.isfinite(day).any() else None
+
+
 def known_values(series: TimeSeries, issued_utc: datetime) -> Floats:
     """Return the values of intervals that ended by ``issued_utc``."""
     count = int((issued_utc - series.start_utc).total_seconds() / series.step_s + 1e-6)

@@ -14,6 +14,10 @@ ForecastRung = Literal["blend", "stale_nwp", "history", "climatology", "perfect"
 """The forecast ladder, best first; ``perfect`` exists in studies only."""
 
 
+DarkCause = Literal["", "snow", "outage", "outage or snow"]
+"""Why a plant may give nothing by day."""
+
+
 class Scenario(Record):
     """One joint course of sun and weather with its probability."""
 
@@ -44,6 +48,10 @@ class Forecast(Record):
     """Where it comes from in words, e.g. ``clear sky + 26 h of site history``."""
     nwp_age_h: float | None = None
     """Age of the newest numerical weather prediction used."""
+    dark_cause: DarkCause = ""
+    """Why the arrays may give nothing by day; empty = they will give something."""
+    soiling_frac: float = 0.0
+    """Share of power that the arrays have lost since their best, as the calibrator found: dirt, as a rule."""
     start_utc: Utc
     hours: tuple[float, ...]
     """Lengths of the intervals, in hours."""

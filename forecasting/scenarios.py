@@ -63,12 +63,19 @@ def mean_of(levels: Floats, quantiles: Floats) -> Floats:
     return mean
 
 
-def draw_levels(middles_h: Floats, *, draws: int, seed: int, slow_frac: float = SLOW_FRAC) -> Floats:
+def draw_levels(
+    middles_h: Floats,
+    *,
+    draws: int,
+    seed: int,
+    slow_frac: float = SLOW_FRAC,
+    memories_h: tuple[float, float] = (FAST_H, SLOW_H),
+) -> Floats:
     """Return correlated levels in (0, 1): one row a draw, one column an interval with its middle at
-    ``middles_h``; ``slow_frac`` of the variance has the long memory.
+    ``middles_h``; ``slow_frac`` of the variance has the longer of the two memories.
     """
     generator = np.random.default_rng(seed)
-    fast, slow = (_gaussian(middles_h, tau_h, draws, generator) for tau_h in (FAST_H, SLOW_H))
+    fast, slow = (_gaussian(middles_h, tau_h, draws, generator) for tau_h in memories_h)
     return np.asarray(ndtr(np.sqrt(1.0 - slow_frac) * fast + np.sqrt(slow_frac) * slow), dtype=float)
 
 

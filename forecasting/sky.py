@@ -26,11 +26,13 @@ from forecasting.history import History
 from forecasting.learn.features import SkySeries, clipped_index, last_hour_index
 from forecasting.learn.learner import SkyLearner, learned_quantiles
 from forecasting.measured import SILENT_H, SILENT_INDEX, STEP_S, measured_steps, sky_series
-from forecasting.nwp import NwpRun, nwp_series
+from forecasting.nwp import NwpRun, nwp_series, on_steps
 from forecasting.nwp_prior import with_unlearned
-from forecasting.records import ForecastRung
+from forecasting.outdoor import coldest_c
+from forecasting.records import DarkCause, ForecastRung
 from forecasting.skyprior import LEVELS as PRIOR_LEVELS
 from forecasting.skyprior import climate_weights, marginal_quantiles, prior_quantiles
+from forecasting.snow import TRUST, SnowTold, mixture, silence_cause, snow_rows
 from forecasting.sun import Floats
 from sites.times import HOUR, TimeGrid
 
@@ -38,7 +40,7 @@ KEPT_DAYS = 60
 ENHANCEMENT = 1.25
 """Largest 15-min index before a site has its own: 99.8 % quantile at four SURFRAD stations, 1.19 .. 1.28."""
 LEAST_INDEX = 0.01
-"""By day never zero: the thickest cloud lets some light through. Zero needs a cause, see ``with_outage``."""
+"""By day never zero: the thickest cloud lets some light through. Zero needs a cause, see ``_darkened``."""
 SILENT_CLEAR_FRAC = 0.1
 OUTAGE_FADE_H = 24.0
 MOST_OUTAGE = 0.97
@@ -64,6 +66,8 @@ class SkyOutlook:
     """Where it comes from, in words."""
     nwp_age_h: float | None = None
     """Age of the newest prediction used."""
+    dark_cause: DarkCause = ""
+    """Why there may be no power by day; empty = there will be some."""
 
 
 def sky_outlook(
@@ -73,10 +77,14 @@ def sky_outlook(
     issued_utc: datetime,
     grid: TimeGrid,
     levels: Floats,
+    outdoor_c: Floats,
     learner: SkyLearner | None = None,
     runs: tuple[NwpRun, ...] = (),
 ) -> SkyOutlook:
-    """Return the outlook as known at ``issued_utc``; predictions issued later than that are not looked at."""
+    """Return the outlook as known at ``issued_utc``; predictions issued later than that are not looked at.
+
+    ``outdoor_c`` is the temperature expected in each interval, for snow that slides.
+    """
     lengths = np.array(grid.hours)
     lead_h = np.array(grid.offsets_h[:-1]) + lengths / 2 + (grid.start_utc - issued_utc) / HOUR
     days = kept_days(history, issued_utc, KEPT_DAYS)
@@ -104,17 +112,41 @@ def sky_outlook(
         rung = "blend" if age_h <= STALE_AFTER_H else "stale_nwp"
         words = f"{words}, {' + '.join(sorted(used))}"
     quantiles = np.clip(np.sort(quantiles, axis=0), LEAST_INDEX, high)
-    silent_h = silent_hours(clear, history, issued_utc=issued_utc)
-    if silent_h > 0.0:
-        quantiles = with_outage(quantiles, levels, np.minimum(np.exp(-lead_h / OUTAGE_FADE_H), MOST_OUTAGE))
-        words = f"{words}; nothing measured for {silent_h:.1f} h of daylight: outage or snow"
+    quantiles, dark_cause, why = _darkened(clear, history, told, quantiles, levels, lead_h, outdoor_c, issued_utc)
     return SkyOutlook(
         quantiles=quantiles,
         high=high,
         rung=rung,  # type: ignore[arg-type]  # one of the ladder's words
-        source=words,
+        source=f"{words}{why}",
         nwp_age_h=age_h,
+        dark_cause=dark_cause,
     )
+
+
+def _darkened(
+    clear: ClearPower,
+    history: History,
+    told: Told,
+    quantiles: Floats,
+    levels: Floats,
+    lead_h: Floats,
+    outdoor_c: Floats,
+    issued_utc: datetime,
+) -> tuple[Floats, DarkCause, str]:
+    """Return quantiles of a plant that may give nothing by day, the cause and words for it; as they are without one."""
+    silent_h = silent_hours(clear, history, issued_utc=issued_utc)
+    snow = told.snow(history, outdoor_c, issued_utc)
+    cause: DarkCause = silence_cause(snow, told.now) if silent_h > 0.0 else ""
+    other = quantiles
+    if cause:
+        other = with_outage(quantiles, levels, np.minimum(np.exp(-lead_h / OUTAGE_FADE_H), MOST_OUTAGE))
+    why = f"; nothing measured for {silent_h:.1f} h of daylight: {cause}" if cause else ""
+    if cause in {"", "snow"}:
+        lying = snow_rows(clear.model, told.series, snow, quantiles, told.target, covered=cause == "snow")
+        if lying is not None:
+            snowed = np.sort(quantiles * (1.0 - lying), axis=0)
+            return mixture(snowed, other, levels, weight=TRUST), "snow", why or "; snow is predicted"
+    return other, cause, why
 
 
 class Told:
@@ -142,6 +174,7 @@ class Told:
         self.predictions = {run.source: nwp_series(run, clear, measured) for run in usable}
         self.series = with_held_filled(measured, self.predictions)
         self.ages_h = {run.source: (issued_utc - run.issued_utc) / HOUR for run in usable}
+        self.runs = usable
         self.now = len(self.series.index)
         target = self.now + (lead_h / self.series.step_h).astype(int)
         self.target = np.clip(target, self.now, len(self.series.clear) - 1)
@@ -158,6 +191,18 @@ class Told:
             predictions=self.predictions,
             ages_h=self.ages_h,
         )
+
+    def snow(self, history: History, outdoor_c: Floats, issued_utc: datetime) -> SnowTold:
+        """Return what is known of snow and frost; ``outdoor_c`` is the temperature expected in each interval."""
+        steps = np.arange(self.now, len(self.series.clear))
+        interval = np.clip(np.searchsorted(self.target, steps, side="right") - 1, 0, len(self.target) - 1)
+        air_c = np.concatenate([np.full(self.now, np.nan), outdoor_c[interval]])
+        depth_cm = None
+        for run in sorted((run for run in self.runs if run.snow_cm is not None), key=lambda run: run.issued_utc):
+            depth_cm = on_steps(run.snow_cm, self.series, offset_min=0.0)
+            predicted_c = on_steps(run.temp_air_c, self.series, offset_min=0.0)
+            air_c = np.where(np.isfinite(predicted_c), predicted_c, air_c)
+        return SnowTold(depth_cm=depth_cm, temp_air_c=air_c, coldest_c=coldest_c(history.outdoor_c, issued_utc))
 
     def unlearned(self, learner: SkyLearner | None) -> dict[str, Floats]:
         """Return the predicted index of each interval by source, where no forest has been grown for it yet."""

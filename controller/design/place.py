@@ -23,6 +23,7 @@ from forecasting.prepare import site_weather
 from forecasting.pv.chain import ac_kw
 from forecasting.pv.plane import Sky
 from forecasting.pv.site import pv_model, usual_states
+from forecasting.pv.states import record_states
 from forecasting.sun import clear_sky, quick_sun_path, sun_path
 from forecasting.weather.calendar import weather_for_period
 from forecasting.weather.record import Weather, typical_order
@@ -156,7 +157,15 @@ def powers_kw(sites: Mapping[str, Site], frame: pd.DataFrame, step_s: int) -> di
             path,
             temp_air_c=columns["temp_air_c"],
             wind_m_s=columns["wind_m_s"],
-            states=usual_states(sites[key]),
+            states=record_states(
+                model,
+                sky,
+                path,
+                usual_states(sites[key]),
+                index=pd.DatetimeIndex(frame.index),
+                temp_air_c=columns["temp_air_c"],
+                snow_cm=columns.get("snow_cm"),
+            ),
             limited=True,
         )
         for key, model in models.items()

@@ -54,8 +54,10 @@ class SkyLearner:
     """Days with daylight samples behind the forests."""
     scores: Mapping[tuple[str, int], SourceScore] = field(default_factory=dict)
     """By source and number of the lead group."""
-    shifts: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
-    """By lead group: what is added to each of ``SCORE_LEVELS``."""
+    shifts: Mapping[tuple[int, bool], tuple[float, ...]] = field(default_factory=dict)
+    """By lead group and whether a prediction speaks: what is added to each of ``SCORE_LEVELS``. Kept apart, so that a
+    site whose prediction is lost has levels that hold for its past alone.
+    """
     slow_frac: float = SLOW_FRAC
     """Share of the sky's long memory in scenarios."""
     calibration: tuple[DayState, ...] = ()
@@ -113,12 +115,18 @@ def source_quantiles(
     fine = np.arange(1, 100) / 100
     groups = group_numbers(learner.model.groups, (target - issue) * series.step_h)
     result = {USUAL: usual_quantiles(series, issue, target, levels)}
-    for name, (model, nwp) in models.items():
-        whole, _ = predict_index(model, series, issue, target, levels=fine, nwp=nwp)
+    wholes = {
+        name: predict_index(model, series, issue, target, levels=fine, nwp=nwp)[0]
+        for name, (model, nwp) in models.items()
+    }
+    told = np.zeros(len(target), dtype=bool)
+    for name, whole in wholes.items():
+        told |= np.isfinite(whole[:, 0]) & (name != HISTORY)
+    for name, whole in wholes.items():
         out = np.empty((len(target), len(levels)))
-        for number in np.unique(groups):
-            here = groups == number
-            asked = corrected_levels(learner, int(number), levels) if corrected else levels
+        for number, speaks in {*zip(groups.tolist(), told.tolist(), strict=True)}:
+            here = (groups == number) & (told == speaks)
+            asked = corrected_levels(learner, number, levels, told=speaks) if corrected else levels
             position = np.clip(asked * 100 - 1, 0, 98)
             low = np.minimum(position.astype(int), 97)
             share = position - low
@@ -147,9 +155,9 @@ def usual_quantiles(series: SkySeries, issue: np.ndarray, target: np.ndarray, le
     return result
 
 
-def corrected_levels(learner: SkyLearner, group: int, levels: Floats) -> Floats:
-    """Return the levels to ask the forests for, so that ``levels`` hold."""
-    shifts = learner.shifts.get(group)
+def corrected_levels(learner: SkyLearner, group: int, levels: Floats, *, told: bool = False) -> Floats:
+    """Return the levels to ask the forests for, so that ``levels`` hold where a prediction speaks (``told``) or none."""
+    shifts = learner.shifts.get((group, told))
     if shifts is None:
         return levels
     moved = levels + np.interp(levels, SCORE_LEVELS, shifts)

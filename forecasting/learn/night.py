@@ -3,9 +3,9 @@
 Once a night, on the day that the current forests have never seen:
 
 1. each source is scored by pinball loss in each lead group; losses forget with 6 days of scores;
-2. each level of each lead group moves by ``gamma (level - share below)``: adaptive conformal correction
-   (Gibbs & Candes 2021, arXiv:2106.00170), kept within +-0.12, so that coverage holds when the weather or the
-   plant leaves what was learned;
+2. each level of each lead group, with and without predictions, moves by ``gamma (level - share below)``: adaptive
+   conformal correction (Gibbs & Candes 2021, arXiv:2106.00170), kept within +-0.12, so that coverage holds when the
+   weather or the plant leaves what was learned;
 3. the share of the sky's long memory (``forecasting.scenarios``) moves by ``gamma (outside - 0.2)``, by whether the
    day's energy lay outside its 80 % interval;
 4. new forests are grown from all of the past.
@@ -21,6 +21,7 @@ import numpy as np
 from forecasting.learn.features import HIGHEST_INDEX, NwpSeries, SkySeries
 from forecasting.learn.forest import ForestSettings
 from forecasting.learn.learner import (
+    PRIOR_WEIGHT,
     SCORE_LEVELS,
     SkyLearner,
     SourceScore,
@@ -117,11 +118,24 @@ def _scored(learner: SkyLearner, series: SkySeries, *, last: int, predictions: M
             old = scores.get((name, number), SourceScore(loss=mean, days=0.0))
             kept = min(old.days, FORGET_DAYS)
             scores[name, number] = SourceScore(loss=(old.loss * kept + mean) / (kept + 1), days=kept + 1)
-        weights = source_weights(replace(learner, scores=scores), number, tuple(parts), {})
-        blend = _blend(parts, weights)
-        shifts[number] = _shifted(shifts.get(number), past.likely[target], blend, np.isfinite(blend[:, 0]))
+        told = _told(parts)
+        alone = parts
+        if told.any():
+            alone = source_quantiles(learner, past, issue, target, levels=SCORE_LEVELS, predictions={})
+        for speaks, sources, counted in ((True, parts, told), (False, alone, np.ones(len(target), dtype=bool))):
+            weights = source_weights(replace(learner, scores=scores), number, tuple(sources), {})
+            blend = _blend(sources, weights)
+            given = counted & np.isfinite(blend[:, 0])
+            before = shifts.get((number, speaks))
+            shifts[number, speaks] = _shifted(before, past.likely[target], blend, given)
     slow = _slow_share(learner, past, first=last - series.steps_a_day, predictions=predictions)
     return replace(learner, scores=scores, shifts=shifts, slow_frac=slow)
+
+
+def _told(parts: Mapping[str, Floats]) -> Bools:
+    """Return where a prediction has a part."""
+    said = [np.isfinite(quantiles[:, 0]) for name, quantiles in parts.items() if name not in PRIOR_WEIGHT]
+    return np.any(said, axis=0) if said else np.zeros(len(next(iter(parts.values()))), dtype=bool)
 
 
 def _blend(parts: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:

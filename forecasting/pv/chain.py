@@ -19,6 +19,7 @@ import pvlib
 
 from forecasting.pv.model import ArrayModel, ArrayState, InverterModel, PvModel
 from forecasting.pv.plane import Sky, plane_irradiance
+from forecasting.pv.states import record_states
 from forecasting.sun import Floats, SunPath, clear_sky, sun_path
 
 CLEAN = ArrayState()
@@ -38,7 +39,7 @@ def available_ac_kw(
         model: arrays and inverters.
         weather: columns as in ``forecasting.weather.record.COLUMNS``, index = interval start (aware UTC).
         step_s: interval length.
-        states: dirt and snow by array name; clean where absent.
+        states: dirt and snow by array name; clean where absent. Where the weather knows the depth of snow, that decides.
         limited: whether the inverters' AC limits apply (forecasts work above them and clip last).
     """
     middle = pd.DatetimeIndex(weather.index) + pd.Timedelta(seconds=step_s / 2)
@@ -55,13 +56,23 @@ def available_ac_kw(
         dhi_w_m2=weather["dhi_w_m2"].to_numpy(dtype=float),
         albedo_frac=albedo,
     )
+    temp_air_c = weather["temp_air_c"].to_numpy(dtype=float)
+    snow_cm = weather["snow_cm"].to_numpy(dtype=float) if "snow_cm" in weather else None
     return ac_kw(
         model,
         sky,
         sun,
-        temp_air_c=weather["temp_air_c"].to_numpy(dtype=float),
+        temp_air_c=temp_air_c,
         wind_m_s=weather["wind_m_s"].to_numpy(dtype=float),
-        states=states or {},
+        states=record_states(
+            model,
+            sky,
+            sun,
+            states or {},
+            index=pd.DatetimeIndex(weather.index),
+            temp_air_c=temp_air_c,
+            snow_cm=snow_cm,
+        ),
         limited=limited,
     )
 

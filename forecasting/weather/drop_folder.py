@@ -101,7 +101,7 @@ class DropFolder:
         start_s = times[0].timestamp() - share * step_s
         optional = {
             name: series_of(start_s, step_s, pd.to_numeric(table[name], errors="coerce").tolist(), len(table))
-            for name in ("dni_w_m2", "temp_air_c", "humidity_pct", "wind_m_s", "pressure_hpa")
+            for name in ("dni_w_m2", "temp_air_c", "humidity_pct", "wind_m_s", "pressure_hpa", "snow_cm")
             if name in table
         }
         series = series_of(start_s, step_s, ghi.tolist(), len(table))

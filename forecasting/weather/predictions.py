@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal, Protocol
@@ -31,7 +31,9 @@ HOURLY = {
     "relative_humidity_2m": ("humidity_pct", ("%",)),
     "wind_speed_10m": ("wind_m_s", ("m/s",)),
     "surface_pressure": ("pressure_hpa", ("hPa",)),
+    "snow_depth": ("snow_cm", ("m",)),
 }
+CM_PER_M = 100.0
 LEAST_HOURS_AHEAD = 6.0
 LARGEST_ANSWER_BYTES = 5_000_000
 
@@ -143,6 +145,9 @@ class OpenMeteo:
             field: series_of(times[0] - step_s, step_s, hourly.get(name), len(times))
             for name, (field, _) in HOURLY.items()
         }
+        depth = parts["snow_cm"]
+        if depth is not None:
+            parts["snow_cm"] = replace(depth, values=tuple(CM_PER_M * metres for metres in depth.values))
         ghi = parts.pop("ghi_w_m2")
         if ghi is None or not any(math.isfinite(value) for value in ghi.values):
             return self._fault("nothing", "every irradiance is missing")
@@ -167,6 +172,7 @@ def run_of(source: str, issued_utc: datetime, ghi: TimeSeries, parts: Mapping[st
         humidity_pct=parts.get("humidity_pct"),
         wind_m_s=parts.get("wind_m_s"),
         pressure_hpa=parts.get("pressure_hpa"),
+        snow_cm=parts.get("snow_cm"),
     )
 
 

@@ -216,7 +216,8 @@ def test_zero_by_day_has_a_cause(container: Site, past: History) -> None:
     grid = uniform_grid(NOON, hours=1.0, steps=30)
     outlook = forecast(container, silent, issued_utc=NOON, grid=grid, demand=False)
     usual = forecast(container, past, issued_utc=NOON, grid=grid, demand=False)
-    assert "outage or snow" in outlook.source
+    assert outlook.dark_cause == "outage"
+    assert "outage" in outlook.source
     assert "outage" not in usual.source
     assert max(row[0] for row in outlook.pv_quantiles_kw[:6]) == 0.0
     assert outlook.pv_quantiles_kw[-1][22] > 0.0

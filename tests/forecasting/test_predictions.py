@@ -200,3 +200,10 @@ def test_days_that_cannot_be_are_unknown() -> None:
     np.testing.assert_allclose(index[:96][lit[:96]], 0.5)
     thick = plausible_index(clear * 0.05, clear, steps_a_day=96)
     np.testing.assert_allclose(thick[lit], 0.05)
+
+
+def test_depth_of_snow_comes_in_centimetres() -> None:
+    run = fetch(body(json.dumps(document(snow_depth=[0.05] * 72)).encode()))
+    assert isinstance(run, NwpRun)
+    assert run.snow_cm is not None
+    assert run.snow_cm.values[0] == pytest.approx(5.0)
