@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -57,9 +57,10 @@ def probe(
     Example: [bold]mdc devices probe site.yaml[/bold]
     """
     found = []
-    with _devices(site, tuple(name or ())) as (_, devices):
+    with _devices(site, tuple(name or ())) as (described, devices):
+        by_frequency = described.pv is not None and described.pv.curtailment == "frequency-shift"
         for device in devices.values():
-            found.append(_probed(device))
+            found.append(_probed(device, by_frequency=by_frequency))
     if format is Format.JSON:
         write(json.dumps(found, indent=2))
     else:
@@ -69,9 +70,10 @@ def probe(
         raise typer.Exit(1)
 
 
-def _probed(device: PowerDevice) -> dict[str, object]:
+def _probed(device: PowerDevice, *, by_frequency: bool) -> dict[str, object]:
     from controller.devices.power.driver import DeviceLostError, DeviceRefusedError
     from controller.devices.power.sunspec import SunSpecDevice
+    from controller.devices.power.sunspec_settings import curves, ports, setting_warnings
 
     told: dict[str, object] = {"name": device.name, "kind": device.kind.value, "trouble": "", "values": {}}
     try:
@@ -79,6 +81,10 @@ def _probed(device: PowerDevice) -> dict[str, object]:
             told["models"] = {str(each.id): each.name for each in device.line.scan()}
         told["values"] = dict(device.read(whole=True))
         told["orders"] = sorted(device.orders)
+        if isinstance(device, SunSpecDevice):
+            told["settings"] = [each._asdict() for each in curves(device.line)]
+            told["dc_ports"] = [each._asdict() for each in ports(device.line)]
+            told["warnings"] = list(setting_warnings(device.line, device.kind, by_frequency=by_frequency))
     except (DeviceLostError, DeviceRefusedError) as error:
         told["trouble"] = str(error)
     return told
@@ -92,7 +98,23 @@ def _line(told: dict[str, object]) -> str:
     models = told.get("models")
     lines = [f"{told['name']} ({told['kind']})" + (f", SunSpec models {', '.join(models)}" if models else "")]  # type: ignore[arg-type]
     lines += [f"  {signal:<20} {_shown(value)}" for signal, value in sorted(values.items())]
+    for name, show in (("settings", _shown_curve), ("dc_ports", _shown_port), ("warnings", "  note: {}".format)):
+        listed = told.get(name, [])
+        assert isinstance(listed, list)
+        lines += [show(each) for each in listed]
     return "\n".join(lines)
+
+
+def _shown_curve(curve: dict[str, Any]) -> str:
+    x, y = curve["units"]
+    points = ", ".join(f"{at:g} {x}: {value:g} {y}" for at, value in curve["points"])
+    return f"  {curve['model']} {curve['name']:<22} {'on' if curve['enabled'] else 'off':<4} {points}"
+
+
+def _shown_port(port: dict[str, Any]) -> str:
+    units = {"power_kw": "kW", "voltage_v": "V", "current_a": "A", "temperature_c": "C"}
+    told = ", ".join(f"{port[name]:.6g} {unit}" for name, unit in units.items() if port[name] is not None)
+    return f"  714 DC port, {port['type']}: {port['state']}{', ALARM' if port['alarm'] else ''}, {told}"
 
 
 def _shown(value: Value) -> str:

@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from controller.devices.power.curtailment import Droop
 from controller.devices.power.signals import Value
 from controller.devices.power.sunspec_line import SunSpecLine
+from sites.schema.equipment import Kind
 
 
 class CurveModel(NamedTuple):
@@ -123,6 +125,22 @@ def settings_told(line: SunSpecLine) -> Mapping[str, Value]:
     if found:
         told["dc_alarm"] = any(port.alarm for port in found)
     return told
+
+
+def setting_warnings(line: SunSpecLine, kind: Kind, *, by_frequency: bool) -> tuple[str, ...]:
+    """Return what in an inverter's settings does not go with an island; ``by_frequency``: PV is throttled that way."""
+    told, found = settings_told(line), []
+    if kind is Kind.PV and by_frequency:
+        droop, trip_hz = Droop.told(told), told.get("trip_over_hz")
+        if droop is None:
+            found.append("it does not throttle by frequency: switch on its droop (711) or frequency-watt (127, 134)")
+        elif isinstance(trip_hz, float) and trip_hz <= droop.end_hz:
+            found.append(f"it trips at {trip_hz:g} Hz, before it is throttled as far as it goes at {droop.end_hz:g} Hz")
+    if kind is Kind.BATTERY and line.value(704, "AntiIslEna") == 1.0:
+        found.append("its anti-islanding is on: whoever forms an island's grid trips by it")
+    if line.value(715, "LocRemCtl"):
+        found.append("it is on LOCAL: no order is taken until its panel says REMOTE")
+    return tuple(found)
 
 
 def _droop(line: SunSpecLine) -> Mapping[str, Value]:

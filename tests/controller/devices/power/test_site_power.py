@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from controller.devices.power import face
 from controller.devices.power.face import PlantBench
-from controller.devices.power.site_power import SitePower
+from controller.devices.power.site_power import TRIP_MARGIN_HZ, SitePower
 from controller.devices.power.twin import TwinDevice, TwinFault
 from controller.devices.power.watcher import Watcher
 from controller.setpoints import GensetCommand, Setpoints, Verdict
@@ -134,3 +135,28 @@ def test_by_frequency_the_battery_inverter_is_told_and_the_sun_follows() -> None
     blind = Whole(("shifting-inverter",), shifting)
     assert blind.order(pv_limit_kw=99.0)[("pv", "limit_kw")] is Verdict.REFUSED
     blind.power.close(release=False)
+
+
+def test_the_frequency_is_not_shifted_to_where_an_inverter_trips(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SITE.pv is not None
+    shifting = SITE.model_copy(update={"pv": SITE.pv.model_copy(update={"curtailment": "frequency-shift"})})
+    monkeypatch.setattr(face, "TRIPS_HZ", (47.0, 51.5))
+    made = Whole(("shifting-inverter", "pv-a", "pv-b"), shifting)
+    assert made.order(pv_limit_kw=0.0)[("pv", "limit_kw")] is Verdict.REFUSED
+    assert made.bench.frequency_hz == pytest.approx(51.5 - TRIP_MARGIN_HZ)
+    assert ("pv", "limit_kw") not in made.order(pv_limit_kw=400.0)
+    made.power.close(release=False)
+
+
+def test_inverters_hear_a_heartbeat_while_the_cycle_turns_and_none_after(whole: Whole) -> None:
+    watcher = whole.power.watchers["pv-a"]
+    assert whole.power.refresh(5.0)
+    assert "pv-a" not in whole.bench.heartbeats, "nobody has said that the cycle turns"
+    whole.order()
+    heard = whole.bench.heartbeats["pv-a"]
+    assert whole.power.refresh(5.0)
+    assert whole.bench.heartbeats["pv-a"] > heard
+    watcher.lives(-1.0)
+    heard = whole.bench.heartbeats["pv-a"]
+    assert whole.power.refresh(5.0)
+    assert whole.bench.heartbeats["pv-a"] == heard

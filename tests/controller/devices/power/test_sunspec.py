@@ -14,7 +14,7 @@ from controller.devices.power.curtailment import Droop, frequency_for_limit, lim
 from controller.devices.power.driver import DeviceLostError, DeviceRefusedError
 from controller.devices.power.sunspec import HEART_S, REVERT_S, SunSpecDevice
 from controller.devices.power.sunspec_line import SunSpecLine
-from controller.devices.power.sunspec_settings import curves, droop_of_curve
+from controller.devices.power.sunspec_settings import curves, droop_of_curve, setting_warnings
 from sites.schema.equipment import Kind
 from tests.controller.devices.power.bench_site import UNITS, Bench
 
@@ -289,3 +289,31 @@ def test_a_heart_that_never_beat_is_none(bench: Bench) -> None:
     for _ in range(4):
         assert "power_kw" in device.read()
         now_s[0] += 2.0 * HEART_S
+
+
+def test_settings_that_do_not_go_with_an_island_are_named(bench: Bench) -> None:
+    device = sunspec(bench, "pv-a")
+    device.read(whole=True)
+    assert setting_warnings(device.line, Kind.PV, by_frequency=True) == ()
+    image = pv_image(bench, (1, 701, 702, 704, 710, 711, 715))
+    group = placed(image, 710).groups["Crv"][0].groups["MustTrip"].groups["Pt"]
+    group[0].points["Hz"].cvalue = 51.5
+    placed(image, 704).AntiIslEna.value = 1
+    spoil(image, 710)
+    bench.plant.on_local.add("pv-a")
+    try:
+        device = on_image(image)
+        device.read(whole=True)
+        assert [text.split(":")[0] for text in setting_warnings(device.line, Kind.BATTERY, by_frequency=True)] == [
+            "its anti-islanding is on",
+            "it is on LOCAL",
+        ]
+        trips, local = setting_warnings(device.line, Kind.PV, by_frequency=True)
+        assert "trips at 51.5 Hz, before it is throttled as far as it goes at 52.2 Hz" in trips
+        assert local.startswith("it is on LOCAL")
+        placed(image, 711).Ena.value = 0
+        spoil(image, 711)
+        device.read(whole=True)
+        assert "does not throttle by frequency" in setting_warnings(device.line, Kind.PV, by_frequency=True)[0]
+    finally:
+        bench.plant.on_local.clear()
