@@ -48,6 +48,8 @@ END_VALUE_SHARE = 0.7
 """Worth of energy left at the end, as a share of what a kWh from a genset at full load costs: tomorrow's sun may come."""
 CAUTIOUS_LEVEL = 0.3
 """Quantile of the sun that a cautious plan counts on."""
+OVERDUE_FULL_H = 24.0
+"""Time in which a battery is charged full that should have been already: long enough for a day's sun."""
 ACTED_ON_H = 2.0
 """A later plan takes over what lies beyond."""
 
@@ -174,7 +176,16 @@ def _battery(
         wear_usd_per_kwh=site.prices.battery_wear_usd_per_kwh,
         end_value_usd_per_kwh=END_VALUE_SHARE * stored_usd_per_kwh(site),
         reserve_breach_usd_per_kwh=site.prices.reserve_breach_usd_per_kwh,
+        full_by_h=_full_by_h(snapshot, forecast.start_utc),
     )
+
+
+def _full_by_h(snapshot: Snapshot, at: datetime) -> float | None:
+    due_utc = snapshot.battery.full_due_utc if snapshot.battery else None
+    if due_utc is None:
+        return None
+    left_h = (due_utc - at) / HOUR
+    return left_h if left_h > 0.0 else OVERDUE_FULL_H
 
 
 def stored_usd_per_kwh(site: Site) -> float:
@@ -239,8 +250,23 @@ def _genset(
         on=turning,
         hours_in_state=reading.phase_s / 3600.0 if reading else 1e3,
         available=_can_run(reading),
+        must_run=_test_run(genset, reading, grid, site.location.time_zone),
         forbidden=_quiet(genset, grid, site.location.time_zone),
     )
+
+
+def _test_run(genset: Genset, reading: GensetReading | None, grid: TimeGrid, zone_name: str) -> tuple[bool, ...]:
+    """Return the intervals of the test run that the guards will ask for, out of quiet hours; none if none is due."""
+    if reading is None or reading.test_due_utc is None or not _can_run(reading):
+        return ()
+    quiet = _quiet(genset, grid, zone_name) or (False,) * len(grid)
+    starts = [start for start, silent in zip(grid.starts_utc, quiet, strict=True) if not silent]
+    begin = next((start for start in starts if start >= reading.test_due_utc), None)
+    if begin is None:
+        return ()
+    end = begin + timedelta(minutes=genset.test_run_minutes)
+    pairs = zip(grid.starts_utc, quiet, strict=True)
+    return tuple(begin <= start < end and not silent for start, silent in pairs)
 
 
 def _can_run(reading: GensetReading | None) -> bool:

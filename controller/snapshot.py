@@ -33,6 +33,8 @@ class BatteryReading(Record):
     """Most that the BMS accepts now."""
     discharge_limit_kw: float | None = None
     contactor_closed: bool = True
+    full_due_utc: Utc | None = None
+    """When it is to be charged full again, for balancing."""
 
 
 class GensetReading(Record):
@@ -50,6 +52,8 @@ class GensetReading(Record):
     """Since the last good start."""
     remote_allowed: bool = True
     """False in panel MANUAL or lock-out: nothing is started past it."""
+    test_due_utc: Utc | None = None
+    """When its next test run is due."""
 
 
 class ServiceReading(Record):

@@ -26,6 +26,7 @@ from controller.guards.reverse_power import guard_reverse_power
 from controller.guards.shortage import guard_shortage
 from controller.guards.soc import guard_lost_soc, guard_reserve, guard_soc_low
 from controller.guards.soc_trust import believed
+from controller.guards.upkeep import with_due_dates
 from controller.setpoints import Setpoints
 from controller.snapshot import Snapshot
 from optimizer.problem import JobProblem
@@ -91,6 +92,7 @@ def apply_guards(
             LOG.exception("guard %s failed", name)
             why = (Reason(name, "GUARD_FAULT", "guards", f"guard {name} failed and is left out: {error}"[:300]),)
         found.extend(why)
+    trusted, kept = with_due_dates(trusted, site, kept)
     active = frozenset((reason.guard, reason.subject) for reason in found)
     codes = tuple(dict.fromkeys((*asked.reason_codes, *(reason.reason_code for reason in found))))
     return GuardResult(

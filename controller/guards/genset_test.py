@@ -11,13 +11,12 @@ from datetime import datetime, timedelta
 from controller.guards.gensets_called import can_run, command_of, reading_of, with_command
 from controller.guards.quiet import is_quiet
 from controller.guards.records import GensetMemory, GuardInput, Narrowed, Reason
+from controller.guards.upkeep import is_full
 from controller.setpoints import GensetCommand
 from controller.snapshot import GensetPhase, GensetReading
 from sites.schema.energy import Genset
 
 TEST_LOAD_FRAC = 0.5
-FULL_FRAC = 0.005
-"""A battery this close to its upper limit is full."""
 LONGEST = timedelta(hours=12)
 """A test until full ends after this at the latest."""
 
@@ -30,7 +29,9 @@ def guard_test_run(given: GuardInput) -> Narrowed:
         memory = _run_kept(known.get(genset.name, GensetMemory()), reading, genset, now, given.dt_s)
         memory = _begun(given, genset, reading, memory)
         if memory.test_until_utc is not None:
-            if now >= memory.test_until_utc or (genset.test_run_until_full and _full(given)):
+            if now >= memory.test_until_utc or (
+                genset.test_run_until_full and is_full(given.site.battery, given.memory.soc_frac)
+            ):
                 memory = memory._replace(test_until_utc=None, tested_utc=now, loaded_s=0.0)
             else:
                 asked = command_of(setpoints, genset.name)
@@ -68,10 +69,9 @@ def _begun(given: GuardInput, genset: Genset, reading: GensetReading | None, mem
     if not can_run(genset, reading) or is_quiet(genset, now, given.site.location.time_zone):
         return memory
     if genset.test_run_until_full:
-        return memory if _full(given) else memory._replace(test_until_utc=now + LONGEST)
+        return (
+            memory
+            if is_full(given.site.battery, given.memory.soc_frac)
+            else memory._replace(test_until_utc=now + LONGEST)
+        )
     return memory._replace(test_until_utc=now + timedelta(minutes=genset.test_run_minutes))
-
-
-def _full(given: GuardInput) -> bool:
-    battery, soc = given.site.battery, given.memory.soc_frac
-    return battery is None or (soc is not None and soc >= battery.soc_max_frac - FULL_FRAC)

@@ -30,7 +30,8 @@ def memory_of(document: bytes | None, now: datetime) -> GuardMemory:
     except ValidationError:
         return GuardMemory()
     if memory.last_utc is None or abs(now - memory.last_utc) > STILL_HOLDS:
-        return GuardMemory(gensets={name: _lasting(genset) for name, genset in memory.gensets.items()})
+        lasting = {name: _lasting(genset) for name, genset in memory.gensets.items()}
+        return GuardMemory(gensets=lasting, full_utc=memory.full_utc)
     return memory
 
 

@@ -78,6 +78,8 @@ class GuardMemory(NamedTuple):
     """Whether a genset runs to bring the battery back above its reserve."""
     soc_low: int = 0
     """0, or how far the load is cut for a nearly empty battery: 1 batch and soft tiers, 2 all but critical."""
+    full_utc: Utc | None = None
+    """When the battery was last full, or first seen."""
     ups_soc_frac: float | None = None
     """Charge of the UPS in the last cycle."""
     overload_used_frac: float = 0.0

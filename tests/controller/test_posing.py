@@ -74,6 +74,47 @@ def test_the_sun_that_a_plan_counts_on_is_the_site_files_choice(
     assert len(problem.scenarios) == scenarios
 
 
+@pytest.mark.parametrize(
+    ("due_h", "quiet", "expected"),
+    [
+        (None, None, []),
+        (3.5, None, [4]),
+        (-2.0, None, [0]),
+        (30.0, None, []),
+        (3.5, ("07:00", "10:00"), [7]),
+    ],
+)
+def test_a_test_run_that_is_due_is_foreseen_out_of_quiet_hours(
+    due_h: float | None, quiet: tuple[str, str] | None, expected: list[int]
+) -> None:
+    """03:00 local at the start; the run of 30 minutes begins with the first interval in which the guards would ask for it."""
+    due_utc = START + timedelta(hours=due_h) if due_h is not None else None
+    gensets = (CABINET.gensets[0].model_copy(update={"quiet_hours": quiet}),)
+    site = CABINET.model_copy(update={"gensets": gensets})
+    seen = snapshot()
+    readings = (seen.gensets[0].model_copy(update={"test_due_utc": due_utc}),)
+    work = capability(site)
+    problem = pose(
+        site,
+        seen.model_copy(update={"gensets": readings}),
+        forecast(),
+        (),
+        pools=work.pools,
+        menus=work.menus,
+    )
+    assert [step for step, must in enumerate(problem.gensets[0].must_run) if must] == expected
+
+
+@pytest.mark.parametrize(("due_h", "by_h"), [(None, None), (100.0, 100.0), (5.0, 5.0), (-3.0, 24.0)])
+def test_a_full_charge_that_is_due_is_foreseen(due_h: float | None, by_h: float | None) -> None:
+    due_utc = START + timedelta(hours=due_h) if due_h is not None else None
+    seen = snapshot()
+    assert seen.battery is not None
+    problem = posed(seen.model_copy(update={"battery": seen.battery.model_copy(update={"full_due_utc": due_utc})}))
+    assert problem.battery is not None
+    assert problem.battery.full_by_h == (pytest.approx(by_h) if by_h is not None else None)
+
+
 def test_a_pool_of_the_site_file_brings_its_hosts() -> None:
     pool = posed(snapshot()).pools[0]
     assert (pool.nodes, pool.nodes_on, pool.can_power_off) == (2, None, True)

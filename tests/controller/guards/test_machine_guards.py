@@ -117,6 +117,17 @@ def test_a_long_enough_run_counts_as_the_test() -> None:
     assert "TEST_RUN" not in codes(result)
 
 
+@pytest.mark.parametrize(("soc", "days_ago"), [(0.6, 10), (0.997, 0)])
+def test_plans_are_told_when_charge_and_test_runs_are_due(soc: float, days_ago: int) -> None:
+    """A full battery counts its days from now; the genset's count from its last test."""
+    before = START - timedelta(days=10)
+    memory = GuardMemory(gensets={"diesel-1": GensetMemory(tested_utc=before)}, full_utc=before)
+    (result,) = play([snapshot(soc=soc)], memory=memory)
+    assert result.snapshot.battery is not None
+    assert result.snapshot.battery.full_due_utc == START + timedelta(days=14 - days_ago)
+    assert result.snapshot.gensets[0].test_due_utc == before + timedelta(days=14)
+
+
 def test_no_test_run_in_panel_manual() -> None:
     due = GuardMemory(gensets={"diesel-1": GensetMemory(tested_utc=START - timedelta(days=30))})
     tick = snapshot(gensets=(genset("diesel-1", remote_allowed=False), genset("diesel-2")))
