@@ -5,8 +5,8 @@
     work value   jobs: value x share of the work done; a hard job whose deadline lies inside the horizon only when whole
                  services: value of each request served
     costs        fuel, energy and running hours of gensets, starts; battery wear; load left unserved; requests left
-                 unserved; mode switches; lateness; missing reserve; SoC below its reserve; tank below its reserve;
-                 change of plan; less the worth of what is left in the battery
+                 unserved; mode switches; lateness; pauses of running jobs; missing reserve; SoC below its reserve;
+                 tank below its reserve; change of plan; less the worth of what is left in the battery
 
 Lateness is paid share by share: the work done in an interval after the deadline costs ``late_usd_per_h`` for each hour
 that the interval's end is late, never more than its value. Every policy's plan is valued here, so that gaps and
@@ -22,7 +22,7 @@ from itertools import accumulate, pairwise
 from optimizer.equipment import floor_frac, fuel_l_per_h, warm_share
 from optimizer.plan import GensetInterval, Interval, JobPlan, ServicePlan
 from optimizer.problem import Problem
-from optimizer.workload import all_or_nothing, menu, pools_of, rung_at, spreads, unserved_rps
+from optimizer.workload import all_or_nothing, least_gpus, menu, pause_usd, pools_of, rung_at, spreads, unserved_rps
 
 DARK_USD_PER_KWH = 1000.0
 """Price of power that hosts and cooling cannot do without and nothing can give: the site goes dark in part."""
@@ -52,7 +52,8 @@ def worth(
     service_value, service_terms = _services(problem, services)
     job_value, late_usd = _jobs(problem, jobs)
     change = {"plan_change": _change_usd(problem, intervals, services)}
-    terms = _energy(problem, intervals) | service_terms | {"late": late_usd} | change
+    work = {"late": late_usd, "pauses": _pauses_usd(problem, jobs)}
+    terms = _energy(problem, intervals) | service_terms | work | change
     return Worth(
         work_value_usd=service_value + job_value,
         cost_terms_usd={name: usd for name, usd in terms.items() if abs(usd) > 1e-12},
@@ -116,6 +117,12 @@ def _jobs(problem: Problem, plans: Sequence[JobPlan]) -> tuple[float, float]:
             value += share * job.value_usd
             late += share * min(job.value_usd, job.late_usd_per_h * over_h)
     return value, late
+
+
+def _pauses_usd(problem: Problem, plans: Sequence[JobPlan]) -> float:
+    """Return the cost of the running jobs that a plan pauses at once."""
+    gpus = {plan.name: plan.gpus_by_interval[0] if plan.gpus_by_interval else 0.0 for plan in plans}
+    return sum(pause_usd(job) for job in problem.jobs if gpus.get(job.name, 0.0) < least_gpus(job) - 1e-6)
 
 
 def _services(problem: Problem, plans: Sequence[ServicePlan]) -> tuple[float, dict[str, float]]:

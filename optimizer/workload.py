@@ -187,6 +187,18 @@ def worth_per_share(job: JobProblem, problem: Problem, end_h: float) -> float:
     return max(0.0, job.value_usd - job.late_usd_per_h * max(0.0, end_h - deadline_h))
 
 
+def least_gpus(job: JobProblem) -> float:
+    """Return the fewest GPUs on which a job counts as running."""
+    return max(job.gpus_min, min(1.0, job.gpus_max))
+
+
+def pause_usd(job: JobProblem) -> float:
+    """Return what pausing a running job costs: its GPUs make no progress for the time of a restart; 0 for other jobs."""
+    if not (job.running and job.preemptible):
+        return 0.0
+    return job.value_usd * min(1.0, job.checkpoint_h * job.gpus_max / job.work_gpu_h)
+
+
 def all_or_nothing(job: JobProblem, problem: Problem) -> bool:
     """Return whether a plan is paid only for the whole job: hard, with its deadline inside the horizon."""
     end_h = (job.deadline_utc - problem.start_utc).total_seconds() / 3600.0

@@ -12,6 +12,9 @@ loose and plans that need more power than they had); with a split at every level
     (25b) sum_p Y1[j,p,b] + stall >= s1 gpus h             a running job that may not be interrupted goes on: every slot from
           now until its work could be done at full speed, on gpus_min GPUs (or one); ``stall`` has a prohibitive price
 
+    (25c) pause + sum_p Y1[j,p,first slot] / (s1 gpus h) >= 1      a running job that may be paused; ``pause`` costs what its
+          restart loses, h hours of the first interval, no more than its work takes
+
 A share of a job's work is worth its share of the value less lateness in its slot; an all-or-nothing job (hard, deadline
 inside the horizon) is worth its value when whole.
 """
@@ -23,7 +26,7 @@ import numpy as np
 from optimizer.model.columns import Columns, Rows
 from optimizer.model.layout import Layout, Place
 from optimizer.model.matrix import Floats, Index, Matrix
-from optimizer.workload import all_or_nothing, worth_per_share
+from optimizer.workload import all_or_nothing, least_gpus, pause_usd, worth_per_share
 
 CONTINUE_H = 1.0
 """Time within which going on counts."""
@@ -105,6 +108,8 @@ def _add_job(
         matrix.put(row, done, -job.work_gpu_h)
     if job.running and not job.preemptible:
         _go_on(matrix, layout, columns, number, places, indexes)
+    if pause_usd(job) > 0.0:
+        _add_pause(matrix, layout, columns, number, places, indexes)
     if len(places) > 1:
         overlap = places[0].overlap_h
         together = matrix.rows((len(overlap),), upper=job.gpus_max * overlap)
@@ -117,7 +122,7 @@ def _go_on(
 ) -> None:
     """Add (25b)."""
     job = layout.problem.jobs[number]
-    gpus = max(job.gpus_min, min(1.0, job.gpus_max))
+    gpus = least_gpus(job)
     hours = places[0].overlap_h
     full = gpus * hours * max(place.speed for place in places)
     before = np.concatenate([[0.0], np.cumsum(full)[:-1]])
@@ -129,3 +134,20 @@ def _go_on(
     matrix.put(row, stall, 1.0)
     for index in indexes:
         matrix.put(row, columns.work[index][0, held], 1.0)
+
+
+def _add_pause(
+    matrix: Matrix, layout: Layout, columns: Columns, number: int, places: list[Place], indexes: list[int]
+) -> None:
+    """Add (25c)."""
+    job = layout.problem.jobs[number]
+    now = [(place, index) for place, index in zip(places, indexes, strict=True) if place.first_slot == 0]
+    if not now:
+        return
+    low = min(layout.groups[place.group].rungs[0].speed for place, _ in now)
+    needed = min(low * least_gpus(job) * float(layout.hours[0]), job.work_gpu_h / max(place.speed for place, _ in now))
+    pause = matrix.columns((1,), upper=1.0, cost=pause_usd(job))
+    row = matrix.rows((1,), lower=1.0)
+    matrix.put(row, pause, 1.0)
+    for _, index in now:
+        matrix.put(row, columns.work[index][0, :1], 1.0 / needed)

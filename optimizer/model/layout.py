@@ -1,8 +1,9 @@
 """A problem as arrays, and the slots in which batch work is counted.
 
 Slots are single intervals for the first ``near_h`` hours, then stretches of half an hour, or of an hour where there are so
-many jobs that no single one counts. A slot model never says less than the interval model, so bounds stay true. The relaxation takes slots of two hours from the start, of four where there are so many
-jobs that no single one counts: half of the variables for 0.05 % of the bound.
+many jobs that no single one counts. A slot model never says less than the interval model, so bounds stay true. The
+relaxation takes slots of two hours from the start, of four where there are so many jobs: half of the variables for 0.05 % of
+the bound.
 """
 
 from __future__ import annotations

@@ -63,6 +63,7 @@ def _drop(layout: Layout, runs: dict[int, JobRun], step: int, it_kw: float) -> N
 
 
 def load_of(model: Model, modes: list[Index], runs: dict[int, JobRun]) -> Load:
+    """Return the computers' power and what can be freed of it in each interval, kW, for chosen modes and runs of jobs."""
     layout = model.layout
     it_kw, freed_kw = modes_kw(layout, modes), np.zeros(layout.steps)
     batch_kw = np.zeros(layout.steps)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -188,6 +189,6 @@ def _keeps_times(layout: Layout, on: Floats, before: Floats) -> bool:
             return False
         if any(last - first < genset.min_run_h - 1e-9 and last < end_h - 1e-9 for first, last in runs):
             return False
-        if any(b[0] - a[1] < genset.min_down_h - 1e-9 for a, b in zip(runs, runs[1:], strict=False)):
+        if any(b[0] - a[1] < genset.min_down_h - 1e-9 for a, b in pairwise(runs)):
             return False
     return True

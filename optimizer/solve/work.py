@@ -14,6 +14,7 @@ from optimizer.workload import node_kw
 
 
 def modes_kw(layout: Layout, modes: list[Index]) -> Floats:
+    """Return the power of the services' modes in each interval, kW."""
     total = np.zeros(layout.steps)
     for place, path in enumerate(modes):
         total += mode_kw(layout, place)[path, np.arange(layout.steps)]

@@ -166,6 +166,16 @@ def test_a_running_job_that_may_not_stop_goes_on() -> None:
     assert made.jobs[0].gpus_by_interval[1] >= 2.0
 
 
+@pytest.mark.parametrize(("checkpoint_h", "goes_on"), [(0.0, False), (1.0, True)])
+def test_a_running_job_is_paused_only_where_that_is_worth_its_restart(checkpoint_h: float, goes_on: bool) -> None:
+    """In the dark before a sunny day, work is cheaper later; a restart that loses an hour of four GPUs is dearer."""
+    jobs = (small.job("a", running=True, checkpoint_h=checkpoint_h, value_usd=6.0, late_usd_per_h=0.0, gpus_min=1.0),)
+    sun = tuple(20.0 if step > 4 else 0.0 for step in range(14))
+    made = plan(small.small_site(jobs=jobs, pv_available_kw=sun, services=()))
+    assert (made.jobs[0].gpus_by_interval[0] > 0.0) is goes_on
+    assert made.cost_terms_usd.get("pauses", 0.0) == 0.0
+
+
 def test_near_gpus_are_whole_and_limits_whole_watts() -> None:
     made = plan(small.small_site(steps=28, hours=0.5))
     for job in made.jobs:
