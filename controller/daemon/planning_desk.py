@@ -59,6 +59,8 @@ class PlanningDesk:
         self._storing: tuple[Future[None], PlanInForce] | None = None
         self._orders: tuple[Standing, ...] | None = None
         """Orders that the last plan was asked for under."""
+        self._deliveries: tuple[FuelDelivery, ...] = ()
+        """Diesel that the last plan counts on."""
         self._previewing = ""
         self._answered: dict[str, None] = {}
         """Previews that were answered; the store may not say so yet."""
@@ -104,10 +106,11 @@ class PlanningDesk:
     ) -> bool:
         """Ask for a plan if one is wanted; returns whether the worker was asked.
 
-        A change of the orders wants one at once; a plan that waits for a person is otherwise left to them.
+        A change of the orders or of the diesel to come wants one at once; a plan that waits for a person is otherwise left to
+        them.
         """
         by_news = news and (self._asked_utc is None or now - self._asked_utc >= NEWS_AFTER)
-        by_order = self._orders != tuple(orders)
+        by_order = self._orders != tuple(orders) or _to_come(self._deliveries, now) != _to_come(deliveries, now)
         wanted = by_order or ((self._due or by_news) and not self.waits)
         if not wanted or not self._ready():
             return False
@@ -115,7 +118,8 @@ class PlanningDesk:
             self._request(now, snapshot, jobs, deliveries, orders),
             deadline_s=PLAN_DEADLINE_S + 4 * self._site.planning.solve_seconds,
         )
-        self._due, self._asked_utc, self._orders, self.planning = False, now, tuple(orders), True
+        self._due, self._asked_utc, self.planning = False, now, True
+        self._orders, self._deliveries = tuple(orders), tuple(deliveries)
         return True
 
     def _request(
@@ -267,3 +271,7 @@ class PlanningDesk:
     def _take_id(self) -> int:
         self._next_id += 1
         return self._next_id
+
+
+def _to_come(deliveries: Sequence[FuelDelivery], now: datetime) -> tuple[FuelDelivery, ...]:
+    return tuple(each for each in deliveries if each.at_utc > now)

@@ -292,13 +292,17 @@ def add_job_event(session: Session, job_id: str, at_utc: datetime, event: str, t
 
 
 def _progress(session: Session, site: str, entry: JobProgress) -> None:
+    """Write how far a job is, in one statement: a cancellation that comes meanwhile is not written over."""
     row = find_job(session, site, entry.name)
-    if row is None or row.state in ("done", "cancelled"):
+    if row is None:
         return
     changed = row.state != entry.state
-    row.state, row.done_frac, row.updated_utc = entry.state, entry.done_frac, entry.at_utc
+    told = {"state": entry.state, "done_frac": entry.done_frac, "updated_utc": entry.at_utc}
     if entry.gpus > 0:
-        row.pool, row.gpus, row.limit_w = entry.pool, entry.gpus, entry.limit_w
-    session.flush()
+        told |= {"pool": entry.pool, "gpus": entry.gpus, "limit_w": entry.limit_w}
+    going_on = update(JobRow).where(JobRow.id == row.id, JobRow.state.not_in(("done", "cancelled")))
+    written = session.execute(going_on.values(**told))
+    if not isinstance(written, CursorResult) or written.rowcount != 1:
+        return
     if entry.event and changed:
         add_job_event(session, row.id, entry.at_utc, entry.event, entry.text)

@@ -39,7 +39,14 @@ def plan(request: PlanRequest) -> Planned:
     work = capability(SITE)
     outlook = outlook_at(request.at_utc, request.snapshot, None)
     problem = pose(
-        SITE, request.snapshot, outlook, request.jobs, pools=work.pools, menus=work.menus, orders=request.orders
+        SITE,
+        request.snapshot,
+        outlook,
+        request.jobs,
+        pools=work.pools,
+        menus=work.menus,
+        deliveries=request.deliveries,
+        orders=request.orders,
     )
     return Planned(id=request.id, forecast=outlook, problem=problem, plan=rules_plan(problem))
 

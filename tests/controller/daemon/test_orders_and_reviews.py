@@ -12,6 +12,7 @@ import pytest
 from controller.daemon.loop import Loop, LoopOptions
 from controller.overrides.orders import CapPool, ForbidGenset, HoldJob, HoldSoc, Order, PinJob, Standing
 from controller.records.commands import Commands
+from controller.records.fuel_commands import FuelCommands
 from controller.records.override_commands import OverrideCommands
 from controller.records.reading import Reader
 from sites.ports import SystemClock
@@ -96,6 +97,26 @@ def test_an_order_is_planned_around_at_once_and_over_a_restart_until_it_ends(tmp
         ends = loop._recorder.inbox.overrides[0].expires_utc
         until(loop, lambda: loop._clock.now_utc() > ends and not forbidden(loop))
         until(loop, lambda: loop._recorder.inbox.overrides == ())
+
+
+def test_diesel_that_is_announced_or_withdrawn_is_planned_with_at_once(tmp_path: Path) -> None:
+    def counted_on(loop: Loop) -> list[float]:
+        newest = loop._ladder.newest
+        assert newest is not None
+        tank = newest.problem.tank
+        return [each.litres for each in tank.deliveries] if tank is not None else []
+
+    with looping(tmp_path) as loop, FuelCommands(url(tmp_path), NAME) as fuel:
+        first = loop._ladder.newest
+        assert first is not None
+        at = now(tmp_path)
+        identity = fuel.add(at + timedelta(hours=20), 500.0, who="ann", at_utc=at)
+        until(loop, lambda: counted_on(loop) == [500.0])
+        asked = loop._ladder.newest
+        assert asked is not None
+        assert asked.made_utc - first.made_utc < timedelta(minutes=SITE.planning.interval_minutes)
+        fuel.withdraw(identity, who="ann", at_utc=now(tmp_path))
+        until(loop, lambda: counted_on(loop) == [])
 
 
 def test_an_order_stands_over_a_clock_change_and_one_given_ahead_of_the_clock_acts(tmp_path: Path) -> None:

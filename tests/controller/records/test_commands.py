@@ -7,10 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from controller.job_desk import check_jobs
+from controller.records import writing
 from controller.records.command_base import ChangedMeanwhileError
 from controller.records.commands import Commands
+from controller.records.entries import JobProgress
 from controller.records.fuel_commands import FuelCommands
 from controller.records.reading import Reader
 from controller.records.resume import read_inbox
@@ -114,6 +117,35 @@ def test_a_delivery_announced_by_mistake_is_withdrawn_and_no_longer_counted_on(u
             ("ann", "fuel delivery"),
             ("ann", "fuel delivery withdrawn"),
         }
+
+
+def test_a_cancellation_between_reading_and_writing_a_jobs_progress_stands(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Commands(url, SITE.name) as commands, Reader(url, SITE.name) as reader:
+        commands.submit_jobs([job("a")], who="ann", at_utc=START)
+        read = writing.find_job
+
+        def read_and_cancelled(session: Session, site: str, name: str) -> object:
+            found = read(session, site, name)
+            monkeypatch.setattr(writing, "find_job", read)
+            commands.cancel_job("a", who="ann", at_utc=START)
+            return found
+
+        monkeypatch.setattr(writing, "find_job", read_and_cancelled)
+        engine = open_engine(url, durable=False)
+        with Session(engine) as session:
+            running = JobProgress(
+                name="a", state="running", done_frac=0.1, pool="h100", gpus=4.0, limit_w=300.0,
+                at_utc=START, event="started", text="",
+            )  # fmt: skip
+            writing.write_entry(session, SITE.name, running)
+            session.commit()
+        engine.dispose()
+        found = reader.job("a")
+        assert found is not None
+        assert found.state == "cancelled"
+        assert [each.event for each in reader.job_events("a")] == ["submitted", "cancelled"]
 
 
 @pytest.mark.parametrize("what", ["submit", "cancel"])

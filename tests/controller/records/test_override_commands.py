@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from controller.overrides.comparing import PreviewAnswer
 from controller.overrides.orders import CapPool, ForbidGenset, HoldJob, HoldSoc, Order, PinJob, Standing
-from controller.records.entries import PreviewEntry
 from controller.records.command_base import ChangedMeanwhileError
+from controller.records.entries import PreviewEntry
 from controller.records.override_commands import OverrideCommands
 from controller.records.reading import Reader
 from controller.records.resume import read_inbox
