@@ -34,6 +34,7 @@ from controller.daemon.reloading import Refused, Reloading, Taken, keep_copy
 from controller.daemon.reporting import Alarms, Reporter
 from controller.daemon.sensing import Senses
 from controller.daemon.service_manager import ServiceManager
+from controller.daemon.side_process import SideProcess
 from controller.daemon.timetable import Timetable
 from controller.daemon.twin import NoDevices, catch_up, make_twin, move, twin_entry, world_ends_soon
 from controller.devices.port import SiteDevices
@@ -152,6 +153,8 @@ class Loop:
         self._console: ConsoleProcess | None = None
         if options.port is not None:
             self._console = ConsoleProcess(arguments, host=options.listen, port=options.port, clock=host)
+        published = _published(site)
+        self._bridge = SideProcess("the bridge to MQTT", "controller.mqtt", arguments, clock=host, wanted=published)
         self._timetable = self._make_timetable(begin)
         self._night = NightWork(arguments, clock=host)
         self._manager = ServiceManager()
@@ -267,6 +270,7 @@ class Loop:
         self._requests(now, result)
         self._see_to_site_file(now)
         self._see_to_console()
+        self._bridge.poll()
         self._night.poll()
         self._watch_records(now)
         if self._held():
@@ -389,6 +393,8 @@ class Loop:
         self._prepared = self._has_past = False
         if self._console is not None:
             self._console.renew()
+        self._bridge.wanted = _published(site)
+        self._bridge.renew()
 
     def _see_to_console(self) -> None:
         if self._console is None:
@@ -426,9 +432,15 @@ class Loop:
         self._night.stop()
         if self._console is not None:
             self._console.stop()
+        self._bridge.stop()
         self._devices.close()
         if self._twin is not None:
             self._recorder.post(twin_entry(self._twin))
         self._recorder.close()
         self._keepsake.close()
         self._lock.release()
+
+
+def _published(site: Site) -> bool:
+    """Return whether the daemon has the site published at an MQTT broker."""
+    return site.mqtt is not None and site.mqtt.with_daemon

@@ -28,6 +28,8 @@ class Mqtt(Section):
     """Prefix of Home Assistant's discovery; empty = none."""
     commands: tuple[MqttCommand, ...] = ()
     """What may be commanded through the broker, by someone with an operator's token; empty = nothing."""
+    with_daemon: bool = True
+    """Whether ``mdc run`` starts the bridge; false where ``mdc mqtt`` is started by something else."""
     backlog: int = Field(default=8640, ge=0, le=1_000_000)
     """States kept while the broker is away, oldest given up first."""
 
