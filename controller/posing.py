@@ -28,6 +28,7 @@ from optimizer.problem import (
     Problem,
     PvScenario,
     ReserveProblem,
+    RoomProblem,
     ServiceProblem,
     SolveLimits,
     TankProblem,
@@ -37,7 +38,7 @@ from sites.plant import battery as bat
 from sites.plant import genset as gen
 from sites.plant.params import plant_params
 from sites.plant.site import PlantParams
-from sites.plant.thermal import cooling_kw_per_heat_kw
+from sites.plant.thermal import capacity_factor, cooling_kw_per_heat_kw
 from sites.schema.energy import Genset
 from sites.schema.site import Site
 from sites.times import HOUR, TimeGrid
@@ -117,6 +118,7 @@ def pose(
         ),
         cooling_kw_per_it_kw=tuple(cooling_kw_per_heat_kw(plant.climate, each) for each in forecast.outdoor_c),
         cooling_base_kw=tuple(_base_kw(site, plant, each) for each in forecast.outdoor_c),
+        room=_room(site, plant, snapshot, forecast),
         pools=tuple(_measured_pool(pool, snapshot) for pool in pools),
         services=_services(site, snapshot, forecast, menus),
         jobs=tuple(with_margin(job, forecast.start_utc) for job in jobs),
@@ -302,6 +304,23 @@ def _tank(site: Site, snapshot: Snapshot, deliveries: Sequence[FuelDelivery]) ->
     )
 
 
+def _room(site: Site, plant: PlantParams, snapshot: Snapshot, forecast: Forecast) -> RoomProblem:
+    """Return what the cooling can carry away; a measured inlet tells how warm the room is."""
+    climate = plant.climate
+    tiers_kw = sum(tier.kw for tier in site.tiers)
+    removable = tuple(
+        max(0.0, climate.cooling_max_kw * capacity_factor(each) - tiers_kw - climate.ua_kw_per_k * (each - climate.cool_to_c))
+        for each in forecast.outdoor_c
+    )
+    per_k = climate.heat_capacity_kwh_per_k
+    warm_k = snapshot.inlet_c - climate.cool_to_c if snapshot.inlet_c is not None else 0.0
+    return RoomProblem(
+        removable_kw=removable,
+        store_kwh=per_k * max(0.0, climate.inlet_max_c - climate.cool_to_c),
+        heat_kwh=per_k * max(0.0, warm_k),
+    )
+
+
 def _base_kw(site: Site, plant: PlantParams, outdoor_c: float) -> float:
     """Return what runs in any case: cooling of the tiers' heat and of heat through the walls, UPS float, heaters."""
     through_walls_kw = (outdoor_c - plant.climate.cool_to_c) * plant.climate.ua_kw_per_k
@@ -328,13 +347,16 @@ def _ups_h(site: Site, snapshot: Snapshot) -> float:
 
 
 def _measured_pool(pool: PoolProblem, snapshot: Snapshot) -> PoolProblem:
-    """Return the pool with the GPUs that answer and the nodes that are powered.
+    """Return the pool with the GPUs that answer, the nodes that are powered, and the boot time that was learned.
 
     GPUs of nodes that are off do not answer, and are there all the same; so GPUs count as lost only while every node is on.
     """
     reading = next((each for each in snapshot.pools if each.name == pool.name), None)
     if reading is None:
         return pool
+    if reading.boot_s is not None and pool.nodes:
+        boot_h = reading.boot_s / 3600.0
+        pool = pool.model_copy(update={"boot_h": boot_h, "boot_kwh": pool.host_kw / pool.nodes * boot_h})
     powered = min(reading.nodes_on, pool.nodes)
     if pool.can_power_off and powered < pool.nodes:
         return pool.model_copy(update={"nodes_on": powered})

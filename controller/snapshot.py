@@ -87,6 +87,8 @@ class PoolReading(Record):
     limit_w: float | None = None
     """Largest enforced limit in the pool."""
     nodes_on: int = 0
+    boot_s: float | None = None
+    """How long its hosts take to boot, as learned; None = as the site file says."""
 
 
 class Snapshot(Record):

@@ -123,6 +123,14 @@ def test_a_pool_of_the_site_file_brings_its_hosts() -> None:
     assert pool.node_off_kw == pytest.approx(0.02 * 0.4)
 
 
+def test_a_boot_time_that_was_learned_is_planned_with() -> None:
+    seen = snapshot()
+    learned = seen.model_copy(update={"pools": (seen.pools[0].model_copy(update={"boot_s": 900.0}),)})
+    pool = posed(learned).pools[0]
+    assert pool.boot_h == pytest.approx(0.25)
+    assert pool.boot_kwh == pytest.approx(0.4 * 0.25)
+
+
 @pytest.mark.parametrize(
     ("nodes_on", "gpus_ok", "gpus", "known_on"),
     [(2, 8, 8.0, None), (2, 5, 5.0, None), (1, 4, 8.0, 1), (0, 0, 8.0, 0), (1, 0, 8.0, 1)],

@@ -144,19 +144,6 @@ class SlurmRunner:
             self._run("scancel", str(known))
         JobFolder(self._spool, name).put_away()
 
-    def drain(self, node: str, why: str) -> None:
-        """Let a node finish what it runs and take nothing new."""
-        self._run("scontrol", "update", f"nodename={node}", "state=drain", f"reason={why or 'mdc'}")
-
-    def undrain(self, node: str) -> None:
-        """Let a node take work again."""
-        self._run("scontrol", "update", f"nodename={node}", "state=resume")
-
-    def nodes(self) -> dict[str, str]:
-        """Return the state of each node in Slurm's words."""
-        lines = self._run("sinfo", "--noheader", "--Node", "--format=%N|%T").splitlines()
-        return {name: state for name, _, state in (line.partition("|") for line in lines)}
-
     def set_budget(self, watts: float | None) -> None:
         """Keep back the licences beyond the budget.
 

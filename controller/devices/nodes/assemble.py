@@ -13,6 +13,7 @@ from controller.devices.nodes.boot_times import BootTimes
 from controller.devices.nodes.keeper import PoolKeeper
 from controller.devices.nodes.outlet import OutletNode, answers_on
 from controller.devices.nodes.redfish import RedfishNode
+from controller.devices.nodes.slurm_drain import SlurmDrain
 from controller.devices.nodes.slurm_power import SlurmNode
 from controller.devices.nodes.switch import NodeSwitch
 from controller.devices.power.driver import PowerDevice
@@ -43,15 +44,20 @@ class SiteNodes:
     """All hosts that can be switched, in one thread. The control cycle leaves what is wanted and reads what is known."""
 
     def __init__(self, site: Site, pdus: Mapping[str, PowerDevice], boots: BootTimes) -> None:
-        self._site = site
+        self._site, self._boots = site, boots
         self._gpus_used: dict[str, float] = {}
+        on_slurm = site.devices.compute.jobs.driver == "slurm"
+        self._in_slurm = {node.name for node in site.devices.nodes if on_slurm and node.driver != "slurm"}
+        """Hosts that Slurm runs jobs on and somebody else powers: it has to be told."""
+        self._drain = SlurmDrain()
         self.keepers = {
             pool.name: PoolKeeper(
                 [make_switch(node, pdus) for node in site.devices.nodes if node.pool == pool.name],
                 boots,
                 boot_s=pool.boot_minutes * 60.0,
                 monotonic_s=time.monotonic,
-                drained=lambda name, pool=pool.name: self._drained(pool),  # type: ignore[misc]
+                drained=lambda name, pool=pool.name: self._drained(pool, name),  # type: ignore[misc]
+                used_again=self._used_again,
             )
             for pool in site.pools
             if any(node.pool == pool.name for node in site.devices.nodes)
@@ -86,11 +92,16 @@ class SiteNodes:
         for name, keeper in self.keepers.items():
             keeper.wanted = len(keeper.hosts) if setpoints.nodes_on is None else setpoints.nodes_on.get(name)
 
-    def _drained(self, pool: str) -> bool:
-        """Return whether the work that is ordered fits on the hosts that stay."""
+    def _drained(self, pool: str, host: str) -> bool:
+        """Return whether the work that is ordered fits on the hosts that stay, and Slurm has emptied this one."""
         described = next(each for each in self._site.pools if each.name == pool)
         wanted = self.keepers[pool].wanted
-        return wanted is not None and self._gpus_used.get(pool, 0.0) <= wanted * described.gpus_per_node
+        fits = wanted is not None and self._gpus_used.get(pool, 0.0) <= wanted * described.gpus_per_node
+        return fits and (host not in self._in_slurm or self._drain.emptied(host))
+
+    def _used_again(self, host: str) -> None:
+        if host in self._in_slurm:
+            self._drain.lift(host)
 
     def corrected(self, reading: PoolReading) -> PoolReading:
         """Return a pool's reading with what is known of its hosts."""
@@ -99,7 +110,9 @@ class SiteNodes:
             return reading
         described = next(each for each in self._site.pools if each.name == reading.name)
         gpus_ok = min(reading.gpus_ok, keeper.ready * described.gpus_per_node)
-        return reading.model_copy(update={"gpus_ok": gpus_ok, "nodes_on": keeper.powered})
+        return reading.model_copy(
+            update={"gpus_ok": gpus_ok, "nodes_on": keeper.powered, "boot_s": keeper.slowest_boot_s}
+        )
 
 
 def make_nodes(site: Site, pdus: Mapping[str, PowerDevice], folder: Path) -> SiteNodes | None:

@@ -32,6 +32,8 @@ class Host:
     turned_on_s: float | None = None
     """When it was told to go on, while it has not come up since."""
     stopping_s: float | None = None
+    emptied: bool | None = None
+    """Whether it was asked to be emptied; None before anything is known of it."""
     trouble: str = ""
 
 
@@ -46,12 +48,16 @@ class PoolKeeper:
         boot_s: float,
         monotonic_s: Callable[[], float],
         drained: Callable[[str], bool] = lambda name: True,
+        used_again: Callable[[str], None] = lambda name: None,
         stagger_s: float = STAGGER_S,
     ) -> None:
-        """``drained`` asks for a host to be emptied and says whether it is; ``boot_s`` is what the site file expects."""
+        """``drained`` asks for a host to be emptied and says whether it is; ``used_again`` takes that back once it is up.
+
+        ``boot_s`` is what the site file expects.
+        """
         self.hosts = [Host(switch) for switch in switches]
         self._boots, self._boot_s, self._now_s = boots, boot_s, monotonic_s
-        self._drained, self._stagger_s = drained, stagger_s
+        self._drained, self._used_again, self._stagger_s = drained, used_again, stagger_s
         self._last_on_s = float("-inf")
         self.wanted: int | None = None
         """Hosts to be on; none = leave them as they are."""
@@ -70,6 +76,11 @@ class PoolKeeper:
         """Return how long a host is expected to boot."""
         names = tuple(host.switch.name for host in self.hosts)
         return self._boots.expected_s(name, names, otherwise_s=self._boot_s)
+
+    @property
+    def slowest_boot_s(self) -> float:
+        """How long the slowest host is expected to boot [s]."""
+        return max((self.expected_boot_s(host.switch.name) for host in self.hosts), default=self._boot_s)
 
     def turn(self) -> None:
         """Look at every host and do the next thing for it."""
@@ -106,8 +117,11 @@ class PoolKeeper:
             if host.power is Power.OFF and host.turned_on_s is None and now_s - self._last_on_s >= self._stagger_s:
                 host.switch.turn_on()
                 host.turned_on_s = self._last_on_s = now_s
+            if host.power is Power.ON and host.emptied is not False:
+                self._used_again(host.switch.name)
+                host.emptied = False
             return
-        host.turned_on_s = None
+        host.turned_on_s, host.emptied = None, True
         if host.power in (Power.ON, Power.BOOTING) and host.stopping_s is None and self._drained(host.switch.name):
             host.switch.turn_off()
             host.stopping_s = now_s

@@ -36,10 +36,15 @@ def shape(number: int) -> dict[str, Any]:
         return {"NPt": count, "NCrv": 1, "Crv": [{"Pt": [{}] * count}]}
     if number in TRIPS:
         count = len(TRIPS[number][1]) + SPARE
-        zones = {zone: {"Pt": [{}] * count} for zone in ("MustTrip", "MayTrip", "MomCess")}
+        zones: dict[str, Any] = {zone: {"Pt": [{}] * count} for zone in ("MustTrip", "MayTrip", "MomCess")}
         return {"NPt": count, "NCrvSet": 1, "Crv": [zones]}
-    legacy = {"NPt": 20, "NCrv": 1, "curve": [{}]}
-    return {134: legacy, 711: {"NCtl": 1, "Ctl": [{}]}, 714: {"NPrt": 1, "Prt": [{}]}, 803: {"NStr": 0}}.get(number, {})
+    others: dict[int, dict[str, Any]] = {
+        134: {"NPt": 20, "NCrv": 1, "curve": [{}]},
+        711: {"NCtl": 1, "Ctl": [{}]},
+        714: {"NPrt": 1, "Prt": [{}]},
+        803: {"NStr": 0},
+    }
+    return others.get(number, {})
 
 
 def fill_settings(model: Any) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from controller.devices.compute.job_runner import JobRunner, RunnerError, RunSta
 from controller.devices.compute.local_runner import LocalRunner
 from controller.devices.compute.runner_twin import RunnerTwin
 from controller.devices.compute.slurm import SlurmRunner
+from controller.devices.nodes.slurm_drain import SlurmDrain
 from tests.controller.devices.compute.slurm_here import slurm
 
 WORK = (
@@ -241,13 +243,32 @@ def waiting(runner: SlurmRunner) -> int:
     return len(runner._run("squeue", "-h", "-t", "pending", "-o", "%i", "-n", "mdc-a").split())
 
 
-def test_nodes_drain_and_come_back(tmp_path: Path, cluster: SlurmCluster) -> None:
+def test_a_node_is_emptied_before_its_power_goes_and_a_persons_drain_stays(
+    tmp_path: Path, cluster: SlurmCluster
+) -> None:
     runner = SlurmRunner(tmp_path.name, tmp_path, environment=cluster.environment)
-    (node,) = runner.nodes()
-    runner.drain(node, "low sun")
-    assert "drain" in runner.nodes()[node]
-    runner.undrain(node)
-    assert "drain" not in runner.nodes()[node]
+
+    def run(words: Sequence[str]) -> str:
+        return subprocess.run(words, env=cluster.environment, capture_output=True, text=True, check=True).stdout
+
+    (node,) = run(["sinfo", "--noheader", "--Node", "--format", "%N"]).split()
+    drain = SlurmDrain(run)
+    runner.submit(ticket("a"))
+    runner.release("a", 400)
+    until(runner, "a", RunState.RUNNING)
+    assert not drain.emptied(node), "its job still runs"
+    assert runner.jobs()["a"].state is RunState.RUNNING
+    runner.cancel("a")
+    deadline_s = time.monotonic() + 20
+    while not drain.emptied(node):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+    drain.lift(node)
+    assert "drain" not in run(["sinfo", "--noheader", "--nodes", node, "--Format", "StateComplete:60"])
+    run(["scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=broken fan"])
+    drain.lift(node)
+    assert "drain" in run(["sinfo", "--noheader", "--nodes", node, "--Format", "StateComplete:60"])
+    run(["scontrol", "update", f"NodeName={node}", "State=RESUME"])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import yaml
 from controller.devices.nodes.assemble import SiteNodes, make_nodes, make_switch
 from controller.devices.nodes.bench.redfish_server import RedfishServer
 from controller.devices.nodes.outlet import OutletNode
+from controller.devices.nodes.slurm_drain import SlurmDrain
 from controller.devices.nodes.slurm_power import SlurmNode
 from controller.devices.nodes.switch import Power, TwinNode
 from controller.devices.power.twin import TwinDevice
@@ -63,12 +64,15 @@ def setpoints(wanted: int | None, gpus: float = 0.0) -> Setpoints:
 
 def test_a_pool_has_the_gpus_of_the_hosts_that_are_up(nodes: SiteNodes) -> None:
     keeper, reading = nodes.keepers["h100"], PoolReading(name="h100", gpus_ok=64, draw_kw=5.0, nodes_on=8)
+    assert nodes.corrected(reading).boot_s == SITE.pools[0].boot_minutes * 60.0
     nodes.write(setpoints(3))
     for _ in range(3):
         keeper.turn()
     assert (keeper.ready, keeper.powered) == (3, 3)
     seen = nodes.corrected(reading)
     assert (seen.gpus_ok, seen.nodes_on, seen.draw_kw) == (24, 3, 5.0)
+    nodes._boots.learn("h100-4", 777.0)
+    assert nodes.corrected(reading).boot_s == 777.0
     other = PoolReading(name="l40s", gpus_ok=64, draw_kw=1.0)
     assert nodes.corrected(other) == other
 
@@ -87,6 +91,38 @@ def test_no_host_goes_off_while_its_gpus_are_ordered_to_work(nodes: SiteNodes) -
     keeper.turn()
     keeper.turn()
     assert [host.power for host in keeper.hosts] == [Power.ON] * 2 + [Power.OFF] * 6
+
+
+def test_slurm_is_told_of_hosts_whose_power_others_take(nodes: SiteNodes) -> None:
+    said: list[str] = []
+
+    class Told(SlurmDrain):
+        """A Slurm whose jobs on the last host do not end at once."""
+
+        busy = True
+
+        def emptied(self, host: str) -> bool:
+            said.append(f"drain {host}")
+            return not (self.busy and host == "h100-8")
+
+        def lift(self, host: str) -> None:
+            said.append(f"lift {host}")
+
+    nodes._in_slurm, nodes._drain = set(NAMES), Told()
+    keeper = nodes.keepers["h100"]
+    for wanted in (None, None, 6, 6):
+        nodes.write(setpoints(wanted))
+        keeper.turn()
+    assert [host.power for host in keeper.hosts] == [Power.ON] * 6 + [Power.OFF, Power.ON]
+    Told.busy = False
+    keeper.turn()
+    keeper.turn()
+    assert keeper.ready == 6
+    said.clear()
+    nodes.write(setpoints(8))
+    for _ in range(3):
+        keeper.turn()
+    assert said == ["lift h100-7", "lift h100-8"]
 
 
 def test_every_driver_of_a_site_file_is_made() -> None:
