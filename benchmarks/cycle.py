@@ -190,9 +190,9 @@ def jitter(folder: Path, *, days: int, open_days: int, seconds: float) -> None:
             window("a busy program on every core", process, log, lambda: time.sleep(seconds))
         window("alone again", process, log, lambda: time.sleep(seconds))
     written = list((folder / "reports").glob("*"))
-    print(
-        f"reports written meanwhile: {len(written)} files, {sum(each.stat().st_size for each in written) / 1e6:.1f} MB"
-    )
+    size_mb = sum(each.stat().st_size for each in written) / 1e6
+    known = sum("happened_terms_usd" in account for account in _accounts(url))
+    print(f"written meanwhile: {len(written)} reports, {size_mb:.1f} MB; {known} days held against hindsight")
 
 
 def _accounts(url: str) -> list[str]:

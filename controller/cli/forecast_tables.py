@@ -23,6 +23,7 @@ AWAY_DAYS = 7
 def write_scores(
     found: tuple[Score, ...], levels: tuple[float, ...], format: Format, *, title: str = "Forecasts against what came"
 ) -> None:
+    """Print scores as a table or as JSON; raises ``InputError`` when there are none."""
     if not found:
         raise InputError.single(
             source="history", field="", found="no daylight interval to score", mend="give a longer history"

@@ -21,7 +21,10 @@ WhyOption = Annotated[str, typer.Option("--why", help="The reason, kept with you
 def list_reviews(
     site: SiteOption = "container", store: StoreOption = None, format: FormatOption = Format.TABLE
 ) -> None:
-    """List the plans that wait for a review, the last verdicts and the overrides in force."""
+    """List the plans that wait for a review, the last verdicts and the overrides in force.
+
+    Example: [bold]mdc review list[/bold]
+    """
     from controller.records.reading import Reader
 
     url, site_name = opened(site, store)
@@ -54,7 +57,10 @@ def approve(
     store: StoreOption = None,
     why: WhyOption = "",
 ) -> None:
-    """Let a waiting plan be followed."""
+    """Let a waiting plan be followed.
+
+    Example: [bold]mdc review approve PLAN --why "storm is through"[/bold]
+    """
     _review(plan, site, store, why, approved=True)
 
 
@@ -65,7 +71,10 @@ def reject(
     site: SiteOption = "container",
     store: StoreOption = None,
 ) -> None:
-    """Reject a waiting plan; the plan before it, then the rules, go on."""
+    """Reject a waiting plan; the plan before it, then the rules, go on.
+
+    Example: [bold]mdc review reject PLAN --why "crew sleeps beside the genset"[/bold]
+    """
     _review(plan, site, store, why, approved=False)
 
 

@@ -21,6 +21,8 @@ from controller.reports.charts.svg import document, element, group, line, rect, 
 from controller.reports.charts.words import clock, day_clock, width_px
 from sites.times import TimeGrid
 
+LABEL_GAP = 6.0
+"""Room between two labels of the time axis, px."""
 
 @dataclass(frozen=True, kw_only=True)
 class Horizon:
@@ -129,22 +131,27 @@ def _spans(panel: Panel, horizon: Horizon, flags: Sequence[bool]) -> list[tuple[
 
 
 def time_axis(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> Markup:
-    """Return vertical grid lines, clock labels below ``bottom`` and the zone's name in the corner."""
+    """Return vertical grid lines, clock labels below ``bottom`` and the zone's name in the corner.
+
+    Where there is no room for all labels, days come before hours.
+    """
     scale, grid = time_scale(panel, horizon), horizon.grid
     hours = (grid.end_utc - grid.start_utc).total_seconds() / 3600
     every = max(panel.every_h, 24) if hours > 100 else panel.every_h
     parts: list[Markup] = []
     zone = zone_text(grid.start_utc, grid.end_utc, horizon.zone)
-    free_from = width_px(zone, panel.text_px) + 6
+    taken = [(0.0, width_px(zone, panel.text_px))]
     parts.append(text(zone, 0, bottom + panel.text_px + 3, class_="tick zone"))
-    for tick in sorted(clock_ticks(grid.start_utc, grid.end_utc, horizon.zone, every_h=every), key=lambda t: t.at_utc):
+    ticks = clock_ticks(grid.start_utc, grid.end_utc, horizon.zone, every_h=every)
+    for tick in sorted(ticks, key=lambda t: (not t.midnight, t.at_utc)):
         x = scale(tick.at_utc)
         parts.append(line(x, top, x, bottom, class_="grid day" if tick.midnight else "grid"))
         half = width_px(tick.label, panel.text_px, bold=tick.midnight) / 2
-        if x - half >= free_from and x + half <= panel.width:
+        free = all(x + half + LABEL_GAP <= left or x - half - LABEL_GAP >= right for left, right in taken)
+        if free and x + half <= panel.width:
             css = "tick middle strong" if tick.midnight else "tick middle"
             parts.append(text(tick.label, x, bottom + panel.text_px + 3, class_=css))
-            free_from = x + half + 6
+            taken.append((x - half, x + half))
     return group(parts, aria_hidden="true")
 
 

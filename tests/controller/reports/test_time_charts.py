@@ -130,6 +130,12 @@ def test_axes_name_units_and_zone() -> None:
         assert [each.text for each in by_class(root, "zone")] == ["EST"]
 
 
+def test_days_come_before_hours_where_labels_have_no_room() -> None:
+    root = assert_inside(power_chart(MEDIUM, _horizon(96), tuple(_interval(hour, pv=10) for hour in range(96))))
+    days = [each.text for each in by_class(root, "tick", "strong")]
+    assert days == ["Thu 16 Jan", "Fri 17 Jan", "Sat 18 Jan", "Sun 19 Jan"]
+
+
 def test_the_charge_curve_starts_at_the_charge_now() -> None:
     root = assert_inside(soc_chart(WIDE, _horizon(2), (_interval(0), _interval(1)), LIMITS, soc_now_frac=0.75))
     (curve,) = by_class(root, "curve", "battery")
