@@ -20,13 +20,22 @@ def read_jobs(path: Path, site: Site) -> tuple[JobProblem, ...]:
     Raises:
         InputError: with every fault of every job.
     """
+    return parse_jobs(job_documents(path), site, source=path.name)
+
+
+def job_documents(path: Path) -> Any:
+    """Return what a job file holds, parsed and not yet checked.
+
+    Raises:
+        InputError: it cannot be read, or is neither JSON nor YAML.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError.single(
             source=str(path), field="", found=error.strerror or "unreadable", mend="give a readable job file"
         ) from error
-    return parse_jobs(parse_yaml(text, source=path.name), site, source=path.name)
+    return parse_yaml(text, source=path.name)
 
 
 def parse_jobs(document: Any, site: Site, *, source: str) -> tuple[JobProblem, ...]:

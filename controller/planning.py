@@ -27,7 +27,8 @@ QUEUE_H = 24.0
 class MadePlan:
     """A plan with what it was made from."""
 
-    forecast: Forecast
+    forecast: Forecast | None
+    """None where a stored plan was made without one."""
     problem: Problem
     plan: Plan
 

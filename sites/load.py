@@ -37,14 +37,22 @@ def find_site(path: Path | str) -> Path:
     file = Path(path)
     if file.is_file():
         return file
-    examples = Path(str(resources.files("sites"))) / "examples"
-    example = examples / f"{path}.yaml"
+    example = _examples() / f"{path}.yaml"
     if example.is_file():
         return example
-    known = ", ".join(sorted(each.stem for each in examples.glob("*.yaml")))
+    known = ", ".join(example_names())
     raise InputError.single(
         source=str(path), field="", found="no such file", mend=f"give a site file or one of: {known}"
     )
+
+
+def example_names() -> tuple[str, ...]:
+    """Return the names of the example sites."""
+    return tuple(sorted(each.stem for each in _examples().glob("*.yaml")))
+
+
+def _examples() -> Path:
+    return Path(str(resources.files("sites"))) / "examples"
 
 
 def parse_site(text: str, *, source: str) -> Site:

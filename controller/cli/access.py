@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from controller.access.roles import SHELL, Role
-from controller.cli.jobs import SiteOption, opened
 from controller.cli.output import Format, FormatOption, write
 from controller.cli.run import StoreOption
+from controller.cli.seat import SiteOption, opened
 
 app = typer.Typer(help="Give, list and take access to the console and its API.", no_args_is_help=True)
 NameArgument = Annotated[str, typer.Argument(help="Name of a person or program, as the audit trail will say it.")]
@@ -47,7 +47,10 @@ def link(
     site: SiteOption = "container",
     store: StoreOption = None,
 ) -> None:
-    """Print a link that signs a browser in once, within the hour."""
+    """Print a link that signs a browser in once, within the hour.
+
+    Example: [bold]mdc access link asha --role operator[/bold]
+    """
     from controller.records.access import Access
 
     url, site_name = opened(site, store)
@@ -58,7 +61,10 @@ def link(
 
 @app.command("list")
 def list_tokens(site: SiteOption = "container", store: StoreOption = None, format: FormatOption = Format.TABLE) -> None:
-    """List who was given access, newest first."""
+    """List who was given access, newest first.
+
+    Example: [bold]mdc access list[/bold]
+    """
     from controller.records.access import Access
 
     url, site_name = opened(site, store)
@@ -78,7 +84,10 @@ def list_tokens(site: SiteOption = "container", store: StoreOption = None, forma
 
 @app.command()
 def revoke(name: NameArgument, site: SiteOption = "container", store: StoreOption = None) -> None:
-    """Take every token and session of a name away, at once."""
+    """Take every token and session of a name away, at once.
+
+    Example: [bold]mdc access revoke asha[/bold]
+    """
     from controller.records.access import Access
 
     url, site_name = opened(site, store)

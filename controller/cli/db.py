@@ -9,16 +9,19 @@ from typing import Annotated
 
 import typer
 
-from controller.cli.jobs import SiteOption, opened, site_time
 from controller.cli.output import say, write
 from controller.cli.run import StoreOption
+from controller.cli.seat import SiteOption, opened, site_time
 
 app = typer.Typer(help="Upgrade, export and prune the store.", no_args_is_help=True)
 
 
 @app.command()
 def upgrade(site: SiteOption = "container", store: StoreOption = None) -> None:
-    """Bring the store to the newest migration and check that it is whole."""
+    """Bring the store to the newest migration and check that it is whole.
+
+    Example: [bold]mdc db upgrade[/bold]
+    """
     from controller.records.store import check_sqlite
     from controller.records.store import upgrade as run_upgrade
     from sites.errors import InputError
@@ -39,7 +42,10 @@ def export(
     out: Annotated[Path | None, typer.Option(help="File to write; standard output if absent.")] = None,
     table: Annotated[list[str] | None, typer.Option(help="Only these tables; give it again for more.")] = None,
 ) -> None:
-    """Write every row as one JSON line."""
+    """Write every row as one JSON line.
+
+    Example: [bold]mdc db export --table plans --out plans.ndjson[/bold]
+    """
     from controller.records.exporting import export_lines
 
     url, _ = opened(site, store)
@@ -64,7 +70,10 @@ def prune(
     store: StoreOption = None,
     keep_days: Annotated[float, typer.Option(min=1, help="Days of detail to keep; means are kept for ever.")] = 60.0,
 ) -> None:
-    """Drop old detail: telemetry (its means stay), read-backs, plans that nothing was decided by."""
+    """Drop old detail: telemetry (its means stay), read-backs, plans that nothing was decided by.
+
+    Example: [bold]mdc db prune --keep-days 60[/bold]
+    """
     from controller.records.housekeeping import prune_store
 
     url, site_name = opened(site, store)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.cli.completing import complete_jobs, complete_live_jobs, complete_pools
+from controller.cli.ordering import HoursOption, PreviewOption, YesOption, order
 from controller.cli.output import Format, FormatOption, write
 from controller.cli.run import StoreOption
+from controller.cli.seat import SiteOption, WhyOption, looking, seat, write_page
 
-app = typer.Typer(help="Submit, list, show and cancel batch jobs.", no_args_is_help=True)
-SiteOption = Annotated[str, typer.Option("--site", metavar="SITE", help="Site file, or the name of an example site.")]
+if TYPE_CHECKING:
+    from controller.records.views import StoredJob
+
+app = typer.Typer(help="Submit, list, show, force, hold, release and cancel batch jobs.", no_args_is_help=True)
+JobArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the job.", autocompletion=complete_jobs)]
+LiveJobArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of a job that is not over.", autocompletion=complete_live_jobs)
+]
 
 
 @app.command()
@@ -26,7 +34,10 @@ def submit(
     store: StoreOption = None,
     name: Annotated[str | None, typer.Option(help="Name that no other job has had.")] = None,
     profile: Annotated[str, typer.Option(help="Power profile: decode, prefill, vision or training.")] = "training",
-    pool: Annotated[list[str] | None, typer.Option(help="Pool it may run on; give it again for more.")] = None,
+    pool: Annotated[
+        list[str] | None,
+        typer.Option(help="Pool it may run on; give it again for more.", autocompletion=complete_pools),
+    ] = None,
     work_gpu_h: Annotated[float | None, typer.Option(help="Work in GPU-hours at the highest limit.")] = None,
     gpus_min: Annotated[float, typer.Option(help="GPUs below which it makes no progress.")] = 0.0,
     gpus_max: Annotated[float | None, typer.Option(help="Most GPUs it can use.")] = None,
@@ -46,42 +57,30 @@ def submit(
     Example: [bold]mdc jobs submit --name tune-7 --pool h100 --work-gpu-h 40 --gpus-max 8
     --deadline 2026-06-02T08:00[/bold]
     """
-    from controller.job_desk import check_jobs
-    from controller.jobs_file import parse_jobs, read_jobs
-    from controller.records.commands import Commands
-    from controller.records.store import upgrade
-    from sites.load import load_site
+    from controller.jobs_file import job_documents
 
-    described = load_site(site)
-    url = store or described.store.url
-    now = site_time(url, described.name)
+    desk = seat(site, store)
     if file is not None:
-        jobs = read_jobs(file, described)
-    else:
-        document = {
-            "name": name,
-            "profile": profile,
-            "pools": [{"pool": each, "speed": 1.0} for each in pool or [each.name for each in described.pools]],
-            "work_gpu_h": work_gpu_h,
-            "gpus_min": gpus_min,
-            "gpus_max": gpus_max,
-            "release_utc": release or now.isoformat(),
-            "deadline_utc": deadline,
-            "value_usd": value_usd,
-            "late_usd_per_h": late_usd_per_h,
-            "hard": hard,
-            "preemptible": not rigid,
-            "surplus_only": surplus_only,
-            "priority": priority,
-        }
-        jobs = parse_jobs(
-            {key: value for key, value in document.items() if value is not None}, described, source="options"
-        )
-    check_jobs(jobs, described, now, source=file.name if file else "options")
-    upgrade(url)
-    with Commands(url, described.name) as commands:
-        commands.submit_jobs(jobs, who=getpass.getuser(), at_utc=now, source=file.name if file else "options")
-    write("queued: " + ", ".join(job.name for job in jobs))
+        write("queued: " + ", ".join(job.name for job in desk.submit(job_documents(file), source=file.name)))
+        return
+    document = {
+        "name": name,
+        "profile": profile,
+        "pools": [{"pool": each, "speed": 1.0} for each in pool or [each.name for each in desk.site.pools]],
+        "work_gpu_h": work_gpu_h,
+        "gpus_min": gpus_min,
+        "gpus_max": gpus_max,
+        "release_utc": release,
+        "deadline_utc": deadline,
+        "value_usd": value_usd,
+        "late_usd_per_h": late_usd_per_h,
+        "hard": hard,
+        "preemptible": not rigid,
+        "surplus_only": surplus_only,
+        "priority": priority,
+    }
+    given = {key: value for key, value in document.items() if value is not None}
+    write("queued: " + ", ".join(job.name for job in desk.submit(given, source="options")))
 
 
 @app.command("list")
@@ -91,89 +90,156 @@ def list_jobs(
     state: Annotated[list[str] | None, typer.Option(help="Only these states; give it again for more.")] = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """List jobs, newest first."""
-    from controller.records.reading import Reader
+    """List jobs: what runs, what waits and why not now, what is done.
 
-    url, site_name = opened(site, store)
-    with Reader(url, site_name) as reader:
-        jobs = reader.jobs(state or ())
-    if format is Format.JSON:
-        write(json.dumps([job.model_dump(mode="json") for job in jobs]))
-        return
-    if not jobs:
-        write("no jobs")
-        return
-    width = max(len(job.name) for job in jobs)
-    for job in jobs:
-        where = f"{job.gpus:g} x {job.pool} @ {job.limit_w:.0f} W" if job.gpus else ""
-        due = f"by {job.job.deadline_utc:%m-%d %H:%M}Z"
-        write(f"{job.name:<{width}}  {job.state:<9}  {job.done_frac:4.0%}  {due}  {where}")
+    Example: [bold]mdc jobs list --state queued --state running[/bold]
+    """
+    from controller.reports.why_not_now import why_not_now
+    from controller.web.jobs_page import OPEN_STATES, jobs_page, jobs_page_of, standpoint_of
+
+    with looking(site, store) as (reader, desk):
+        if format is Format.JSON:
+            seen = standpoint_of(desk)
+            rows = [
+                {**job.model_dump(mode="json"), "why": why_not_now(job, seen).model_dump(mode="json")}
+                for job in reader.jobs(state or ())
+            ]
+            write(json.dumps(rows))
+            return
+        if state:
+            jobs = reader.jobs(state)
+            live = [job for job in jobs if job.state in OPEN_STATES]
+            write_page(jobs_page_of(live, [job for job in jobs if job.state not in OPEN_STATES], desk))
+        else:
+            write_page(jobs_page(reader, desk))
 
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Name of the job.")],
+    name: JobArgument,
     site: SiteOption = "container",
     store: StoreOption = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Show one job and what happened to it."""
+    """Show one job: what was asked, what becomes of it now and why, what happened to it.
+
+    Example: [bold]mdc jobs show tune-7[/bold]
+    """
+    from controller.reports.why_not_now import why_not_now
+    from controller.web.jobs_page import job_page, standpoint_of
+
+    with looking(site, store) as (reader, desk):
+        job, events = _known(reader.job(name), name), reader.job_events(name)
+        if format is Format.JSON:
+            why = why_not_now(job, standpoint_of(desk)).model_dump(mode="json")
+            told = [each.model_dump(mode="json") for each in events]
+            write(json.dumps({**job.model_dump(mode="json"), "why": why, "events": told}))
+            return
+        write_page(job_page(job, events, desk))
+
+
+@app.command()
+def why(
+    name: JobArgument,
+    site: SiteOption = "container",
+    store: StoreOption = None,
+    format: FormatOption = Format.TABLE,
+) -> None:
+    """Say why a job does not run now, or what becomes of it.
+
+    Example: [bold]mdc jobs why tune-7[/bold]
+    """
+    from controller.reports.why_not_now import why_not_now
+    from controller.web.jobs_page import standpoint_of
+
+    with looking(site, store) as (reader, desk):
+        answer = why_not_now(_known(reader.job(name), name), standpoint_of(desk))
+    write(answer.model_dump_json() if format is Format.JSON else f"{name} ({answer.state}): {answer.text}")
+
+
+def _known(job: StoredJob | None, name: str) -> StoredJob:
+    from sites.errors import InputError
+
+    if job is None:
+        raise InputError.single(source="jobs", field="name", found=name, mend="list the jobs: mdc jobs list")
+    return job
+
+
+@app.command()
+def force(
+    name: LiveJobArgument,
+    why: WhyOption,
+    at: Annotated[str | None, typer.Option(help="Start then instead; ISO time, local without offset.")] = None,
+    gpus: Annotated[float | None, typer.Option(min=0, help="GPUs that it gets at least.")] = None,
+    hours: HoursOption = 24.0,
+    preview: PreviewOption = None,
+    yes: YesOption = False,
+    site: SiteOption = "container",
+    store: StoreOption = None,
+) -> None:
+    """Start a job now, or at a time, and let it go on; what that costs is shown first.
+
+    Example: [bold]mdc jobs force tune-7 --why "the customer waits"[/bold]
+    """
+    from controller.overrides.orders import PinJob, Standing
+    from sites.times import parse_time
+
+    desk = seat(site, store)
+    start = parse_time(at, desk.site.location.time_zone, source="--at", field="") if at else desk.now
+    pin = PinJob(job=name, start_utc=start, gpus=gpus or None)
+    standing = Standing(order=pin, expires_utc=max(start, desk.now) + timedelta(hours=hours))
+    order(desk, standing, why=why, preview=preview, yes=yes)
+
+
+@app.command()
+def hold(
+    name: LiveJobArgument,
+    why: WhyOption,
+    hours: HoursOption = 4.0,
+    preview: PreviewOption = None,
+    yes: YesOption = False,
+    site: SiteOption = "container",
+    store: StoreOption = None,
+) -> None:
+    """Keep a job from running for some hours.
+
+    Example: [bold]mdc jobs hold tune-7 --hours 3 --why "bad data"[/bold]
+    """
+    from controller.overrides.orders import HoldJob, Standing
+
+    desk = seat(site, store)
+    standing = Standing(order=HoldJob(job=name), expires_utc=desk.now + timedelta(hours=hours))
+    order(desk, standing, why=why, preview=preview, yes=yes)
+
+
+@app.command()
+def release(name: LiveJobArgument, site: SiteOption = "container", store: StoreOption = None) -> None:
+    """Withdraw what was ordered about a job: it is the plan's again.
+
+    Example: [bold]mdc jobs release tune-7[/bold]
+    """
     from controller.records.reading import Reader
     from sites.errors import InputError
 
-    url, site_name = opened(site, store)
-    with Reader(url, site_name) as reader:
-        job, events = reader.job(name), reader.job_events(name)
-    if job is None:
-        raise InputError.single(source="jobs", field="name", found=name, mend="list the jobs: mdc jobs list")
-    if format is Format.JSON:
-        write(json.dumps({**job.model_dump(mode="json"), "events": [each.model_dump(mode="json") for each in events]}))
-        return
-    write(f"{job.name}: {job.state}, {job.done_frac:.0%} of {job.job.work_gpu_h:g} GPU-hours done")
-    write(f"due {job.job.deadline_utc:%Y-%m-%d %H:%M}Z, worth {job.job.value_usd:.2f} $, submitted by {job.who}")
-    for event in events:
-        write(f"  {event.at_utc:%Y-%m-%d %H:%M:%S}Z  {event.event}  {event.text}")
+    desk = seat(site, store)
+    with Reader(desk.url, desk.site.name) as reader:
+        found = [each for each in reader.overrides(desk.now) if each.subject == f"job {name}"]
+    if not found:
+        raise InputError.single(source="jobs", field="name", found=name, mend="nothing is ordered about this job")
+    for each in found:
+        desk.withdraw(each.id)
+        write(f"withdrawn: {each.subject} {each.order_text} ({each.id})")
 
 
 @app.command()
 def cancel(
-    name: Annotated[str, typer.Argument(help="Name of the job.")],
+    name: LiveJobArgument,
     site: SiteOption = "container",
     store: StoreOption = None,
 ) -> None:
-    """Cancel a job that is not done."""
-    from controller.records.commands import Commands
+    """Cancel a job that is not over.
 
-    url, site_name = opened(site, store)
-    with Commands(url, site_name) as commands:
-        commands.cancel_job(name, who=getpass.getuser(), at_utc=site_time(url, site_name))
-    write(f"cancelled: {name}")
-
-
-def opened(site: str, store: str | None) -> tuple[str, str]:
-    """Return store address and site name; the store is brought to the newest migration.
-
-    Raises:
-        InputError: the site file or the store cannot be used.
+    Example: [bold]mdc jobs cancel tune-7[/bold]
     """
-    from controller.records.store import upgrade
-    from sites.load import load_site
-
-    described = load_site(site)
-    url = store or described.store.url
-    upgrade(url)
-    return url, described.name
-
-
-def site_time(url: str, site_name: str) -> datetime:
-    """Return the site's time: that of its last cycle when its clock runs ahead of the host's, else the host's."""
-    from controller.records.reading import Reader
-    from controller.records.store import exists
-    from sites.ports import SystemClock
-
-    host = SystemClock().now_utc()
-    if not exists(url):
-        return host
-    with Reader(url, site_name) as reader:
-        now = reader.now()
-    return now.at_utc if now is not None and now.speed != 1.0 else host
+    seat(site, store).cancel(name)
+    write(f"cancelled: {name}")

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from controller.cli import (
     access,
     advise,
+    alarms,
     calibrate,
     catalog,
     check,
@@ -21,6 +22,7 @@ from controller.cli import (
     design,
     devices,
     forecast,
+    fuel,
     jobs,
     mqtt,
     plan,
@@ -52,6 +54,9 @@ app.command("simulate")(simulate.simulate)
 app.add_typer(forecast.app, name="forecast")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(review.app, name="review")
+app.add_typer(fuel.app, name="fuel")
+app.add_typer(alarms.app, name="alarms")
+app.command("audit")(alarms.audit)
 app.add_typer(access.app, name="access")
 app.command("status")(status.status)
 app.add_typer(report.app, name="report")

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from controller.cli.jobs import SiteOption
 from controller.cli.output import say
 from controller.cli.run import StoreOption
+from controller.cli.seat import SiteOption
 from sites.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def day(out: OutOption, date: DateOption = None, site: SiteOption = "container",
 def week(out: OutOption, date: DateOption = None, site: SiteOption = "container", store: StoreOption = None) -> None:
     """Write what happened in the week, Monday to Sunday, that holds a day.
 
-    Example: [bold]mdc report week --date 2026-01-15 --out week.html[/bold]
+    Example: [bold]mdc report week --date 2025-01-15 --out week.html[/bold]
     """
     from controller.reports.period import week_span
 
@@ -64,7 +64,7 @@ def week(out: OutOption, date: DateOption = None, site: SiteOption = "container"
 def month(out: OutOption, date: DateOption = None, site: SiteOption = "container", store: StoreOption = None) -> None:
     """Write what happened in the calendar month that holds a day.
 
-    Example: [bold]mdc report month --date 2026-01-15 --out month.pdf[/bold]
+    Example: [bold]mdc report month --date 2025-01-15 --out month.pdf[/bold]
     """
     from controller.reports.period import month_span
 

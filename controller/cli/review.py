@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from controller.cli.jobs import SiteOption, opened, site_time
-from controller.cli.output import Format, FormatOption, write
+from controller.cli.completing import complete_overrides, complete_pending_plans, complete_subjects
+from controller.cli.ordering import HoursOption, PreviewOption, YesOption, order
+from controller.cli.output import Format, FormatOption, table, write
 from controller.cli.run import StoreOption
+from controller.cli.seat import SiteOption, WhyOption, looking, seat
 
 app = typer.Typer(help="Approve or reject plans that wait, and override them.", no_args_is_help=True)
-WhyOption = Annotated[str, typer.Option("--why", help="The reason, kept with your name.")]
+PlanArgument = Annotated[str, typer.Argument(help="Id of the plan.", autocompletion=complete_pending_plans)]
 
 
 @app.command("list")
@@ -25,34 +26,41 @@ def list_reviews(
 
     Example: [bold]mdc review list[/bold]
     """
-    from controller.records.reading import Reader
-
-    url, site_name = opened(site, store)
-    with Reader(url, site_name) as reader:
+    with looking(site, store) as (reader, desk):
         pending, reviews = reader.pending_plans(), reader.reviews(limit=10)
-        overrides = reader.overrides(site_time(url, site_name))
+        overrides = desk.overrides if desk.now is not None else reader.overrides()
+        version = reader.order_version()
     if format is Format.JSON:
         found = {"pending": pending, "reviews": reviews, "overrides": overrides}
-        write(json.dumps({name: [each.model_dump(mode="json") for each in rows] for name, rows in found.items()}))
+        listed = {name: [each.model_dump(mode="json") for each in rows] for name, rows in found.items()}
+        write(json.dumps({**listed, "version": version}))
         return
-    for head in pending:
-        write(
-            f"waits     {head.id}  made {clock(head.made_utc)}  {head.level.value}  expires {clock(head.expires_utc)}"
+    rows = [
+        ("waits", head.id, f"{head.level.value} plan", f"answer by {clock(head.answer_by_utc)}", "", head.review_why)
+        for head in pending
+    ]
+    rows += [(each.verdict, each.plan_id, "plan", f"at {clock(each.at_utc)}", each.who, each.why) for each in reviews]
+    rows += [
+        (
+            "override",
+            each.id,
+            f"{each.subject} {each.order_text}",
+            (f"from {clock(each.from_utc)} " if each.from_utc else "") + f"until {clock(each.expires_utc)}",
+            each.who,
+            each.why,
         )
-    for review in reviews:
-        write(f"{review.verdict:<9} {review.plan_id}  {clock(review.at_utc)}  by {review.who}  {review.why}")
-    for order in overrides:
-        write(
-            f"override  {order.id}  {order.subject} {order.order_text} until {clock(order.expires_utc)}"
-            f"  by {order.who}  {order.why}"
-        )
-    if not (pending or reviews or overrides):
+        for each in overrides
+    ]
+    if not rows:
         write("nothing waits, nothing is overridden")
+        return
+    styles = {"waits": "yellow", "override": "cyan"}
+    table(("", "id", "what", "when", "by", "why"), rows, styles=[styles.get(row[0], "") for row in rows])
 
 
 @app.command()
 def approve(
-    plan: Annotated[str, typer.Argument(help="Id of the plan.")],
+    plan: PlanArgument,
     site: SiteOption = "container",
     store: StoreOption = None,
     why: WhyOption = "",
@@ -61,12 +69,13 @@ def approve(
 
     Example: [bold]mdc review approve PLAN --why "storm is through"[/bold]
     """
-    _review(plan, site, store, why, approved=True)
+    seat(site, store).judge(plan, approve=True, why=why)
+    write(f"approved: {plan}")
 
 
 @app.command()
 def reject(
-    plan: Annotated[str, typer.Argument(help="Id of the plan.")],
+    plan: PlanArgument,
     why: WhyOption,
     site: SiteOption = "container",
     store: StoreOption = None,
@@ -75,46 +84,63 @@ def reject(
 
     Example: [bold]mdc review reject PLAN --why "crew sleeps beside the genset"[/bold]
     """
-    _review(plan, site, store, why, approved=False)
+    seat(site, store).judge(plan, approve=False, why=why)
+    write(f"rejected: {plan}")
 
 
 @app.command()
 def override(
-    subject: Annotated[str, typer.Argument(help="E.g. 'genset diesel-1', 'job tune-7', 'pool h100', 'battery', 'pv'.")],
-    order: Annotated[
+    subject: Annotated[
         str,
         typer.Argument(
+            help="E.g. 'genset diesel-1', 'job tune-7', 'pool h100', 'battery', 'pv'.", autocompletion=complete_subjects
+        ),
+    ],
+    words: Annotated[
+        str,
+        typer.Argument(
+            metavar="ORDER",
             help="run, stop or disable; 'hold 60' for the battery; 'cap 300' for a pool; hold or"
-            " 'start 2026-01-15T14:00' for a job; shed for a tier."
+            " 'start 2026-01-15T14:00' for a job; shed for a tier.",
         ),
     ],
     why: WhyOption,
-    hours: Annotated[float, typer.Option(help="How long it stands.")] = 1.0,
+    hours: HoursOption = 1.0,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", help="When it begins; ISO time, local without offset; now if absent."),
+    ] = None,
+    preview: PreviewOption = None,
+    yes: YesOption = False,
     site: SiteOption = "container",
     store: StoreOption = None,
 ) -> None:
     """Order something above the plan, below the guards; the planner solves around it.
 
+    On a terminal the difference in cost, fuel and lateness is shown before it acts.
+
     Example: [bold]mdc review override "genset diesel-1" run --hours 2 --why "storm ahead"[/bold]
     """
-    from controller.overrides.giving import give_order
     from controller.overrides.orders import Standing
     from controller.overrides.reading import read_order
-    from sites.load import load_site
+    from sites.times import parse_time
 
-    url, site_name = opened(site, store)
-    described, now = load_site(site), site_time(url, site_name)
+    desk = seat(site, store)
+    zone = desk.site.location.time_zone
+    start = parse_time(begin, zone, source="--from", field="") if begin else None
     standing = Standing(
-        order=read_order(subject, order, zone=described.location.time_zone, now=now),
-        expires_utc=now + timedelta(hours=hours),
+        order=read_order(subject, words, zone=zone, now=desk.now),
+        from_utc=start,
+        expires_utc=(start or desk.now) + timedelta(hours=hours),
     )
-    identity = give_order(url, described, standing, who=getpass.getuser(), why=why, now=now)
-    write(f"override {identity} until {clock(standing.expires_utc)}")
+    order(desk, standing, why=why, preview=preview, yes=yes)
 
 
 @app.command()
 def withdraw(
-    override_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the override.")],
+    override_id: Annotated[
+        str, typer.Argument(metavar="ID", help="Id of the override.", autocompletion=complete_overrides)
+    ],
     site: SiteOption = "container",
     store: StoreOption = None,
 ) -> None:
@@ -122,23 +148,10 @@ def withdraw(
 
     Example: [bold]mdc review list && mdc review withdraw ID[/bold]
     """
-    from controller.records.override_commands import OverrideCommands
-
-    url, site_name = opened(site, store)
-    with OverrideCommands(url, site_name) as commands:
-        commands.withdraw(override_id, who=getpass.getuser(), at_utc=site_time(url, site_name))
+    seat(site, store).withdraw(override_id)
     write(f"withdrawn: {override_id}")
 
 
-def _review(plan: str, site: str, store: str | None, why: str, *, approved: bool) -> None:
-    from controller.records.commands import Commands
-
-    url, site_name = opened(site, store)
-    with Commands(url, site_name) as commands:
-        commands.review_plan(plan, approve=approved, who=getpass.getuser(), why=why, at_utc=site_time(url, site_name))
-    write(f"{'approved' if approved else 'rejected'}: {plan}")
-
-
-def clock(moment: datetime) -> str:
+def clock(moment: datetime | None) -> str:
     """Return a short UTC time."""
-    return f"{moment:%Y-%m-%d %H:%M}Z"
+    return f"{moment:%Y-%m-%d %H:%M}Z" if moment is not None else "-"

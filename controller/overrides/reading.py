@@ -28,6 +28,7 @@ from controller.overrides.orders import (
     StopService,
 )
 from sites.errors import InputError
+from sites.schema.site import Site
 from sites.times import parse_time
 
 SAYINGS = {
@@ -40,6 +41,18 @@ SAYINGS = {
     "pv": "disable",
 }
 """What can be said about each kind of subject."""
+
+
+def subjects(site: Site) -> tuple[str, ...]:
+    """Return what orders at a site can be about, jobs aside."""
+    return (
+        *(f"genset {each.name}" for each in site.gensets),
+        *(("battery",) if site.battery is not None else ()),
+        *(f"pool {each.name}" for each in site.pools),
+        *(f"tier {each.name}" for each in site.tiers if not each.critical),
+        *(f"service {each.name}" for each in site.services),
+        *(("pv",) if site.pv is not None else ()),
+    )
 
 
 def read_order(subject: str, words: str, *, zone: str, now: datetime) -> Order:

@@ -297,7 +297,7 @@ def _progress(session: Session, site: str, entry: JobProgress) -> None:
     if row is None:
         return
     changed = row.state != entry.state
-    told = {"state": entry.state, "done_frac": entry.done_frac, "updated_utc": entry.at_utc}
+    told: dict[str, object] = {"state": entry.state, "done_frac": entry.done_frac, "updated_utc": entry.at_utc}
     if entry.gpus > 0:
         told |= {"pool": entry.pool, "gpus": entry.gpus, "limit_w": entry.limit_w}
     going_on = update(JobRow).where(JobRow.id == row.id, JobRow.state.not_in(("done", "cancelled")))

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.planning import MadePlan
+from controller.reports.why_not_now import about
 from optimizer.plan import Interval, JobPlan, Plan
 from sites.errors import InputError
 from sites.schema.site import Site
@@ -54,9 +55,9 @@ def explain_job(made: MadePlan, name: str, site: Site) -> str:
     lines += [
         f"{decision.text}{_otherwise(decision.cost_of_alternative_usd, decision.exact)}"
         for decision in made.plan.decisions
-        if name in decision.what
+        if about(decision.what, name)
     ]
-    lines += [breach.text for breach in made.plan.breaches if name in breach.what]
+    lines += [breach.text for breach in made.plan.breaches if about(breach.what, name)]
     return "\n".join(lines)
 
 
@@ -70,7 +71,7 @@ def _head(made: MadePlan, zone: ZoneInfo) -> str:
         f"[bold]{plan.site}[/bold] from {_clock(plan.start_utc, zone)} ({zone.key}), "
         f"{plan.policy}: {plan.level.value}{gap}, {plan.solve_seconds:.1f} s\n"
         f"net value {plan.net_value_usd:,.2f} $ = work {plan.work_value_usd:,.2f} $ - costs ({terms or 'none'})\n"
-        f"sun: {made.forecast.source}"
+        f"sun: {made.forecast.source if made.forecast is not None else 'not stored'}"
     )
 
 

@@ -9,7 +9,7 @@ from typing import get_args
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from controller.overrides.reading import SAYINGS
+from controller.overrides.reading import SAYINGS, subjects
 from controller.records.reading import Reader
 from controller.records.views import OVER, Alarm, Override, StoredJob
 from controller.reports.charts.words import day_clock, figure
@@ -110,18 +110,6 @@ def order_form(site: Site) -> Form:
             WHY,
         ),
         words=f"It is shown with its cost before it acts. What can be said: {sayings}.",
-    )
-
-
-def subjects(site: Site) -> tuple[str, ...]:
-    """Return what orders can be about, jobs aside: those are ordered from their own page."""
-    return (
-        *(f"genset {each.name}" for each in site.gensets),
-        *(("battery",) if site.battery is not None else ()),
-        *(f"pool {each.name}" for each in site.pools),
-        *(f"tier {each.name}" for each in site.tiers if not each.critical),
-        *(f"service {each.name}" for each in site.services),
-        *(("pv",) if site.pv is not None else ()),
     )
 
 

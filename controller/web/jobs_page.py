@@ -7,7 +7,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from controller.records.reading import Reader
-from controller.records.views import JobEvent, StoredJob
+from controller.records.views import OVER, JobEvent, StoredJob
 from controller.reports.charts.words import day_clock, figure, money, percent
 from controller.reports.page import Fact, Grid, Page, Row, Section
 from controller.reports.why_not_now import Standpoint, why_not_now
@@ -20,9 +20,13 @@ SHOWN = 60
 
 def jobs_page(reader: Reader, desk: Desk) -> Page:
     """Return the page of all jobs."""
+    return jobs_page_of(reader.jobs(OPEN_STATES), reader.jobs(OVER, limit=SHOWN), desk)
+
+
+def jobs_page_of(live: Sequence[StoredJob], ended: Sequence[StoredJob], desk: Desk) -> Page:
+    """Return the page of some jobs."""
     zone = ZoneInfo(desk.site.location.time_zone)
-    open_jobs = sorted(reader.jobs(OPEN_STATES), key=lambda job: (OPEN_STATES.index(job.state), job.job.deadline_utc))
-    ended = reader.jobs(("done", "failed", "cancelled"), limit=SHOWN)
+    open_jobs = sorted(live, key=lambda job: (OPEN_STATES.index(job.state), job.job.deadline_utc))
     counts = {state: sum(job.state == state for job in open_jobs) for state in OPEN_STATES}
     late = sum(job.updated_utc > job.job.deadline_utc for job in ended if job.state == "done")
     facts = (
