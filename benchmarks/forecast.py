@@ -14,6 +14,7 @@ from collections.abc import Callable
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks import (
+    forecast_cold,
     forecast_gefcom,
     forecast_held,
     forecast_pvod,
@@ -28,6 +29,7 @@ TOPICS: dict[str, Callable[..., list[Row]]] = {
     "pvod": forecast_pvod.run,
     "walk": forecast_walk.run,
     "held": forecast_held.run,
+    "cold": forecast_cold.run,
     "speed": forecast_speed.run,
     "gefcom": forecast_gefcom.run,
 }
