@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optimizer.objective import genset_breach_kw, reserve_required_kw, tank_levels_l
+from optimizer.objective import genset_breach_kw, hot_kwh, reserve_required_kw, tank_levels_l
 from optimizer.plan import Breach, Interval, JobPlan, ServicePlan, Status
 from optimizer.problem import Problem
 from optimizer.workload import all_or_nothing
@@ -20,6 +20,7 @@ TOLERATED_FRAC = 1e-4
 CRITICAL_FRAC = 5e-3
 """Share of a critical service's requests above which the demand is not met as posed: P99 speaks of one in a hundred."""
 _SMALL_KWH = 1e-4
+HOT_KWH = 1e-3
 
 
 def status_of(breaches: Sequence[Breach]) -> Status:
@@ -40,6 +41,7 @@ def breaches_of(
         *_jobs(problem, jobs),
         *_tank(problem, intervals),
         *_battery(problem, intervals),
+        *_room(problem, intervals),
     ]
     return tuple(sorted(found, key=lambda breach: breach.reason_code not in HARD_CODES))
 
@@ -165,3 +167,12 @@ def _tank(problem: Problem, intervals: Sequence[Interval]) -> list[Breach]:
         return []
     text = f"the tank falls to {lowest:.0f} L: {reason_text('FUEL_SHORT')}"
     return [Breach(what="tank", reason_code="FUEL_SHORT", amount=short, unit="L", text=text)]
+
+
+def _room(problem: Problem, intervals: Sequence[Interval]) -> list[Breach]:
+    pairs = zip(hot_kwh(problem, intervals), intervals, strict=True)
+    hours = sum(row.hours for over, row in pairs if over > HOT_KWH)
+    if hours <= 0.0:
+        return []
+    text = f"the room is warmer than the computers bear for {hours:.1f} h: the cooling cannot carry their heat away"
+    return [Breach(what="room", reason_code="INLET_HOT", amount=hours, unit="h", text=text)]

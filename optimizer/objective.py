@@ -5,8 +5,8 @@
     work value   jobs: value x share of the work done; a hard job whose deadline lies inside the horizon only when whole
                  services: value of each request served
     costs        fuel, energy and running hours of gensets, starts; battery wear; load left unserved; requests left
-                 unserved; mode switches; lateness; pauses of running jobs; missing reserve; SoC below its reserve;
-                 tank below its reserve; change of plan; less the worth of what is left in the battery
+                 unserved; mode switches; lateness; pauses of running jobs; missing reserve; computers too hot; SoC below its
+                 reserve; tank below its reserve; change of plan; less the worth of what is left in the battery
 
 Lateness is paid share by share: the work done in an interval after the deadline costs ``late_usd_per_h`` for each hour
 that the interval's end is late, never more than its value. Every policy's plan is valued here, so that gaps and
@@ -28,6 +28,8 @@ DARK_USD_PER_KWH = 1000.0
 """Price of power that hosts and cooling cannot do without and nothing can give: the site goes dark in part."""
 
 
+HOT_USD_PER_KWH_H = 20.0
+"""Price of an hour with a kWh more heat in the room than the computers bear: above all work, below critical load."""
 CHANGE_H = 6.0
 """How far ahead a change of plan has a price."""
 
@@ -151,6 +153,8 @@ def _energy(problem: Problem, intervals: Sequence[Interval]) -> dict[str, float]
         max(0.0, reserve_required_kw(problem, row) - row.reserve_kw) * row.hours * reserve_usd_per_kwh(problem)
         for row in intervals
     )
+    terms["too_hot"] = sum(over * row.hours for over, row in zip(hot_kwh(problem, intervals), intervals, strict=True))
+    terms["too_hot"] *= HOT_USD_PER_KWH_H
     if battery is not None:
         discharged = sum(max(row.battery_kw, 0.0) * row.hours for row in intervals)
         terms["battery_wear"] = discharged * battery.wear_usd_per_kwh
@@ -165,6 +169,18 @@ def _energy(problem: Problem, intervals: Sequence[Interval]) -> dict[str, float]
         left_kwh = intervals[-1].soc_end_frac * battery.capacity_kwh
         terms["battery_end_value"] = -left_kwh * battery.end_value_usd_per_kwh
     return terms
+
+
+def hot_kwh(problem: Problem, intervals: Sequence[Interval]) -> list[float]:
+    """Return the heat in the room beyond what the computers bear at the end of each interval, kWh."""
+    room = problem.room
+    if room is None:
+        return [0.0] * len(intervals)
+    heat_kwh, over = room.heat_kwh, []
+    for row, removable_kw in zip(intervals, room.removable_kw, strict=True):
+        heat_kwh = max(0.0, heat_kwh + row.hours * (row.it_kw - removable_kw))
+        over.append(max(0.0, heat_kwh - room.store_kwh))
+    return over
 
 
 def _gensets(problem: Problem, intervals: Sequence[Interval]) -> dict[str, float]:

@@ -158,6 +158,17 @@ class ReserveProblem(Record):
     """How long it does; gensets that are off count as reserve where they carry load within this time."""
 
 
+class RoomProblem(Record):
+    """Heat of the room that the computers stand in."""
+
+    removable_kw: tuple[float, ...]
+    """Heat of computers that the cooling can carry away in each interval."""
+    store_kwh: float = Field(default=0.0, ge=0)
+    """Heat that the room takes between its set point and what the computers bear at their inlets."""
+    heat_kwh: float = Field(default=0.0, ge=0)
+    """Heat above the set point now."""
+
+
 class ProfileLevels(Record):
     """Power-limit levels that a pool offers to batch work of one power profile."""
 
@@ -340,6 +351,7 @@ class Problem(Record):
     """Cooling power for each kW of IT heat in each interval; empty = 0."""
     cooling_base_kw: tuple[float, ...] = ()
     """What runs in any case besides tiers and IT: walls, UPS float, heaters; negative where walls cool; empty = 0."""
+    room: RoomProblem | None = None
     pools: tuple[PoolProblem, ...] = ()
     services: tuple[ServiceProblem, ...] = ()
     jobs: tuple[JobProblem, ...] = ()
@@ -376,6 +388,8 @@ class Problem(Record):
         if self.battery is not None:
             optional.append(("battery.charge_limit_frac", self.battery.charge_limit_frac))
             optional.append(("battery.soc_floor_frac", self.battery.soc_floor_frac))
+        if self.room is not None:
+            yield "room.removable_kw", self.room.removable_kw
         yield from ((field, row) for field, row in optional if row)
         yield from ((f"scenarios[{i}].pv_available_kw", s.pv_available_kw) for i, s in enumerate(self.scenarios))
         yield from ((f"tiers.{tier.name}.kw", tier.kw) for tier in self.tiers)

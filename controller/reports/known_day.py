@@ -105,6 +105,7 @@ def known_problem(
             "jobs": tuple(jobs),
             "gensets": tuple(each.model_copy(update={"available": True}) for each in problem.gensets),
             "reserve": problem.reserve.model_copy(update={"load_frac": 0.0, "pv_frac": 0.0}),
+            "room": None,
             "scenarios": (),
             "last_plan": None,
         }

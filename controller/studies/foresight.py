@@ -1,10 +1,10 @@
 """The perfect-foresight bound of a study: no policy can do better, because everything it is held to is relaxed here.
 
 The whole study is one planning problem in hours: the sun, the temperatures, the request rates and every job are known
-from the start; the plant is the perturbed one; battery tapers, cold, operating reserve, sensor noise and the price of
-changing a plan are left out, a genset may idle at any power, and hosts boot at once. The bound is the planner's proof
-(from relaxations only) of what net value cannot be exceeded; the cost bound is the value of all work that came less that
-net value.
+from the start; the plant is the perturbed one; battery tapers, cold, operating reserve, sensor noise, the heat of the room
+and the price of changing a plan are left out, a genset may idle at any power, and hosts boot at once. The bound is the
+planner's proof (from relaxations only) of what net value cannot be exceeded; the cost bound is the value of all work that
+came less that net value.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def foresight_problem(study: Study, *, seconds: float = SOLVE_SECONDS) -> Proble
             "battery": _relaxed_battery(posed.battery, params, stored_usd_per_kwh(site)) if posed.battery else None,
             "gensets": tuple(_relaxed_genset(genset, params) for genset in posed.gensets),
             "reserve": posed.reserve.model_copy(update={"load_frac": 0.0, "pv_frac": 0.0}),
+            "room": None,
             "services": tuple(service.model_copy(update={"switch_usd": 0.0}) for service in posed.services),
             "tank": posed.tank.model_copy(update={"reserve_l": 0.0}) if posed.tank else None,
         }

@@ -8,7 +8,7 @@ load shed, reserve.
                + lateness + missing reserve + SoC and tank under their reserves - battery end value - value of work
 
     balance (1)-(2), battery (3)-(7), gensets (8)-(13), tank (14)-(15), reserve (16)-(17), services (18)-(19),
-    pools (20)-(22), jobs (23)-(25), change of plan (27), nodes (28)-(30); the energy side alone adds (26).
+    pools (20)-(22), jobs (23)-(25), change of plan (27), nodes (28)-(30), heat (31)-(32); the energy side alone adds (26).
     Each family's module holds its equations.
 
 Physics is hard. Demands that may prove impossible (critical load, hosts, a hard reserve, a minimum load) have a slack at a
@@ -30,6 +30,7 @@ from optimizer.model.matrix import Matrix, Program
 from optimizer.model.nodes import add_nodes
 from optimizer.model.pools import add_pools
 from optimizer.model.reserve import add_reserve
+from optimizer.model.room import add_room
 from optimizer.model.services import add_services
 from optimizer.model.tank import add_tank
 
@@ -53,6 +54,7 @@ def build(layout: Layout) -> Model:
     add_supply_terms(matrix, columns, rows)
     add_tank(matrix, layout, columns)
     add_reserve(matrix, layout, columns, rows)
+    add_room(matrix, layout, rows)
     add_services(matrix, layout, columns, rows)
     add_pools(matrix, layout, columns, rows)
     add_nodes(matrix, layout, columns, rows)

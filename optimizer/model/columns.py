@@ -79,6 +79,8 @@ class Rows:
     """GPUs of a pool, P x T."""
     reserve: Index = field(default_factory=_none)
     """Operating reserve, W x T."""
+    heat: Index = field(default_factory=_none)
+    """Heat of the room, T; empty where cooling has no limit."""
     nodes: dict[tuple[int, int], Index] = field(default_factory=dict)
     """Whole nodes that a service keeps on in a pool, by service and pool number, T."""
     mode: list[Index] = field(default_factory=list)

@@ -43,6 +43,9 @@ def add_nodes(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> N
         _add_whole(matrix, layout, columns, rows, place, booting)
         saved = layout.cooling * node_kw(pool)
         boot = layout.cooling * pool.boot_kwh / layout.hours
+        if rows.heat.size:
+            matrix.put(rows.heat, off, layout.hours * node_kw(pool))
+            matrix.put(rows.heat, boots, -pool.boot_kwh)
         share = layout.problem.reserve.load_frac
         for scenario in range(layout.scenarios):
             matrix.put(rows.balance[scenario], off, saved)

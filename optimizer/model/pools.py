@@ -1,7 +1,7 @@
 """GPU pools: GPUs are shared by serving modes and batch work; power follows.
 
     (20)  sum over groups and levels n + sum over modes gpus x <= N_p                      each pool, interval
-    (21)  IT power of batch work   wall / 1000 sum (P_k - idle) n_k                         into balance and reserve
+    (21)  IT power of batch work   wall / 1000 sum (P_k - idle) n_k                         into balance, reserve and heat
     (22)  n[k,t] = n[k,t-1] within a slot                   in plans only; the relaxation leaves it out
     (22b) surplus-only work: its power <= its largest power (1 - on_g)                      each genset
 
@@ -68,7 +68,9 @@ def _add_power(
     kw: Floats,
     freed_kw: Floats | float,
 ) -> None:
-    """Put the power of work (rows x T) into balance and reserve of every scenario."""
+    """Put the power of work (rows x T) into the heat of the room, and into balance and reserve of every scenario."""
+    if rows.heat.size:
+        matrix.put(rows.heat[None, :], work, -layout.hours[None, :] * kw)
     bus = layout.cooling[None, :] * kw
     freed = layout.cooling[None, :] * np.asarray(freed_kw)
     for scenario in range(layout.scenarios):

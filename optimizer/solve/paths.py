@@ -25,7 +25,7 @@ class Prices:
     """What a kW on the bus and a GPU cost in each interval, $ for the whole interval."""
 
     it_kw_usd: Floats
-    """Cost of one more kW of IT power, cooling and reserve included, T."""
+    """Cost of one more kW of IT power, cooling, reserve and heat included, T."""
     gpu_usd: Floats
     """Cost of one more GPU taken, P x T."""
     node_usd: Mapping[tuple[int, int], Floats] = field(default_factory=dict)
@@ -38,6 +38,8 @@ def prices_of(model: Model, row_duals: Floats) -> Prices:
     power = row_duals[rows.balance].sum(axis=0) * layout.cooling
     if rows.reserve.size:
         power = power + row_duals[rows.reserve].sum(axis=0) * layout.problem.reserve.load_frac * layout.cooling
+    if rows.heat.size:
+        power = power + row_duals[rows.heat] * layout.hours
     nodes = {pair: -row_duals[each] for pair, each in rows.nodes.items()}
     return Prices(it_kw_usd=power, gpu_usd=-row_duals[rows.pool], node_usd=nodes)
 

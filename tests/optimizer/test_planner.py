@@ -13,10 +13,11 @@ import pytest
 
 from optimizer.check import check
 from optimizer.explain.what_if import answer_what_if, deliver, force_job_now, genset_off
+from optimizer.objective import hot_kwh
 from optimizer.plan import Level, Plan, Status
 from optimizer.planner import plan
 from optimizer.policies import POLICIES
-from optimizer.problem import FuelDelivery, GensetProblem, LastPlan, Problem, PvScenario, ReserveProblem
+from optimizer.problem import FuelDelivery, GensetProblem, LastPlan, Problem, PvScenario, ReserveProblem, RoomProblem
 
 _spec = importlib.util.spec_from_file_location("small_site", Path(__file__).with_name("small_site.py"))
 assert _spec is not None
@@ -174,6 +175,19 @@ def test_a_running_job_is_paused_only_where_that_is_worth_its_restart(checkpoint
     made = plan(small.small_site(jobs=jobs, pv_available_kw=sun, services=()))
     assert (made.jobs[0].gpus_by_interval[0] > 0.0) is goes_on
     assert made.cost_terms_usd.get("pauses", 0.0) == 0.0
+
+
+def test_work_gives_way_before_the_room_gets_hotter_than_computers_bear() -> None:
+    """The cooling can carry away little more than idle hosts for some hours; the room's own heat capacity bridges one."""
+    weak = tuple(1.2 if 3 <= step < 9 else 10.0 for step in range(14))
+    plenty = small.small_site(pv_available_kw=(12.0,) * 14)
+    posed = plenty.model_copy(update={"room": RoomProblem(removable_kw=weak, store_kwh=0.3)})
+    free, held = plan(plenty), plan(posed)
+    assert [str(fault) for fault in check(posed, held)] == []
+    assert max(hot_kwh(posed, free.intervals)) > 0.1
+    assert max(hot_kwh(posed, held.intervals)) < 1e-6
+    assert "INLET_HOT" not in {breach.reason_code for breach in held.breaches}
+    assert held.work_value_usd > 0.5 * free.work_value_usd
 
 
 def test_near_gpus_are_whole_and_limits_whole_watts() -> None:
