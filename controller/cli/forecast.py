@@ -92,6 +92,8 @@ def show(
     """A forecast of sun, outdoor temperature and demand from the site's own past.
 
     Without history or store, a simulated site's past is the month of its weather source before the moment.
+
+    Example: [bold]mdc forecast show container --hours 24[/bold]
     """
     from forecasting.forecaster import forecast, nightly_learner
     from sites.load import load_site
@@ -130,7 +132,10 @@ def backtest_command(
     picture: Annotated[Path | None, typer.Option(help="Write a picture here (.svg, .png or .pdf).")] = None,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Scores of this forecaster on your own past: it is walked through the file as if each day were today."""
+    """Scores of this forecaster on your own past: it is walked through the file as if each day were today.
+
+    Example: [bold]mdc forecast backtest meter.csv --power-column ac_kw --every-hours 24[/bold]
+    """
     from forecasting.backtest import backtest
     from forecasting.forecaster import LEVELS
     from sites.load import load_site
@@ -165,7 +170,10 @@ def verify(
     nights: Annotated[int, typer.Option(min=1, max=366, help="Past nights to show beside the last one.")] = 14,
     format: FormatOption = Format.TABLE,
 ) -> None:
-    """Scores of the forecasts in the store against the telemetry that came: last night's, or worked out now."""
+    """Scores of the forecasts in the store against the telemetry that came: last night's, or worked out now.
+
+    Example: [bold]mdc forecast verify container[/bold]
+    """
     from controller.records.reading import Reader
     from sites.load import load_site
     from sites.ports import SystemClock
