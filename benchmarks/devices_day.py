@@ -167,7 +167,7 @@ def _total(url: str, hours: float, readings: Sequence[tuple[float, float]]) -> T
         kwh("pv_kw"),
         kwh("genset_kw"),
         kwh("load_kw"),
-        float(np.interp(hours, *zip(*readings, strict=True))),
+        float(np.interp(hours, [at for at, _ in readings], [done for _, done in readings])),
     )
 
 
