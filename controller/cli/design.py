@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from controller.design.context import Context
+    from controller.design.questions import Answer
     from controller.design.runner import Progress
     from controller.design.summary import Chosen
 
@@ -33,7 +34,7 @@ StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file
 def check(study: StudyArgument) -> None:
     """Check a study file: all faults at once, and how large it is.
 
-    Example: [bold]mdc design check jetson-archive[/bold]
+    Example: [bold]mdc design check studies/container.yaml[/bold]
     """
     from controller.design.study import load_study
 
@@ -72,6 +73,7 @@ def run(
     from controller.design.planner_check import check_with_planner
     from controller.design.planner_table import planner_tables
     from controller.design.precheck import refuse_if_hopeless
+    from controller.design.questions import answers
     from controller.design.report import write_report
     from controller.design.runner import run as run_study
     from controller.design.study import load_study
@@ -127,7 +129,7 @@ def run(
             input_hash=context.input_hash, study=context.name, seed=context.seed, headline=headline(chosen)
         )
         say(f"{store_designs(store, told, stored_rows(rows)):,} designs written to the store")
-    _show(context, rows, chosen, page, format)
+    _show(context, rows, chosen, page, format, answers(context, described, rows))
 
 
 def _with_progress(work: Callable[[Progress], Result], what: str = "design-years") -> Result:
@@ -153,7 +155,9 @@ def _with_progress(work: Callable[[Progress], Result], what: str = "design-years
         return work(progress)
 
 
-def _show(context: Context, rows: pd.DataFrame, chosen: Chosen, page: Path, format: Format) -> None:
+def _show(
+    context: Context, rows: pd.DataFrame, chosen: Chosen, page: Path, format: Format, asked: tuple[Answer, ...]
+) -> None:
     """Print the result."""
     from controller.design.detail import sizes_text
     from controller.design.summary import headline, money, unit_costs
@@ -173,6 +177,7 @@ def _show(context: Context, rows: pd.DataFrame, chosen: Chosen, page: Path, form
             "fixed_load": json.loads(chosen.same_fixed.to_json()),
             "usd_per_gpu_h": unit.usd_per_gpu_h if unit.usd_per_gpu_h == unit.usd_per_gpu_h else None,
             "usd_per_mtoken": unit.usd_per_mtoken if unit.usd_per_mtoken == unit.usd_per_mtoken else None,
+            "questions": [each.model_dump() for each in asked],
             "report": str(page),
         }
         write(json.dumps(document))
@@ -185,4 +190,7 @@ def _show(context: Context, rows: pd.DataFrame, chosen: Chosen, page: Path, form
         f"{winner['fuel_l']:,.0f} L of diesel a year, {winner['loss_frac']:.4%} not served"
     )
     write(headline(chosen))
+    for each in asked:
+        best = f"{each.design}, {each.way}, {money(each.npc_usd)}" if each.npc_usd is not None else "no design"
+        write(f"diesel at ${each.fuel_usd_per_l:.2f}, up to {each.shed_tolerance_frac or 0.0:.3%} unserved: {best}")
     write(f"report: {page}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from controller.design.axes import SIZE_AXES
 from controller.design.context import Context
 from controller.design.planner_check import Candidate
-from controller.design.study import SIZE_AXES, Study
+from controller.design.study import Study
 from controller.design.summary import Chosen, base_context, fixed_load
 from sites.schema.site import Site
 

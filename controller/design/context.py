@@ -15,14 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
+from controller.design.axes import SIZE_AXES, Chemistry
 from controller.design.place import PlaceYears, place_years, site_at
-from controller.design.study import SIZE_AXES, Limits, Place, Study
+from controller.design.study import Deliveries, Limits, Place, Study
 from controller.design.variant import Loads, equipment, loads, variant_prices
 from optimizer.sizing.full import Equipment
 from optimizer.sizing.lifecycle import LifePrices
 from sites.schema.site import Site
 
-FORMAT = 3
+FORMAT = 4
 """Raised when results of an older program must not be resumed."""
 
 
@@ -57,7 +58,7 @@ class Context:
     groups: tuple[Group, ...]
     weather: dict[str, PlaceYears]
     limits: Limits
-    delivery_days: float
+    deliveries: Deliveries
     input_hash: str
     """Of the study, the base site, the weather and the format."""
 
@@ -105,6 +106,7 @@ def build(study: Study, site: Site, base: Path, tell: Callable[[str], None] = la
                 study.vary.strategy,
                 study.vary.cap_policy,
             ):
+                variant = with_chemistry(computers, chemistry)
                 groups.append(
                     Group(
                         labels={
@@ -115,11 +117,11 @@ def build(study: Study, site: Site, base: Path, tell: Callable[[str], None] = la
                             "cap_policy": cap_policy,
                             **labels,
                         },
-                        site=computers,
+                        site=variant,
                         sites_built=place.count if place else 1,
                         loads=known_loads[name],
-                        kit=equipment(computers, known_loads[name], study, strategy=strategy, cap_policy=cap_policy),
-                        prices=variant_prices(study, computers),
+                        kit=equipment(variant, known_loads[name], study, strategy=strategy, cap_policy=cap_policy),
+                        prices=variant_prices(study, variant),
                         years=key,
                         chemistry=chemistry,
                         cap_policy=cap_policy,
@@ -134,9 +136,16 @@ def build(study: Study, site: Site, base: Path, tell: Callable[[str], None] = la
         groups=tuple(groups),
         weather=weather,
         limits=study.limits,
-        delivery_days=study.deliveries.every_days,
+        deliveries=study.deliveries,
         input_hash=_hash(study, site, weather),
     )
+
+
+def with_chemistry(site: Site, chemistry: Chemistry) -> Site:
+    """Return the site with its battery of another chemistry; its limits stay those of the site file."""
+    if site.battery is None or site.battery.chemistry == chemistry:
+        return site
+    return site.model_copy(update={"battery": site.battery.model_copy(update={"chemistry": chemistry})})
 
 
 def _computers(study: Study, site: Site) -> list[tuple[Site, dict[str, str]]]:

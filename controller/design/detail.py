@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from controller.design.axes import SIZE_AXES
 from controller.design.context import Context, Group
 from controller.design.evaluate import Judged, judge, tables
-from controller.design.study import SIZE_AXES, Reliability
+from controller.design.study import Reliability
 from controller.design.variant import surroundings
 from optimizer.sizing.ageing import HealthPath, band
 from optimizer.sizing.economics import cash_flow_usd
@@ -123,7 +124,7 @@ def _failures(context: Context, group: Group, judged: Judged, dice: Reliability)
             weather.outdoor_c[year],
             context.step_h,
             group.cap_policy,
-            context.delivery_days,
+            context.deliveries,
         )
         table = step_table(around, kit, seed=context.seed, draw=draw, start_failure_frac=dice.start_failure_frac)
         sums = simulate(table, context.step_h, judged.designs, kit)

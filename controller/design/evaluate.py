@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from controller.design.axes import SIZE_AXES
 from controller.design.context import Context, Group
-from controller.design.study import SIZE_AXES, Limits
+from controller.design.study import Limits
 from controller.design.variant import surroundings
 from optimizer.sizing.battery_life import LifeBand, life_band
 from optimizer.sizing.full import Designs, Totals, simulate, step_table
@@ -80,7 +81,7 @@ def tables(context: Context, group: Group, *, years: int = 0) -> list[Floats]:
                 weather.outdoor_c[year],
                 context.step_h,
                 group.cap_policy,
-                context.delivery_days,
+                context.deliveries,
             ),
             group.kit,
         )

@@ -15,6 +15,7 @@ import pandas as pd
 from controller.design import charts
 from controller.design.context import Context
 from controller.design.detail import Detail, look_closely, sizes_text
+from controller.design.questions import answer_table, answers
 from controller.design.study import Study
 from controller.design.summary import Chosen, compared, fleet_saving, headline, money, place_table, ranked, unit_costs
 from controller.design.variant import surroundings
@@ -73,6 +74,7 @@ def render(
             "rows": ranked_rows,
             "note": f"{allowed:,} of {len(rows):,} simulated designs hold every limit; the cheapest first.",
         },
+        questions=answer_table(answers(context, study, rows)),
         places=_places(rows, study, chosen),
         figures=_figures(context, rows, chosen, detail),
         survival_note=_survival_note(detail),
@@ -160,7 +162,7 @@ def _work_arrivals(context: Context, detail: Detail) -> np.ndarray:
         weather.outdoor_c[0],
         context.step_h,
         group.cap_policy,
-        context.delivery_days,
+        context.deliveries,
     )
     return around.work_kw * context.step_h
 

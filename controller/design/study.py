@@ -5,14 +5,14 @@ Read and checked like a site file: every fault at once, each with field, finding
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError
 
+from controller.design.axes import QUESTION_AXES, SIZE_AXES, Chemistry, Vary, axis_count, axis_values
 from optimizer.sizing.lifecycle import LifePrices
 from sites.errors import InputError, InputFault, shorten
 from sites.load import find_site, load_site, parse_yaml, validation_faults
@@ -22,87 +22,8 @@ from sites.schema.site import Site
 
 MOST_GRID = 2_000_000
 """Designs above which an exhaustive grid is refused."""
-SIZE_AXES = ("pv_kwp", "battery_kwh", "genset_kw", "genset_count", "cooling_kw", "tank_l")
-CapPolicy = Literal["at-once", "wait", "wait-and-cap"]
-Strategy = Literal["load-following", "cycle-charging"]
-
-
-class Span(Section):
-    """Evenly spaced values."""
-
-    start: NonNegative
-    stop: Positive
-    step: Positive
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Span:
-        if self.stop <= self.start:
-            raise ValueError(f"stop {self.stop:g} must be above start {self.start:g}; for one value write the number")
-        return self
-
-    @property
-    def count(self) -> int:
-        """Number of values."""
-        return math.floor((self.stop - self.start) / self.step + 1e-9) + 1
-
-    def values(self) -> tuple[float, ...]:
-        """Return the values, ``stop`` included where a whole number of steps reaches it."""
-        return tuple(float(round(self.start + index * self.step, 9)) for index in range(self.count))
-
-
-def _axis_kind(value: object) -> str:
-    if isinstance(value, dict | Span):
-        return "span"
-    return "list" if isinstance(value, list | tuple) else "value"
-
-
-Axis = Annotated[
-    Annotated[Span, Tag("span")]
-    | Annotated[tuple[NonNegative, ...], Tag("list")]
-    | Annotated[NonNegative, Tag("value")],
-    Discriminator(_axis_kind),
-]
-
-
-def axis_values(axis: Axis) -> tuple[float, ...]:
-    """Return the values of an axis."""
-    if isinstance(axis, Span):
-        return axis.values()
-    return tuple(axis) if isinstance(axis, tuple) else (float(axis),)
-
-
-class Vary(Section):
-    """What differs between designs. A field left out keeps what the base site has."""
-
-    pv_kwp: Axis | None = None
-    battery_kwh: Axis | None = None
-    genset_kw: Axis | None = None
-    """Rating of one unit; 0 = none."""
-    genset_count: Axis | None = None
-    cooling_kw: Axis | None = None
-    tank_l: Axis | None = None
-    tilt_deg: tuple[float, ...] = ()
-    chemistry: tuple[Literal["lfp", "nmc"], ...] = ()
-    strategy: tuple[Strategy, ...] = ("load-following",)
-    cap_policy: tuple[CapPolicy, ...] = ("wait-and-cap",)
-    nodes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
-    """Pool to numbers of nodes."""
-    gpu: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Pool to kinds of GPU."""
-
-    @field_validator(*SIZE_AXES)
-    @classmethod
-    def _some_values(cls, value: Axis | None) -> Axis | None:
-        if isinstance(value, tuple) and not value:
-            raise ValueError("give at least one value")
-        return value
-
-    @field_validator("tilt_deg")
-    @classmethod
-    def _tilts(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not 0.0 <= tilt <= 90.0 for tilt in value):
-            raise ValueError("tilts lie between 0 and 90 degrees")
-        return value
+MOST_QUESTIONS = 100
+"""Pairs of fuel price and tolerance above which a study is refused."""
 
 
 class Place(Section):
@@ -141,6 +62,8 @@ class Prices(Section):
     pv_om_usd_per_kwp_y: NonNegative = 15.0
     pv_life_y: Positive = 25.0
     battery_usd_per_kwh: NonNegative = 300.0
+    battery_usd_by_chemistry: dict[Chemistry, NonNegative] = Field(default_factory=dict)
+    """Price of a kWh by chemistry, where it differs."""
     battery_replacement_frac: NonNegative = 0.7
     battery_om_usd_per_kwh_y: NonNegative = 5.0
     battery_life_most_y: Positive = 20.0
@@ -161,7 +84,12 @@ class Prices(Section):
 
     def life_prices(self, site: Site, deliveries_usd_per_y: float = 0.0) -> LifePrices:
         """Return the prices for a site variant, with its computers and its fuel trips."""
-        own = self.model_dump(exclude={"gpu_usd", "fuel_usd_per_l", "start_usd", "unserved_usd_per_kwh"})
+        apart = {"gpu_usd", "fuel_usd_per_l", "start_usd", "unserved_usd_per_kwh", "battery_usd_by_chemistry"}
+        own = self.model_dump(exclude=apart)
+        if site.battery is not None:
+            own["battery_usd_per_kwh"] = self.battery_usd_by_chemistry.get(
+                site.battery.chemistry, self.battery_usd_per_kwh
+            )
         fuel, start, unserved = self.fuel_usd_per_l, self.start_usd, self.unserved_usd_per_kwh
         known = site.prices
         return LifePrices(
@@ -181,6 +109,15 @@ class Deliveries(Section):
     """The tank is filled at least this often."""
     usd_each: NonNegative = 0.0
     """Price of a trip, besides the litres."""
+    litres_each: Positive | None = None
+    """Most that a trip brings; absent = as much as the tank takes."""
+    closed_months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = ()
+    """Months in which no fuel comes: a road under snow or water."""
+
+    @property
+    def trips_per_y(self) -> float:
+        """Trips in a mean year."""
+        return 365.0 / self.every_days * (1.0 - len(set(self.closed_months)) / 12.0)
 
 
 class Limits(Section):
@@ -256,6 +193,13 @@ class Study(Section):
                 found=f"{count:.3g} designs",
                 mend=f"widen the steps to at most {MOST_GRID:,} designs or set search.method: search",
             )
+        asked = [axis_count(getattr(self.vary, name)) for name in QUESTION_AXES]
+        if max(asked) > 1 and self.search.method != "grid":
+            mend = "set search.method: grid; a search looks for the best design at one price and one limit only"
+            yield InputFault(source=source, field="vary", found=", ".join(QUESTION_AXES), mend=mend)
+        if asked[0] * asked[1] > MOST_QUESTIONS:
+            mend = f"ask for at most {MOST_QUESTIONS} pairs of fuel price and tolerance"
+            yield InputFault(source=source, field="vary", found=f"{asked[0] * asked[1]:,} pairs", mend=mend)
         pools = {pool.name for pool in site.pools}
         for field, names in (("nodes", self.vary.nodes), ("gpu", self.vary.gpu)):
             for name in names:
@@ -298,10 +242,7 @@ class Study(Section):
 
     def grid_count(self) -> float:
         """Return the number of designs of the full grid."""
-        axes = [getattr(self.vary, name) for name in SIZE_AXES]
-        counts = [
-            axis.count if isinstance(axis, Span) else len(axis) if isinstance(axis, tuple) else 1 for axis in axes
-        ]
+        counts = [axis_count(getattr(self.vary, name)) for name in SIZE_AXES]
         return float(np.prod(counts, dtype=np.float64)) * self.variant_count()
 
 

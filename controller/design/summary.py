@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from controller.design.axes import SIZE_AXES
 from controller.design.context import Context, Group
 from controller.design.detail import position, sizes_text
 from controller.design.evaluate import judge, tables
-from controller.design.study import SIZE_AXES, Study
+from controller.design.study import Study
 from optimizer.rules.deferral import DeferralParams
 from optimizer.sizing.inputs import HOURS_A_YEAR
 from sites.errors import InputError

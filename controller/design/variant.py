@@ -17,7 +17,7 @@ import numpy as np
 
 from controller.capability import capability
 from controller.design.place import YEAR
-from controller.design.study import Study
+from controller.design.study import Deliveries, Study
 from forecasting.demand.shape import shape_rate_rps
 from optimizer.problem import PoolProblem
 from optimizer.rules.deferral import DeferralParams
@@ -167,14 +167,12 @@ def over_year(week: Floats, step_h: float) -> Floats:
 
 
 def surroundings(
-    loads_: Loads, sun: Floats, outdoor_c: Floats, step_h: float, cap_policy: str, delivery_days: float
+    loads_: Loads, sun: Floats, outdoor_c: Floats, step_h: float, cap_policy: str, deliveries: Deliveries
 ) -> Surroundings:
-    """Return a year's surroundings of a variant; with ``at-once`` no work waits, every delivery fills the tank."""
+    """Return a year's surroundings of a variant; with ``at-once`` no work waits."""
     hour = np.arange(sun.size) * step_h % 24.0
     quiet = ((hour >= NIGHT[0]) | (hour < NIGHT[1])).astype(np.float64)
     patient = cap_policy != "at-once"
-    day = (np.arange(sun.size) + 1.0) * step_h / 24.0
-    filled = np.floor(day / delivery_days) > np.floor((day - step_h / 24.0) / delivery_days)
     return Surroundings(
         house_kw=np.full(sun.size, loads_.house_kw),
         service_kw=over_year(loads_.service_kw, step_h),
@@ -184,9 +182,20 @@ def surroundings(
         pv_kw_per_kwp=sun,
         outdoor_c=outdoor_c,
         step_h=step_h,
-        delivery_l=np.where(filled, FILLS_ANY_TANK_L, 0.0),
+        delivery_l=delivered_l(deliveries, sun.size, step_h),
         quiet=quiet,
     )
+
+
+def delivered_l(deliveries: Deliveries, steps: int, step_h: float) -> Floats:
+    """Return the fuel that comes at the end of each step of a year from 1 January [L], shape (steps,)."""
+    end_day = (np.arange(steps) + 1.0) * step_h / 24.0
+    every = deliveries.every_days
+    due = np.floor(end_day / every) > np.floor((end_day - step_h / 24.0) / every)
+    month_begins = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])
+    month = np.searchsorted(month_begins, np.arange(steps) * step_h / 24.0, side="right")
+    open_road = ~np.isin(month, deliveries.closed_months)
+    return np.where(due & open_road, deliveries.litres_each or FILLS_ANY_TANK_L, 0.0)
 
 
 def equipment(site: Site, loads_: Loads, study: Study, *, strategy: str, cap_policy: str) -> Equipment:
@@ -258,5 +267,4 @@ def per_kw(site: Site) -> GensetParams:
 
 def variant_prices(study: Study, site: Site) -> LifePrices:
     """Return the prices of a variant."""
-    trips_a_year = 365.0 / study.deliveries.every_days
-    return study.prices.life_prices(site, trips_a_year * study.deliveries.usd_each)
+    return study.prices.life_prices(site, study.deliveries.trips_per_y * study.deliveries.usd_each)
