@@ -271,7 +271,8 @@ class Loop:
         self._see_to_site_file(now)
         self._see_to_console()
         self._bridge.poll()
-        self._night.poll()
+        if self._night.poll() and self._site.devices.compute.serving:
+            self._learn_again()
         self._watch_records(now)
         if self._held():
             self._wait_held()
@@ -395,6 +396,11 @@ class Loop:
             self._console.renew()
         self._bridge.wanted = _published(site)
         self._bridge.renew()
+
+    def _learn_again(self) -> None:
+        """Have a fresh worker: it plans with what gateways have measured since the last one began."""
+        self._planner.renew()
+        self._prepared = self._has_past = False
 
     def _see_to_console(self) -> None:
         if self._console is None:

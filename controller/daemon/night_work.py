@@ -40,10 +40,10 @@ class NightWork:
             self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
             self._started_s = self._clock.monotonic_s()
 
-    def poll(self) -> None:
-        """Look whether it has ended, and end it if it takes too long."""
+    def poll(self) -> bool:
+        """Look whether it has ended, and end it if it takes too long; returns whether it has just ended well."""
         if self._child is None:
-            return
+            return False
         code = self._child.poll()
         if code is None and self._clock.monotonic_s() - self._started_s > LONGEST_S:
             self._child.kill()
@@ -53,6 +53,7 @@ class NightWork:
             if code:
                 LOG.warning("the night's work ended with %s; it is done again the next night", self.failed)
             self._child = None
+        return code == 0
 
     def stop(self) -> None:
         """End it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import resource
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from controller.daemon.messages import (
 )
 from controller.daemon.preparing import prepare
 from controller.daemon.previewing import preview
+from controller.learned_speeds import lay_over_catalog
 from controller.logs import set_up_logs
 from controller.overrides.orders import Standing
 from controller.posing import Previous, pose
@@ -146,7 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = sys.stdout
     sys.stdout = sys.stderr
     folder = given.folder or find_site(given.site).parent
-    worker = Worker(load_site(given.site), store=given.store, folder=folder, out=out)
+    site = load_site(given.site)
+    lay_over_catalog(site, os.environ, SystemClock().now_utc().date())
+    worker = Worker(site, store=given.store, folder=folder, out=out)
     for line in sys.stdin:
         worker.answer(line)
     return 0

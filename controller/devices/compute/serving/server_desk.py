@@ -11,7 +11,8 @@ is let in, another model, precision or number of replicas swaps them:
 
 Without room beside: drain, stop, start, ready, switch. A server that dies is started again after a pause that doubles. The
 gateway and the servers are processes of their own that outlive the daemon: a service goes on while it restarts, and the next
-daemon finds them. What the gateway measures comes back as :class:`ServingState`, and as rows for ``mdc calibrate``; a server
+daemon finds them. What the gateway measures comes back as :class:`ServingState`, and as rows that plans learn
+from (:mod:`controller.learned_speeds`) and that ``mdc calibrate`` takes; a server
 slower than its mode promises is given less to do at once: ``rate * promised / measured`` of the time a request stays.
 """
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -41,8 +43,16 @@ PAUSE_MAX_S = 60.0
 SLOW_MARGIN, SLOW_LEAST = 1.1, 0.2
 """A server counts as slow beyond this factor; and is given no less than this share."""
 CSV_MAX_B = 4 << 20
+"""Rows beyond this begin a new table; the one before is kept aside."""
+BINDS_FRAC = 0.97
+"""Draw, as a share of the limit, from which the limit is what slows a GPU down."""
 LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """No proxy stands between processes of one host."""
+
+
+def rows_file(spool: Path, service: str, pool: str, precision: str, gpus: int) -> Path:
+    """Return where rows measured of a service are kept; ``gpus`` of a replica."""
+    return spool / f"{service}.{pool}.{precision}.x{gpus}.csv"
 
 
 class ServerDesk:
@@ -150,8 +160,7 @@ class ServerDesk:
         self.state, self._busy = ServingState.model_validate(told["state"]), dict(told["busy"])
         if self._told is None and told["mode"]["name"]:
             self._adopt(GatewayMode.model_validate(told["mode"]))
-        lines = calibration_rows(tuple(Passed(*row) for row in told["rows"]), self._draw_w())
-        self._write_down(lines)
+        self._write_down(tuple(Passed(*row) for row in told["rows"]))
 
     def _adopt(self, mode: GatewayMode) -> None:
         """Take over what an earlier daemon left running."""
@@ -161,10 +170,20 @@ class ServerDesk:
             key, addresses, jobs, parity = json.loads(path.read_text())
             self._running = Fleet(key, tuple(addresses), tuple(jobs), parity)
 
-    def _write_down(self, lines: list[str]) -> None:
-        path = self._spool / f"{self._setup.name}.csv"
-        if not lines or (path.exists() and path.stat().st_size > CSV_MAX_B):
+    def _write_down(self, passed: tuple[Passed, ...]) -> None:
+        """Keep what was measured of the mode that is served; a swap, a draft model or a cap that binds would blur it."""
+        mode, draw_w = self._wanted, self._draw_w()
+        if mode is None or mode.name != self.mode or mode.speculative or not mode.replicas:
             return
+        if draw_w is not None and draw_w > BINDS_FRAC * mode.limit_w:
+            return
+        lines = calibration_rows(passed, draw_w)
+        if not lines:
+            return
+        gpus = mode.gpus // mode.replicas
+        path = rows_file(self._spool, self._setup.name, mode.pool, mode.precision, gpus)
+        if path.exists() and path.stat().st_size > CSV_MAX_B:
+            os.replace(path, path.with_suffix(".old"))
         with path.open("a") as file:
             file.write("\n".join([*([] if file.tell() else [HEADER]), *lines]) + "\n")
 

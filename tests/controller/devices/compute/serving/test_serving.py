@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from controller.devices.compute.serving.fleet import ServiceSetup, filled
-from controller.devices.compute.serving.server_desk import ServerDesk
+from controller.devices.compute.serving.server_desk import ServerDesk, rows_file
 from sites.compute.calibrate import fit_decode, read_rows
 from sites.compute.records import ServingMode
 
@@ -157,7 +157,7 @@ def test_above_the_sustained_rate_it_says_when_to_come_again_and_what_is_let_in_
     assert state.itl_mean_s is not None
     assert state.ttft_p50_s is not None
     assert state.tokens_per_s is not None
-    measured = read_rows(bench.folder / "chat.csv")
+    measured = read_rows(rows_file(bench.folder, "chat", "l40s", "fp8", 1))
     assert len({row.batch for row in measured if row.batch == row.batch}) >= 3
     fit = fit_decode(measured, "l40s", "llama-8b", "fp8", 1, 100.0)
     assert fit.itl_base_ms + fit.itl_per_request_ms > 0.0
