@@ -4,7 +4,8 @@ A daemon runs in real time on the simulated plant, on a store with a history. It
 read them; *jitter* is how far from one second two beginnings lie apart. Measured are the cycle alone; while the site file is
 read again and the worker prepares and plans; while the night's work accounts for days that were left open, holds them
 against hindsight and writes every form of report; and beside a busy program for every core. Then a month goes by on
-a fast clock (two days with ``--quick``), planned by rules so that it takes minutes: the loop's memory day by day.
+a fast clock (two days with ``--quick``), planned by rules so that it takes minutes: the loop's memory day by day, and the residual
+that the days' reports leave between what was planned and what happened.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from controller.records.entries import PlanEntry
 from controller.records.reading import Reader
 from controller.records.store import open_engine
 from controller.records.writing import write_entry
+from controller.reports.gather import PeriodReport
 from controller.reports.period import Span, day_span
 from controller.reports.spans import stored_accounts
 from sites.load import find_site
@@ -191,14 +193,14 @@ def jitter(folder: Path, *, days: int, open_days: int, seconds: float) -> None:
         window("alone again", process, log, lambda: time.sleep(seconds))
     written = list((folder / "reports").glob("*"))
     size_mb = sum(each.stat().st_size for each in written) / 1e6
-    known = sum("happened_terms_usd" in account for account in _accounts(url))
+    known = sum(each.hindsight is not None for each in _accounts(url, datetime.now(ZONE)))
     print(f"written meanwhile: {len(written)} reports, {size_mb:.1f} MB; {known} days held against hindsight")
 
 
-def _accounts(url: str) -> list[str]:
-    end = day_span(datetime.now(ZONE).date(), ZONE).end_utc
-    reach = Span(title="", start_utc=end - timedelta(days=40), end_utc=end)
-    return [each.model_dump_json() for each in stored_accounts(url, SITE, reach).values()]
+def _accounts(url: str, end: datetime) -> list[PeriodReport]:
+    """Return the accounts of the forty days before a moment."""
+    reach = Span(title="", start_utc=end.astimezone(UTC) - timedelta(days=40), end_utc=end.astimezone(UTC))
+    return list(stored_accounts(url, SITE, reach).values())
 
 
 def _follows(url: str) -> bool:
@@ -236,6 +238,11 @@ def memory(folder: Path, *, days: int) -> None:
     shown = sorted({0, 1, *range(0, days, max(days // 6, 1)), days - 1} & set(seen))
     print("  end of day   " + "".join(f"{day + 1:8d}" for day in shown))
     print("  resident MB  " + "".join(f"{seen[day]:8.1f}" for day in shown))
+    bridges = [each.bridge for each in _accounts(f"sqlite:///{store}", end) if each.bridge.turnover_kwh > 0]
+    worst = max((abs(each.residual_kwh) / each.turnover_kwh for each in bridges), default=float("nan"))
+    print(
+        f"residual between planned and happened: at most {worst:.3%} of a day's energy, {len(bridges)} days (target 0.5 %)"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
