@@ -4,8 +4,8 @@ A daemon runs in real time on the simulated plant, on a store with a history. It
 read them; *jitter* is how far from one second two beginnings lie apart. Measured are the cycle alone; while the site file is
 read again and the worker prepares and plans; while the night's work accounts for days that were left open, holds them
 against hindsight and writes every form of report; and beside a busy program for every core. Then a month goes by on
-a fast clock (two days with ``--quick``), planned by rules so that it takes minutes: the loop's memory day by day, and the residual
-that the days' reports leave between what was planned and what happened.
+a fast clock (two days with ``--quick``), planned by rules so that it takes minutes: the memory of the loop day by day, and the
+residual that reports of the days leave between what was planned and what happened.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
