@@ -26,6 +26,7 @@ CHEAPER_USD = 0.005
 """Difference of two prices per kWh that is worth a word."""
 WORTH_TELLING_USD = 0.005
 _WAITS = re.compile(r"^waits for (\d\d )?\d\d:\d\dZ: ")
+HELD_UP = "; a guard, a node that wakes or the queue of its pool keeps it: see what was ordered on the desk"
 AT_ONCE = "starts as soon as it may"
 SOON = timedelta(minutes=2)
 """A job that is due to start needs this long to be seen running."""
@@ -161,16 +162,14 @@ def _waiting(job: StoredJob, planned: JobPlan | None, seen: Standpoint) -> WhyNo
     start = day_clock(planned.start_utc, seen.zone)
     if planned.start_utc <= now:
         late = now - planned.start_utc > SOON
-        return _of_plan(job, planned, f"{'was to start' if late else 'starts'} {start}{_held_up(late)}{caution}", code)
+        verb = "go on" if job.state == "paused" else "start"
+        text = f"was to {verb} {start}{HELD_UP}" if late else f"is to {verb} now"
+        return _of_plan(job, planned, text + caution, code)
     if told.startswith(AT_ONCE):
         return _of_plan(job, planned, f"starts {start}, {told.removeprefix('starts ')}{caution}", code)
     if told:
         return _of_plan(job, planned, f"starts {start}: {told}{_dearer(cost)}{caution}", code, cost)
     return _of_plan(job, planned, f"starts {start}, {_by_price(plan, planned.start_utc, now)}{caution}", "PLAN")
-
-
-def _held_up(late: bool) -> str:
-    return "; a guard, a node that wakes or the queue of its pool keeps it: see the orders on the desk" if late else ""
 
 
 def _dearer(cost_usd: float | None) -> str:

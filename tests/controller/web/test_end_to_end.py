@@ -1,136 +1,218 @@
-"""A person at the keyboard beside a running loop: signs in, approves, rejects, forces a job, sees it after a restart.
+"""A person at the keyboard beside ``mdc run``: everything is real, the planner included; only the plant is simulated.
 
-The loop, its store, the console and the browser are real; the planning worker is the tests' own, which plans by rules.
+Signs in by the printed link, approves a plan, rejects one, submits a job, forces it after seeing what that costs, sees the
+plan made around it, and finds the order in force after the daemon was stopped and started again. Keyboard alone.
 """
 
 from __future__ import annotations
 
-import threading
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from controller.access.roles import Role
-from controller.daemon.loop import Loop, LoopOptions
 from controller.overrides.orders import PinJob
-from controller.records.access import Access
-from controller.records.commands import Commands
 from controller.records.reading import Reader
-from sites.ports import SystemClock
+from controller.records.store import exists
+from controller.records.views import SiteNow
+from sites.load import find_site
 from tests.browser import chromium, chromium_paths, set_view
-from tests.controller.daemon.prepared import SITE, START, job
-from tests.controller.web.serving import serving
 
 pytestmark = pytest.mark.browser
-REVIEWED = SITE.model_copy(
-    update={"planning": SITE.planning.model_copy(update={"review": "review", "answer_minutes": 1400.0})}
-)
-PATIENCE_S = 20
+NAME = "cell-tower"
+PLANNING = "planning: {review: review, answer_minutes: 1400, unanswered: reject, solve_seconds: 2}\n"
+LINK = re.compile(r"http://127\.0\.0\.1:\d+/enter\?key=\S+")
+PATIENCE_S = 60
+
+
+def site_file(folder: Path) -> Path:
+    """Return a site file like the example's, whose plans all wait for a person and are found soon."""
+    file = folder / "site.yaml"
+    file.write_text(find_site(NAME).read_text(encoding="utf-8") + PLANNING, encoding="utf-8")
+    return file
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
-def looping(url: str) -> Iterator[Loop]:
-    """Yield a loop that runs in a thread, five minutes of the site in each second."""
-    options = LoopOptions(
-        site=REVIEWED, site_file="container", url=url, speed=300.0, start_utc=START, port=None,
-        worker_memory_mb=2048, worker_module="tests.controller.daemon.stub_worker",
-    )  # fmt: skip
-    loop = Loop(options, host=SystemClock())
-    thread = threading.Thread(target=lambda: loop.run(signals=False))
-    thread.start()
+def running(folder: Path, url: str) -> Iterator[str]:
+    """Yield the link that signs in at a daemon, five minutes of the site in each second; it is stopped as systemd would."""
+    log = folder / "run.log"
+    log.unlink(missing_ok=True)
+    call = "from controller.cli.main import main; main()"
+    command = [
+        sys.executable, "-c", call, "run", str(folder / "site.yaml"), "--speed", "300", "--store", url,
+        "--port", str(free_port()), "--start", "2025-06-16T06:00",
+    ]  # fmt: skip
+    with log.open("w", encoding="utf-8") as out:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment.pop("NOTIFY_SOCKET", None)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=subprocess.STDOUT)
     try:
-        yield loop
+        yield until(lambda: LINK.findall(log.read_text(encoding="utf-8")), process, log)[0]
     finally:
-        loop.stop()
-        thread.join(20)
+        process.terminate()
+        process.wait(30)
 
 
-def wait_for(browser: Chrome, there: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    WebDriverWait(browser, PATIENCE_S, poll_frequency=0.3).until(lambda _: there())
+def until(there: Callable[[], list[str]], process: subprocess.Popen[bytes], log: Path) -> list[str]:
+    """Wait until a daemon has said something."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end and process.poll() is None:
+        if found := there():
+            return found
+        time.sleep(0.1)
+    pytest.fail(log.read_text(encoding="utf-8"))
 
 
-def press(browser: Chrome, action: str, **fields: str) -> None:
-    """Fill a form in and send it, by keyboard alone."""
-    form = browser.find_element(By.CSS_SELECTOR, f"form[action='{action}']")
-    for name, words in fields.items():
-        form.find_element(By.NAME, name).send_keys(words)
-    button = form.find_element(By.TAG_NAME, "button")
-    for _ in range(120):
-        if browser.switch_to.active_element == button:
-            break
-        ActionChains(browser).send_keys(Keys.TAB).perform()
-    assert browser.switch_to.active_element == button, "the button cannot be reached by keyboard"
-    ActionChains(browser).send_keys(Keys.ENTER).perform()
+class Person:
+    """Somebody who has a keyboard and eyes."""
 
+    def __init__(self, browser: Chrome, link: str) -> None:
+        self.browser = browser
+        self.console = link.partition("/enter")[0]
+        browser.get(link)
 
-def text_of(browser: Chrome) -> str:
-    return browser.find_element(By.ID, "main").text
+    def open(self, path: str) -> None:
+        self.browser.get(f"{self.console}{path}")
+
+    def wait_for(self, there: Callable[[], object]) -> None:
+        waiting = WebDriverWait(
+            self.browser, PATIENCE_S, poll_frequency=0.3, ignored_exceptions=(StaleElementReferenceException,)
+        )
+        waiting.until(lambda _: there())
+
+    def sees(self, path: str, words: str) -> None:
+        """Look at a page until it says something."""
+
+        def said() -> bool:
+            self.open(path)
+            return words in self.text()
+
+        self.wait_for(said)
+
+    def text(self) -> str:
+        return str(self.browser.find_element(By.ID, "main").text)
+
+    def keys(self, *keys: str) -> None:
+        ActionChains(self.browser).send_keys(*keys).perform()
+
+    def tab_to(self, wanted: WebElement) -> None:
+        for _ in range(150):
+            if self.browser.switch_to.active_element == wanted:
+                return
+            self.keys(Keys.TAB)
+        pytest.fail(f"{wanted.tag_name} {wanted.get_attribute('name')} cannot be reached by keyboard")
+
+    def press(self, title: str, **fields: str) -> None:
+        """Fill the form with this title in and send it."""
+        for form in self.browser.find_elements(By.CSS_SELECTOR, ".form-card"):
+            if form.find_element(By.TAG_NAME, "h3").text.startswith(title):
+                break
+        else:
+            pytest.fail(f"no form {title} in: {self.text()}")
+        for name, words in fields.items():
+            field = form.find_element(By.NAME, name)
+            self.tab_to(field)
+            self.keys(words)
+        self.tab_to(form.find_element(By.TAG_NAME, "button"))
+        self.keys(Keys.ENTER)
 
 
 def test_a_shift_at_the_keyboard(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     chromium_paths()
+    site_file(tmp_path)
     url = f"sqlite:///{tmp_path / 'mdc.sqlite'}"
-    with (
-        looping(url) as loop,
-        serving(url) as address,
-        Reader(url, SITE.name) as reader,
-        chromium(tmp_path_factory.mktemp("profile")) as browser,
-    ):
+    with running(tmp_path, url) as link, chromium(tmp_path_factory.mktemp("profile")) as browser:
         set_view(browser, width=1440, height=900, dark=False)
-        with Access(url, SITE.name) as access:
-            key = access.link("asha", Role.OPERATOR, by="root", by_role="shell", now=SystemClock().now_utc())
-        wait_for(browser, reader.pending_plans)
-        browser.get(f"{address}enter?key={key}")
-        browser.get(f"{address}review")
-        first = reader.pending_plans()[0].id
-        press(browser, f"/review/{first}/approve")
-        wait_for(browser, lambda: loop._ladder.approved is not None and loop._ladder.approved.id == first)
+        person = Person(browser, link)
+        person.wait_for(lambda: exists(url))
+        with Reader(url, NAME) as reader:
+            given = _shift(person, reader)
+    with Reader(url, NAME) as reader:
+        stopped_utc, last = _now(reader).at_utc, _newest(reader)
+        with running(tmp_path, url) as link, chromium(tmp_path_factory.mktemp("again")) as browser:
+            person = Person(browser, link)
+            person.wait_for(lambda: _now(reader).at_utc > stopped_utc)
+            assert [each.id for each in reader.overrides(_now(reader).at_utc)] == [given]
+            person.sees("/", "the customer waits")
+            person.wait_for(lambda: _newest(reader) != last and _around(reader))
 
-        wait_for(browser, reader.pending_plans)
-        second = reader.pending_plans()[0].id
-        browser.get(f"{address}review")
-        press(browser, f"/review/{second}/reject", why="too dear")
-        wait_for(browser, lambda: reader.plan(second).head.review == "rejected")  # type: ignore[union-attr]
-        newest = reader.reviews()[0]
-        assert (newest.who, newest.verdict, newest.why) == ("asha", "rejected", "too dear")
 
-        at = reader.now().at_utc  # type: ignore[union-attr]
-        with Commands(url, SITE.name) as commands:
-            commands.submit_jobs([job("mine", at)], who="asha", at_utc=at)
-        wait_for(browser, lambda: "mine" in loop._book.jobs)
-        browser.get(f"{address}jobs/mine")
-        press(browser, "/previews", why="the customer waits")
-        preview = browser.current_url
-        assert "/previews/" in preview
+def _newest(reader: Reader) -> str:
+    newest = reader.latest_plan()
+    return newest.head.id if newest is not None else ""
 
-        def shown() -> bool:
-            browser.get(preview)
-            return bool(browser.find_elements(By.CSS_SELECTOR, "form[action$='/give']"))
 
-        wait_for(browser, shown)
-        assert "Costs more" in text_of(browser)
-        press(browser, "/" + preview.split("/", 3)[3] + "/give")
-        wait_for(browser, lambda: reader.overrides(at))
-        (given,) = reader.overrides(at)
-        assert isinstance(given.order, PinJob)
-        assert (given.who, given.why) == ("asha", "the customer waits")
+def _now(reader: Reader) -> SiteNow:
+    found = reader.now()
+    assert found is not None
+    return found
 
-        def replanned() -> bool:
-            newest = loop._ladder.newest
-            pinned = [each for each in newest.problem.jobs if each.name == "mine"] if newest is not None else []
-            return any(each.running and not each.preemptible for each in pinned)
 
-        wait_for(browser, replanned)
-        browser.get(f"{address}review")
-        assert "job mine" in text_of(browser)
-        loop.stop()
-    with looping(url) as loop, serving(url) as address, chromium(tmp_path_factory.mktemp("again")) as browser:
-        wait_for(browser, lambda: [each.id for each in loop._recorder.inbox.overrides] == [given.id])
-        browser.get(address)
-        wait_for(browser, lambda: "the customer waits" in browser.find_element(By.ID, "plan").text)
+def _shift(person: Person, reader: Reader) -> str:
+    """Work through a shift; returns the id of the order that was given."""
+    person.wait_for(reader.pending_plans)
+    first = reader.pending_plans()[0].id
+    person.sees("/review", "If nobody answers by")
+    person.press("Approve")
+    person.wait_for(lambda: _now(reader).plan_id == first)
+
+    person.wait_for(reader.pending_plans)
+    second = reader.pending_plans()[0].id
+    person.sees("/review", second)
+    person.press("Reject", why="too dear")
+    person.wait_for(lambda: reader.reviews()[0].verdict == "rejected")
+    newest = reader.reviews()[0]
+    assert (newest.plan_id, newest.why) == (second, "too dear")
+
+    person.open("/jobs")
+    person.press("Submit a job", name="mine", work_gpu_h="8", value_usd="2")
+    person.wait_for(lambda: browser_at(person, "/jobs/mine"))
+    assert "Why not now?" in person.text()
+    person.press("Force now", why="the customer waits")
+    person.wait_for(lambda: browser_at(person, "/previews/"))
+    person.wait_for(lambda: "Give this order" in person.text())
+    assert "Costs more" in person.text()
+    assert "Diesel more" in person.text()
+    person.press("Confirm")
+    person.wait_for(lambda: reader.overrides(_now(reader).at_utc))
+    (given,) = reader.overrides(_now(reader).at_utc)
+    assert isinstance(given.order, PinJob)
+    assert given.why == "the customer waits"
+    person.wait_for(lambda: _around(reader))
+    person.sees("/review", "Start job mine")
+    (waits, *_) = reader.pending_plans()
+    person.press("Approve")
+    person.wait_for(lambda: _now(reader).plan_id == waits.id)
+    person.wait_for(lambda: any(each.event == "started" for each in reader.job_events("mine")))
+    person.sees("/jobs/mine", "the customer waits")
+    return given.id
+
+
+def browser_at(person: Person, path: str) -> bool:
+    return path in person.browser.current_url
+
+
+def _around(reader: Reader) -> bool:
+    """Return whether the newest plan was made around the forced job."""
+    newest = reader.latest_plan()
+    pinned = [each for each in newest.problem.jobs if each.name == "mine"] if newest is not None else []
+    return any(each.running and not each.preemptible for each in pinned)
