@@ -132,7 +132,7 @@ def _rows(layout: Layout, place: int, on: Floats) -> Iterator[tuple[str, Floats]
     row, start_h = on[place], layout.start_h
     runs = runs_of(row)
     least_h = max(layout.problem.gensets[place].min_run_h, SHORTEST_RUN_H)
-    for step in np.flatnonzero(row < 0.5):
+    for step in map(int, np.flatnonzero(row < 0.5)):
         for length in RUN_LENGTHS:
             last = int(np.searchsorted(start_h[:-1], start_h[step] + length * least_h - 1e-9))
             yield f"run of {length:g}", _with(row, step, last, 1.0)
