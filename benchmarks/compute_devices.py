@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from controller.devices.compute.bench.slurm_cluster import SlurmCluster, missing_tools
-from controller.devices.compute.gpu_helper import GpuHelper
+from controller.devices.compute.gpu_helper import GpuHelper, HeldGpus
 from controller.devices.compute.gpu_power import GpuPower
 from controller.devices.compute.gpu_remote import HelperLine
 from controller.devices.compute.job_desk import JobDesk, RunOrder
@@ -66,10 +66,10 @@ def gpu_line(what: str, gpu: GpuPower, times: int) -> Line:
 @contextmanager
 def helped(folder: Path, gpu: GpuPower) -> Iterator[GpuPower]:
     """Yield a GPU through a helper."""
-    server = GpuHelper(folder / "gpu.sock", [gpu], users=frozenset({os.getuid()}))
+    server = GpuHelper(folder / "gpu.sock", HeldGpus([gpu]), users=frozenset({os.getuid()}))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    line = HelperLine(folder / "gpu.sock")
+    line = HelperLine(str(folder / "gpu.sock"))
     try:
         yield line.gpus()[0]
     finally:

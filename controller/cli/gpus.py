@@ -14,6 +14,7 @@ from controller.cli.output import SiteArgument, say, write
 from sites.errors import InputError
 
 if TYPE_CHECKING:
+    from controller.devices.compute.gpu_helper import GpuHelper, GpuTlsHelper, HeldGpus
     from controller.devices.compute.gpu_power import LimitOutcome
     from sites.schema.computing import GpuAccess
     from sites.schema.site import Site
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
 def helper(
     site: SiteArgument,
     pool: Annotated[str, typer.Argument(metavar="POOL", help="Pool of devices.compute.gpus whose GPUs it holds.")],
-    user: Annotated[list[str], typer.Option(help="User it serves: the daemon's, and who may release. Repeatable.")],
+    user: Annotated[
+        list[str] | None, typer.Option(help="User it serves: the daemon's, and who may release. Repeatable.")
+    ] = None,
+    listen: Annotated[
+        str,
+        typer.Option(metavar="HOST:PORT", help="Serve a daemon on another host, over TLS, instead of users of this."),
+    ] = "",
+    certificates: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="With --listen: ca.pem, cert.pem and key.pem of this host.")
+    ] = None,
     min_w: Annotated[float, typer.Option(min=0, help="Lowest limit it sets; 0 = the driver's.")] = 0.0,
     max_w: Annotated[float, typer.Option(min=0, help="Highest limit it sets; 0 = the driver's.")] = 0.0,
 ) -> None:
@@ -32,56 +42,90 @@ def helper(
 
     Example: [bold]mdc devices helper site.yaml l40s --user mdc --max-w 300[/bold]
     """
-    from controller.devices.compute.gpu_helper import GpuHelper
+    from controller.devices.compute.gpu_helper import HeldGpus
     from controller.devices.compute.gpu_power import GpuPowerError
     from controller.devices.compute.parts import local_gpus
     from sites.load import load_site
 
     described = load_site(site)
     access = _access(described, pool, site)
-    if not access.helper:
-        raise InputError.single(source=site, field=f"{pool}.helper", found="nothing", mend="name its socket")
-    users = frozenset({_user(each) for each in user})
+    users = frozenset() if listen else _users(access, user or [], site)
     safe_w = next(each.safe_limit_w for each in described.pools if each.name == pool)
     try:
         gpus = local_gpus(access.driver)
     except GpuPowerError as error:
         say(f"no helper: {error}")
         raise typer.Exit(1) from None
-    path = Path(access.helper)
-    path.parent.mkdir(parents=True, exist_ok=True)
     range_w = (min_w, max_w or float("inf")) if min_w or max_w else None
-    server = GpuHelper(path, gpus, users=users, range_w=range_w, safe_limit_w=safe_w)
-    server.secure()
-    server.open_to(next(iter(users)))
-    say(f"helper for {len(gpus)} GPUs of {pool} at {path}; all are at the safe cap")
+    held = HeldGpus(gpus, range_w=range_w, safe_limit_w=safe_w)
+    server = _far(held, listen, certificates) if listen else _near(held, Path(access.helper[0]), users)
+    held.secure()
+    say(f"helper for {len(gpus)} GPUs of {pool} at {listen or access.helper[0]}; all are at the safe cap")
     try:
         server.serve_forever()
     except KeyboardInterrupt:
-        server.secure()
+        held.secure()
     finally:
         server.server_close()
+
+
+def _users(access: GpuAccess, user: list[str], site: str) -> frozenset[int]:
+    """Return whom a helper on this host's own socket serves."""
+    if len(access.helper) != 1 or access.helper[0].startswith("tls://"):
+        mend = "name its socket, of one helper; or give --listen"
+        raise InputError.single(source=site, field=f"{access.pool}.helper", found=", ".join(access.helper), mend=mend)
+    if not user:
+        raise InputError.single(source="--user", field="", found="nobody", mend="name the daemon's user")
+    return frozenset({_user(each) for each in user})
+
+
+def _near(held: HeldGpus, path: Path, users: frozenset[int]) -> GpuHelper:
+    """Return a helper for users of this host."""
+    from controller.devices.compute.gpu_helper import GpuHelper
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    server = GpuHelper(path, held, users=users)
+    server.open_to(next(iter(users)))
+    return server
+
+
+def _far(held: HeldGpus, listen: str, certificates: Path | None) -> GpuTlsHelper:
+    """Return a helper for a daemon on another host."""
+    from controller.devices.compute.gpu_helper import GpuTlsHelper
+
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit():
+        raise InputError.single(source="--listen", field="", found=listen, mend="write HOST:PORT")
+    if certificates is None:
+        mend = "name the folder of ca.pem, cert.pem and key.pem"
+        raise InputError.single(source="--certificates", field="", found="nothing", mend=mend)
+    try:
+        return GpuTlsHelper((host, int(port)), held, certificates=certificates)
+    except OSError as error:
+        raise InputError.single(source="--listen", field="", found=listen, mend=str(error)) from None
 
 
 def release_pool(access: GpuAccess) -> bool:
     """Give the GPUs of a pool their default limits back and say so; returns whether all took them."""
     from controller.devices.compute.gpu_keeper import release
     from controller.devices.compute.gpu_power import Applied, GpuPowerError
-    from controller.devices.compute.gpu_remote import HelperLine
-    from controller.devices.compute.parts import opened
+    from controller.devices.compute.parts import helper_lines, opened
 
-    try:
-        if access.helper:
-            with closing(HelperLine(Path(access.helper))) as line:
-                outcomes = line.release()
-        else:
-            outcomes = release(opened(access))
-    except GpuPowerError as error:
-        write(f"{access.pool}: not released: {error}")
-        return False
+    outcomes: list[LimitOutcome] = []
+    whole = True
+    for line in helper_lines(access) or (None,):
+        try:
+            if line is None:
+                outcomes += release(opened(access, 0))
+            else:
+                with closing(line):
+                    outcomes += line.release()
+        except GpuPowerError as error:
+            whole = False
+            write(f"{access.pool}: not released: {error}")
     for index, outcome in enumerate(outcomes):
         write(f"{access.pool} gpu {index}: {_said(outcome)}")
-    return all(isinstance(outcome, Applied) for outcome in outcomes)
+    return whole and all(isinstance(outcome, Applied) for outcome in outcomes)
 
 
 def _said(outcome: LimitOutcome) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,15 +14,31 @@ from sites.schema.base import Name, Positive, Section
 
 
 class GpuAccess(Section):
-    """The GPUs of one pool on this host."""
+    """The GPUs of one pool."""
 
     pool: Name
     driver: Literal["nvml", "jetson"]
     """``nvml`` for NVIDIA cards, ``jetson`` for a module with power modes."""
-    helper: str = ""
-    """Socket of the privileged helper (``mdc devices helper``); empty = this process sets limits itself."""
+    helper: tuple[str, ...] = ()
+    """Privileged helpers (``mdc devices helper``), one or one a host: a socket, or ``tls://HOST:PORT``; none = this process."""
+    certificates: str = ""
+    """Folder with ``ca.pem cert.pem key.pem`` of the daemon, for helpers over TLS."""
     indices: tuple[int, ...] = ()
-    """GPUs that belong to the pool, counted from 0; empty = all."""
+    """GPUs that belong to the pool, counted from 0 over all its hosts; empty = all."""
+
+    @field_validator("helper", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) and value else value or ()
+
+    @model_validator(mode="after")
+    def _with_certificates(self) -> GpuAccess:
+        far = [each for each in self.helper if each.startswith("tls://")]
+        if far and not self.certificates:
+            raise ValueError("helpers over TLS need certificates: the folder of ca.pem, cert.pem and key.pem")
+        if any(not urlsplit(each).hostname or not urlsplit(each).port for each in far):
+            raise ValueError("write tls://HOST:PORT")
+        return self
 
     @field_validator("indices")
     @classmethod
@@ -128,10 +145,19 @@ class Computing(Section):
 
 
 def computing_faults(
-    computing: Computing, *, pools: tuple[str, ...], services: tuple[str, ...], source: str
+    computing: Computing, *, pools: Mapping[str, int], services: tuple[str, ...], source: str
 ) -> Iterator[InputFault]:
-    """Yield names that point nowhere or twice, and ports that are taken twice."""
-    uses = [(f"gpus[{i}].pool", each.pool, pools) for i, each in enumerate(computing.gpus)]
+    """Yield names that point nowhere or twice, ports that are taken twice, and hosts without a helper.
+
+    ``pools`` has the number of nodes of each pool.
+    """
+    for index, access in enumerate(computing.gpus):
+        nodes, count = pools.get(access.pool), len(access.helper)
+        if nodes is not None and count > 1 and count != nodes:
+            mend = f"pool {access.pool} has {nodes} nodes: name one helper or one a host: {nodes}"
+            field = f"devices.compute.gpus[{index}].helper"
+            yield InputFault(source=source, field=field, found=f"{count} helpers", mend=mend)
+    uses = [(f"gpus[{i}].pool", each.pool, tuple(pools)) for i, each in enumerate(computing.gpus)]
     uses += [(f"serving[{i}].service", each.service, services) for i, each in enumerate(computing.serving)]
     for field, name, known in uses:
         if name not in known:

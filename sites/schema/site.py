@@ -83,7 +83,7 @@ class Site(Section):
         )
         yield from computing_faults(
             self.devices.compute,
-            pools=tuple(pool.name for pool in self.pools),
+            pools={pool.name: pool.nodes for pool in self.pools},
             services=tuple(service.name for service in self.services),
             source=source,
         )

@@ -1,10 +1,11 @@
 """The privileged helper: a small process with the right to set power limits, so that the daemon needs none.
 
-It listens on a unix socket, asks the kernel who calls (``SO_PEERCRED``) and serves only the users it was started for.
-Its whole vocabulary is :class:`Request`; a limit outside the owner's range is refused before the driver hears of it.
-Whoever sets limits holds the GPUs as long as the line is open and not silent: when that ends, by exit, crash or hanging,
-every GPU is set to the safe cap and stays there. Default limits come back only by ``release``, and not while somebody
-holds the GPUs.
+On its own host it listens on a unix socket, asks the kernel who calls (``SO_PEERCRED``) and serves only the users it was
+started for (:class:`GpuHelper`). For a daemon on another host it listens on TCP and talks to nobody who does not show a
+client's certificate of the site's own authority, TLS 1.3 both ways (:class:`GpuTlsHelper`). Its whole vocabulary is
+:class:`Request`; a limit outside the owner's range is refused before the driver hears of it. Whoever sets limits holds the
+GPUs as long as the line is open and not silent: when that ends, by exit, crash or hanging, every GPU is set to the safe cap
+and stays there. Default limits come back only by ``release``, and not while somebody holds the GPUs.
 """
 
 from __future__ import annotations
@@ -20,18 +21,22 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from controller.devices.compute.gpu_keeper import release
 from controller.devices.compute.gpu_power import Failed, GpuPower, GpuPowerError, LimitOutcome, Refused
+from controller.devices.compute.gpu_remote import tls_context
 from sites.record import Record
 
 LOG = logging.getLogger(__name__)
 LINE_MAX = 1024
 SILENT_S = 30.0
 """A caller that says nothing for so long no longer holds the GPUs."""
+
+
+HANDSHAKE_S = 5.0
 
 
 class Request(Record):
@@ -42,39 +47,22 @@ class Request(Record):
     limit_w: float | None = None
 
 
-class GpuHelper(socketserver.ThreadingUnixStreamServer):
-    """The server. ``range_w`` is the owner's range, inside the driver's; ``safe_limit_w`` none = the lowest each takes."""
-
-    daemon_threads = True
-    block_on_close = False
+class HeldGpus:
+    """What a helper does, whoever calls it. ``range_w`` is the owner's range, inside the driver's."""
 
     def __init__(
         self,
-        path: Path,
         gpus: Sequence[GpuPower],
         *,
-        users: frozenset[int],
         range_w: tuple[float, float] | None = None,
         safe_limit_w: float | None = None,
-        silent_s: float = SILENT_S,
     ) -> None:
-        self.gpus, self.users, self.silent_s = tuple(gpus), users, silent_s
+        """``safe_limit_w`` none = the lowest each takes."""
+        self.gpus = tuple(gpus)
         self._range_w, self._safe_w = range_w, safe_limit_w
         self._lock = threading.Lock()
         self.holders: set[int] = set()
         """Callers that have set a limit and are still there."""
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        mask = os.umask(0o117)
-        try:
-            super().__init__(str(path), _Caller)
-        finally:
-            os.umask(mask)
-
-    def open_to(self, user: int) -> None:
-        """Let a user reach the socket; who calls is asked of the kernel all the same."""
-        with contextlib.suppress(PermissionError):
-            os.chown(str(self.server_address), user, -1)
 
     def answer(self, request: Request, caller: int) -> dict[str, object]:
         """Carry out one request."""
@@ -152,15 +140,73 @@ class GpuHelper(socketserver.ThreadingUnixStreamServer):
                 LOG.warning("the safe cap could not be set: %s", outcome.reason)
 
 
+class GpuHelper(socketserver.ThreadingUnixStreamServer):
+    """A helper for users of its own host."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, path: Path, held: HeldGpus, *, users: frozenset[int], silent_s: float = SILENT_S) -> None:
+        self.held, self.users, self.silent_s = held, users, silent_s
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        mask = os.umask(0o117)
+        try:
+            super().__init__(str(path), _Caller)
+        finally:
+            os.umask(mask)
+
+    def open_to(self, user: int) -> None:
+        """Let a user reach the socket; who calls is asked of the kernel all the same."""
+        with contextlib.suppress(PermissionError):
+            os.chown(str(self.server_address), user, -1)
+
+    def stranger(self, line: socket.socket) -> str:
+        """Return why a caller is turned away; empty when it is served."""
+        user = peer_user(line)
+        return "" if user in self.users else f"user {user} is not among those this helper serves"
+
+
+class GpuTlsHelper(socketserver.ThreadingTCPServer):
+    """A helper for a daemon on another host."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+
+    def __init__(self, address: tuple[str, int], held: HeldGpus, *, certificates: Path, silent_s: float = SILENT_S):
+        """Listen; ``certificates`` is a folder of :func:`controller.devices.compute.gpu_remote.tls_context`.
+
+        Raises:
+            OSError: the address is taken, or the certificates cannot be read.
+        """
+        self.held, self.silent_s = held, silent_s
+        self._tls = tls_context(certificates, server=True)
+        super().__init__(address, _Caller)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Shake hands on the caller's own thread: who is slow or a stranger holds up nobody."""
+        request.settimeout(HANDSHAKE_S)
+        try:
+            with self._tls.wrap_socket(request, server_side=True) as line:
+                super().finish_request(line, client_address)
+        except OSError as error:
+            LOG.warning("a caller from %s was turned away or fell silent: %s", client_address[0], error)
+
+    def stranger(self, line: socket.socket) -> str:
+        """Nobody gets here without a certificate."""
+        return ""
+
+
 class _Caller(socketserver.StreamRequestHandler):
     """One connection."""
 
-    server: GpuHelper
+    server: GpuHelper | GpuTlsHelper
 
     def handle(self) -> None:
-        user = peer_user(self.request)
-        if user not in self.server.users:
-            self._say({"error": "NoPermissionError", "text": f"user {user} is not among those this helper serves"})
+        why = self.server.stranger(self.request)
+        if why:
+            self._say({"error": "NoPermissionError", "text": why})
             return
         self.request.settimeout(self.server.silent_s)
         try:
@@ -169,14 +215,14 @@ class _Caller(socketserver.StreamRequestHandler):
         except OSError:
             LOG.warning("a caller fell silent or hung up")
         finally:
-            self.server.gone(id(self))
+            self.server.held.gone(id(self))
 
     def _answered(self, line: bytes) -> dict[str, object]:
         try:
             request = Request.model_validate_json(line)
         except ValidationError as error:
             return {"error": "GpuPowerError", "text": f"not understood: {error.errors()[0]['msg']}"}
-        return self.server.answer(request, id(self))
+        return self.server.held.answer(request, id(self))
 
     def _say(self, answer: dict[str, object]) -> None:
         self.wfile.write(json.dumps(answer).encode() + b"\n")

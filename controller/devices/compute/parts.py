@@ -8,7 +8,7 @@ from pathlib import Path
 
 from controller.devices.compute.freezer import find_freezer
 from controller.devices.compute.gpu_power import GpuPower, GpuPowerError
-from controller.devices.compute.gpu_remote import HelperLine
+from controller.devices.compute.gpu_remote import HelperGpu, HelperLine
 from controller.devices.compute.job_desk import JobDesk
 from controller.devices.compute.job_folder import NAME, JobFolder
 from controller.devices.compute.job_runner import JobRunner
@@ -102,16 +102,28 @@ def _runner(site: Site, spool: Path) -> JobRunner | None:
 def _pool_gpus(site: Site, access: GpuAccess) -> PoolGpus:
     pool = next(each for each in site.pools if each.name == access.pool)
     count = len(access.indices) or pool.gpus
-    return PoolGpus(access.pool, lambda: opened(access), count=count, safe_limit_w=pool.safe_limit_w)
+    each = pool.gpus_per_node
+    return PoolGpus(access.pool, lambda: opened(access, each), count=count, safe_limit_w=pool.safe_limit_w)
 
 
-def opened(access: GpuAccess) -> tuple[GpuPower, ...]:
-    """Return the GPUs of a pool.
+def helper_lines(access: GpuAccess) -> tuple[HelperLine, ...]:
+    """Return a line to each helper of a pool, not yet opened."""
+    folder = Path(access.certificates) if access.certificates else None
+    return tuple(HelperLine(address, certificates=folder) for address in access.helper)
+
+
+def opened(access: GpuAccess, gpus_per_node: int) -> tuple[GpuPower, ...]:
+    """Return the GPUs of a pool, host by host; of several hosts one that does not answer has them all the same.
 
     Raises:
         GpuPowerError: the driver or the helper does not answer, or has not these GPUs.
     """
-    found = HelperLine(Path(access.helper)).gpus() if access.helper else local_gpus(access.driver)
+    lines = helper_lines(access)
+    found: tuple[GpuPower, ...]
+    if len(lines) > 1:
+        found = tuple(HelperGpu(line, index) for line in lines for index in range(gpus_per_node))
+    else:
+        found = lines[0].gpus() if lines else local_gpus(access.driver)
     wrong = [index for index in access.indices if index >= len(found)]
     if wrong or not found:
         raise GpuPowerError(f"pool {access.pool} has GPUs {wrong or 'none'}, this host has {len(found)}")

@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from controller.cli.main import app
-from controller.devices.compute.gpu_helper import GpuHelper
+from controller.devices.compute.gpu_helper import GpuHelper, HeldGpus
 from controller.devices.compute.gpu_remote import HelperLine
 from controller.devices.compute.nvml import NvmlGpu
 from controller.devices.compute.nvml_twin import ToldGpu, ToldNvml
@@ -33,7 +33,7 @@ def site_file(folder: Path, **gpus: object) -> str:
 
 @contextmanager
 def helper(folder: Path, told: ToldGpu) -> Iterator[None]:
-    server = GpuHelper(folder / "gpu.sock", [NvmlGpu(ToldNvml(told), 0)], users=frozenset({os.getuid()}))
+    server = GpuHelper(folder / "gpu.sock", HeldGpus([NvmlGpu(ToldNvml(told), 0)]), users=frozenset({os.getuid()}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -47,7 +47,7 @@ def helper(folder: Path, told: ToldGpu) -> Iterator[None]:
 def test_release_gives_the_default_back_but_not_under_a_daemon(tmp_path: Path) -> None:
     told, site = ToldGpu(limit_w=100.0), site_file(tmp_path)
     with helper(tmp_path, told):
-        daemon = HelperLine(tmp_path / "gpu.sock")
+        daemon = HelperLine(str(tmp_path / "gpu.sock"))
         daemon.gpus()[0].set_limit_w(200.0)
         refused = CliRunner().invoke(app, ["devices", "release", site])
         assert (refused.exit_code, told.limit_w) == (1, 200.0)

@@ -119,12 +119,12 @@ def test_a_holder_that_falls_silent_is_taken_for_dead(tmp_path: Path) -> None:
 
 def test_a_helper_that_is_not_there_or_hangs_raises_in_time(tmp_path: Path) -> None:
     with pytest.raises(DriverGoneError, match="mdc devices helper"):
-        HelperLine(tmp_path / "none.sock").gpus()
+        HelperLine(str(tmp_path / "none.sock")).gpus()
     mute = socket.socket(socket.AF_UNIX)
     mute.bind(str(tmp_path / "mute.sock"))
     mute.listen()
     begin_s = time.monotonic()
     with pytest.raises(DriverGoneError, match="does not answer"):
-        HelperLine(tmp_path / "mute.sock", timeout_s=0.1).gpus()
+        HelperLine(str(tmp_path / "mute.sock"), timeout_s=0.1).gpus()
     assert time.monotonic() - begin_s < 10.0
     mute.close()

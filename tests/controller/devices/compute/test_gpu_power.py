@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.devices.compute.gpu_helper import GpuHelper
+from controller.devices.compute.gpu_helper import GpuHelper, HeldGpus
 from controller.devices.compute.gpu_power import (
     Applied,
     DriverGoneError,
@@ -54,13 +54,14 @@ class helper:  # noqa: N801 - reads as a context manager
 
     def __init__(self, folder: Path, *gpus: GpuPower, **more: object) -> None:
         self._path = folder / "gpu.sock"
+        about = {name: more.pop(name) for name in ("range_w", "safe_limit_w") if name in more}
         given = {"users": frozenset({os.getuid()}), **more}
-        self.server = GpuHelper(self._path, gpus, **given)  # type: ignore[arg-type]
+        self.server = GpuHelper(self._path, HeldGpus(gpus, **about), **given)  # type: ignore[arg-type]
         self._thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
 
     def __enter__(self) -> HelperLine:
         self._thread.start()
-        self.line = HelperLine(self._path)
+        self.line = HelperLine(str(self._path))
         return self.line
 
     def __exit__(self, *_: object) -> None:
