@@ -60,10 +60,14 @@ def _genset_decisions(problem: Problem, plan: Plan, solved: Solved) -> Iterator[
         for first, last in runs_of(plan, place, genset.on):
             row = plan.intervals[first]
             cost = None
-            if estimates < MOST_STARTS and solved.deadline.left_s() > 0.05 * solved.deadline.seconds:
+            code = _start_code(problem, plan, place, first, last)
+            if (
+                code != "OPERATOR"
+                and estimates < MOST_STARTS
+                and solved.deadline.left_s() > 0.05 * solved.deadline.seconds
+            ):
                 cost = _without_run_usd(solved, place, first, last)
                 estimates += 1
-            code = _start_code(problem, plan, place, first, last)
             yield Decision(
                 what=f"genset {genset.name} starts {row.start_utc:%d %H:%MZ}",
                 reason_code=code,

@@ -9,6 +9,8 @@ from optimizer.problem import Problem, ServiceProblem
 from optimizer.workload import cooling_factor, extra_mode_w, menu, unserved_rps
 from sites.compute.records import ServingMode
 
+A_CENT_USD = 0.01
+"""Less than this is no difference."""
 SHOWN_H = 12.0
 """Changes of mode within this time are explained."""
 
@@ -52,17 +54,23 @@ def _change(
     saved = sum(mode_usd(problem, plan, service, before, s) - mode_usd(problem, plan, service, after, s) for s in steps)
     short = any(unserved_rps(before, service.rate_rps[s]) > 1e-9 for s in steps)
     code = "P99" if short else "PLAN"
+    cheaper = (
+        f"it serves the same requests for ${saved:.2f} less until {_until(problem, last)}"
+        if saved >= A_CENT_USD
+        else "the two cost about as much at the plan's prices"
+    )
     why = (
         f"{before.name} holds the budget up to {before.rate_rps:.1f} requests a second, "
         f"{max(service.rate_rps[s] for s in steps):.1f} are expected"
         if short
-        else f"it serves the same requests for ${saved:.2f} less until {_until(problem, last)}"
+        else cheaper
     )
+    more = saved - service.switch_usd
     return Decision(
         what=f"service {service.name} changes to {after.name} {plan.intervals[step].start_utc:%d %H:%MZ}",
         reason_code=code,
         text=why,
-        cost_of_alternative_usd=saved - service.switch_usd,
+        cost_of_alternative_usd=more if more >= A_CENT_USD else None,
     )
 
 
