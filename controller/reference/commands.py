@@ -8,6 +8,12 @@ from typing import Any
 
 import typer
 
+VARIABLES = {
+    "MDC_LOG": "level of what is logged on standard error: DEBUG, INFO, WARNING (if absent), ERROR",
+    "MDC_LOG_FORMAT": "`json`: each line of the log is a JSON document",
+    "MDC_CATALOG": "a folder of catalogue files whose figures stand above those that ship with the program",
+}
+"""What the environment may say."""
 _MARK = re.compile(r"\[/?bold\]")
 
 
@@ -19,7 +25,8 @@ def commands_page() -> str:
     intro = (
         "# Command line\n\n"
         "`--format json` prints one JSON document on stdout and nothing else; errors go to stderr as one readable line.\n"
-        "Exit codes: 0 done, 1 a bug or the outside world failed, 2 bad input, 3 no plan better than the safe state.\n"
+        "Exit codes: 0 done, 1 a bug or the outside world failed, 2 bad input, 3 no plan better than the safe state.\n\n"
+        "| variable | says |\n|---|---|\n" + "".join(f"| `{name}` | {words} |\n" for name, words in VARIABLES.items())
     )
     return intro + "\n" + "\n".join(_command(path, each) for path, each in _walk("mdc", root)) + "\n"
 
