@@ -23,7 +23,7 @@ from forecasting.history import History
 from forecasting.learn.forest import ForestSettings
 from forecasting.learn.learner import SkyLearner
 from forecasting.learn.skymodel import SETTINGS
-from forecasting.nwp import label_offset_min
+from forecasting.nwp import LARGEST_OFFSET_MIN, label_offset_min
 from forecasting.records import Forecast, Score
 from forecasting.scoring import forecast_samples, scores
 from sites.errors import InputError
@@ -151,10 +151,11 @@ def _check(series: TimeSeries, file: HistoryFile, site: Site, source: str) -> No
     clear_kw = clear.series_kw(series.start_utc, series.step_s, len(values))
     offset = label_offset_min(values, clear_kw, step_min=series.step_s / 60)
     if abs(offset) > MOST_OFFSET_MIN:
+        more = " or more" if abs(offset) >= LARGEST_OFFSET_MIN else ""
         raise InputError.single(
             source=source,
             field=file.time_column,
-            found=f"power that is {abs(offset):.0f} min {'late' if offset > 0 else 'early'} against the sun",
+            found=f"power that is {abs(offset):.0f} min{more} {'late' if offset > 0 else 'early'} against the sun",
             mend="state the right zone and label (start, middle or end)",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,9 +15,12 @@ from forecasting.forecaster import LEVELS, clear_power, forecast, nightly_learne
 from forecasting.history import NOTHING, History
 from forecasting.learn.forest import ForestSettings
 from forecasting.nwp import NwpRun
+from forecasting.nwp_archive import known_runs
 from forecasting.prepare import PreparedPeriod, prepare_period
 from forecasting.sun import clear_sky, sun_path
+from forecasting.weather.predictions import OpenMeteo
 from sites.load import load_site
+from sites.ports import SystemClock
 from sites.schema.site import Site
 from sites.series import TimeSeries
 from sites.times import planning_grid, uniform_grid
@@ -235,6 +239,27 @@ def test_late_labels_are_found_and_taken_out(
     moved = replace(run.ghi_w_m2, start_utc=run.ghi_w_m2.start_utc + timedelta(minutes=late_min))
     learner = nightly_learner(container, past, now_utc=MIDNIGHT, runs=(replace(run, ghi_w_m2=moved),), settings=SMALL)
     assert learner.late_min["service"] == pytest.approx(late_min, abs=12)
+
+
+def test_a_service_whose_labels_are_late_is_found_out_from_its_own_answers(
+    container: Site, past: History, actual: PreparedPeriod
+) -> None:
+    """Twenty daily answers of a service that labels its hours 45 minutes late; the run in use is read at the right time."""
+    hourly = np.array(actual.ghi_w_m2.values[: len(actual.ghi_w_m2.values) // 4 * 4]).reshape(-1, 4).mean(axis=1)
+    first_s = actual.ghi_w_m2.start_utc.timestamp()
+    service = OpenMeteo(latitude_deg=36.1, longitude_deg=-79.95, clock=SystemClock(), source="service")
+    runs = []
+    for day in range(19, 39):
+        now = START + timedelta(days=day, hours=4)
+        hours = range(24 * day, 24 * (day + 3))
+        times = [int(first_s + 3600 * (hour + 1) + 2700) for hour in hours]
+        document = {"hourly": {"time": times, "shortwave_radiation": [float(hourly[hour]) for hour in hours]}}
+        run = service.read(json.dumps(document).encode(), now)
+        assert isinstance(run, NwpRun)
+        runs.append(run)
+    known = known_runs(runs, now=MIDNIGHT)
+    learner = nightly_learner(container, past, now_utc=MIDNIGHT, runs=known, settings=SMALL)
+    assert learner.late_min["service"] == pytest.approx(45, abs=12)
 
 
 @pytest.mark.parametrize(("share", "age_h"), [(0.15, 3.0), (1.0, 3.0), (0.15, 24.0 * 6)])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
+from typer.testing import CliRunner
 
+from controller.cli import forecast as command
 from controller.daemon.foreseeing import Forecaster, night_scores
 from controller.daemon.messages import Planned
 from controller.daemon.past import stored_history
@@ -22,6 +25,7 @@ from forecasting.prepare import prepare_period
 from forecasting.records import FeedState, NightScores
 from optimizer.problem import Problem
 from optimizer.rules.roll import rules_plan
+from sites.errors import InputError
 from sites.load import load_site
 from sites.ports import ManualClock
 from sites.schema.place import Prediction
@@ -127,6 +131,16 @@ def test_forecasts_in_the_store_are_scored_once_a_night(tmp_path: Path, world: W
     with Reader(url, site.name) as reader:
         restarted.at(reader, NOW, world)
         assert restarted.news().night is None
+    told = CliRunner().invoke(command.app, ["verify", "container", "--store", url, "--format", "json"])
+    assert told.exit_code == 0, told.output
+    document = json.loads(told.stdout)
+    assert document["scores"][0]["samples"] == night.scores[0].samples
+    assert len(document["nights"]) == 1
+    table = CliRunner().invoke(command.app, ["verify", "container", "--store", url])
+    assert table.exit_code == 0, table.output
+    assert "skill/CH-PeEn" in table.stdout
+    empty = CliRunner().invoke(command.app, ["verify", "container", "--store", fresh_url(tmp_path / "other")])
+    assert isinstance(empty.exception, InputError)
 
 
 def test_a_lost_source_is_an_alarm_only_when_its_newest_run_is_old() -> None:
