@@ -2,8 +2,8 @@
 
 * Reading needs a token as soon as the owner has given one to anybody, and always when the console listens beyond this
   machine. Before that, somebody on the machine may look.
-* Commanding (any method but GET and HEAD) always needs an operator, whatever the route says; :func:`needs` asks for
-  more. So a route that forgets to ask is closed, not open.
+* Commanding (any method but GET and HEAD, signing out apart) always needs an operator, whatever the route says; :func:`needs`
+  asks for more. So a route that forgets to ask is closed, not open.
 * A browser's session travels in a cookie that scripts cannot read and other sites cannot send. A command that comes
   with it must also carry the form token of that session and come from our own pages.
 * A program sends ``Authorization: Bearer TOKEN`` and needs neither.
@@ -133,7 +133,8 @@ class AccessControl:
         entering = request.url.path == "/login"
         if not _from_here(request):
             raise HTTPException(403, "this came from another site's page")
-        if not entering and not (who.signed_in and who.role.covers(Role.OPERATOR)):
+        leaving = request.url.path == "/logout"
+        if not entering and not (who.signed_in and (leaving or who.role.covers(Role.OPERATOR))):
             if not who.signed_in:
                 raise HTTPException(401, "sign in first", headers=BEARER)
             raise HTTPException(403, f"this needs the role operator; you are {who.role.value}")

@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from controller.access.roles import Role
+from controller.operator_desk import OperatorDesk
 from controller.overrides.orders import Standing
 from controller.overrides.reading import read_order
 from controller.web.access import form, needs
@@ -23,6 +25,7 @@ from controller.web.desk import DeskReader
 from controller.web.problems import refusals
 from controller.web.seat import seat
 from sites.errors import InputError
+from sites.load import validation_faults
 from sites.times import parse_time
 
 View = Callable[[Request], Response]
@@ -81,15 +84,20 @@ class Actions:
     def _ask(self, request: Request) -> str:
         """Ask what an order would change; one that the site cannot follow is refused at once."""
         desk = seat(request, self._desk)
+        return f"/previews/{desk.ask(self._standing(request, desk), why=_text(request, 'why'))}"
+
+    def _standing(self, request: Request, desk: OperatorDesk) -> Standing:
+        """Return the order of a form: one that was offered as a whole, or its subject, words and times."""
+        if offered := _text(request, "standing"):
+            return _offered(offered)
         zone, now = desk.site.location.time_zone, desk.now
         words = " ".join(part for part in (_text(request, "order"), _text(request, "at")) if part)
         begin = _moment(request, "from", zone)
-        standing = Standing(
+        return Standing(
             order=read_order(_text(request, "subject"), words, zone=zone, now=now),
             from_utc=begin,
             expires_utc=(begin or now) + timedelta(hours=_hours(request)),
         )
-        return f"/previews/{desk.ask(standing, why=_text(request, 'why'))}"
 
     def _give(self, request: Request) -> str:
         """Give an order that was shown with its cost, if nobody changed orders or deliveries since."""
@@ -152,6 +160,13 @@ def _job(request: Request) -> dict[str, Any]:
         "preemptible": "rigid" not in sent,
         "surplus_only": "surplus_only" in sent,
     }
+
+
+def _offered(text: str) -> Standing:
+    try:
+        return Standing.model_validate_json(text)
+    except ValidationError as error:
+        raise InputError(validation_faults(error, source="override")) from error
 
 
 def _back(request: Request, otherwise: str) -> str:

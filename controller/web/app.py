@@ -238,9 +238,11 @@ class Console:
         """Return a page, with forms for who may send them."""
         desk, reader = self._reader.current(), self._reader.reader()
         page = made(reader, desk) if reader is not None else Page(title=NOT_YET, subtitle="", facts=(), sections=())
-        token = csrf(request) if asker(request).role.covers(Role.OPERATOR) else ""
+        who, own = asker(request), csrf(request)
+        token = own if who.role.covers(Role.OPERATOR) else ""
         shown = forms(reader, desk) if reader is not None and token else ()
-        return self._html("page.html", {**self._frame(desk, here), "page": page, "forms": shown, "csrf": token})
+        context = {"page": page, "forms": shown, "csrf": token, "own_csrf": own, "who": who, "path": request.url.path}
+        return self._html("page.html", {**self._frame(desk, here), **context})
 
     def history(self, request: Request) -> Response:
         """Return the frame of a day; the day itself follows as a fragment, so that the page is there at once."""

@@ -61,7 +61,7 @@ def delivery_page(effect: DeliveryEffect, outlook: FuelOutlook, zone: ZoneInfo) 
     comes = effect.at_utc > outlook.at_utc
     tank = (
         Fact(
-            name="In the tank then", value=figure(effect.level_before_l, "L", digits=0), note="at the use of past days"
+            name="In the tank then", value=figure(effect.level_before_l, "L", digits=0), note=f"at the {_use(outlook)}"
         ),
         Fact(
             name="Fits in",
@@ -80,7 +80,7 @@ def delivery_page(effect: DeliveryEffect, outlook: FuelOutlook, zone: ZoneInfo) 
     )
     words = []
     if effect.empty_before:
-        words.append("At the use of past days the tank is at its reserve before this comes: bring it forward.")
+        words.append(f"At the {_use(outlook)} the tank is at its reserve before this comes: bring it forward.")
     if effect.fits_l < effect.litres - 0.5:
         words.append(f"{figure(effect.litres - effect.fits_l, 'L', digits=0)} of it would find no room then.")
     words.append(
@@ -93,6 +93,10 @@ def delivery_page(effect: DeliveryEffect, outlook: FuelOutlook, zone: ZoneInfo) 
         facts=facts,
         sections=(Section(title="What it changes", words=" ".join(words)),),
     )
+
+
+def _use(outlook: FuelOutlook) -> str:
+    return "plan's use" if outlook.by_plan else "use of past days"
 
 
 def days_words(days: float | None, outlook: FuelOutlook) -> str:

@@ -63,7 +63,7 @@ def _open_section(jobs: Sequence[StoredJob], desk: Desk, zone: ZoneInfo) -> Sect
         )
         for job in jobs
     )
-    heads = ("job", "state", "done", "where", "due", "value", "now or why not now")
+    heads = ("job", "state", "done", "where", "due", "value", "what now")
     return Section(title="In the queue", tables=(Grid(heads=heads, rows=rows, numeric=(2, 5)),) if rows else ())
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from controller.overrides.comparing import Difference, JobShift, PlanFigures
+from controller.overrides.orders import Standing
 from controller.overrides.wording import order_words, span_words
 from controller.records.views import StoredPreview
 from controller.reports.charts.words import day_clock, energy_text, figure, money, percent
@@ -37,12 +38,19 @@ def preview_page(preview: StoredPreview, desk: Desk) -> Page:
 
 
 def preview_forms(preview: StoredPreview) -> tuple[Form, ...]:
-    """Return the button that gives the order, once it is known to work."""
+    """Return the button that gives the order once it is known to work; where it does not, one that shows the nearest."""
     answer = preview.answer
-    if answer is None or answer.difference is None:
+    if answer is None:
         return ()
+    if answer.difference is None:
+        return _nearest_form(preview, answer.nearest) if answer.nearest is not None else ()
     seen = hidden("seen", str(preview.version))
     return (Form(title="Confirm", action=f"/previews/{preview.id}/give", button="Give this order", fields=(seen,)),)
+
+
+def _nearest_form(preview: StoredPreview, nearest: Standing) -> tuple[Form, ...]:
+    fields = (hidden("standing", nearest.model_dump_json()), hidden("why", preview.why))
+    return (Form(title="The nearest that works", action="/previews", button="Show what it changes", fields=fields),)
 
 
 def _facts(preview: StoredPreview) -> tuple[Fact, ...]:
@@ -64,7 +72,11 @@ def _facts(preview: StoredPreview) -> tuple[Fact, ...]:
             css_class="bad" * (cost > unsure),
         ),
         Fact(name="Diesel more", value=figure(fuel, "L"), note=f"{figure(after.fuel_l, 'L')} in all"),
-        Fact(name="Lateness more", value=figure(late, "h"), note=f"{after.jobs_late} jobs late"),
+        Fact(
+            name="Lateness more",
+            value=figure(late, "h"),
+            note=f"{after.jobs_late} job{'s' * (after.jobs_late != 1)} late",
+        ),
     )
 
 

@@ -45,7 +45,7 @@ class Forms(HTMLParser):
         if tag == "form":
             self._open = given["action"]
             self.found[self._open] = {}
-        elif tag in ("input", "select") and self._open and "name" in given:
+        elif tag in ("input", "select") and self._open and "name" in given and given.get("type") != "checkbox":
             self.found[self._open][given["name"]] = given.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
@@ -72,7 +72,9 @@ def visitor(url: str, day: Day, role: Role | None) -> Iterator[TestClient]:
     client = TestClient(make_app(reader, gate), follow_redirects=False)
     if role is not None:
         with Access(url, "container") as access:
-            token = access.add("asha", role, by="root", by_role="shell", now=SystemClock().now_utc())
+            token = access.add(
+                "vera" if role is Role.VIEWER else "asha", role, by="root", by_role="shell", now=SystemClock().now_utc()
+            )
         client.post("/login", data={"token": token, "next": "/"})
     yield client
     reader.close()
@@ -184,7 +186,7 @@ def test_a_job_is_cancelled_from_its_page(operator: TestClient, url: str, day: D
 
 
 def test_a_viewer_sees_no_forms_and_may_not_send_them(viewer: TestClient, url: str) -> None:
-    assert Forms(viewer.get("/review").text).found == {}
+    assert set(Forms(viewer.get("/review").text).found) == {"/logout"}
     with Reader(url, "container") as reader:
         (waits,) = reader.pending_plans()
         assert viewer.post(f"/review/{waits.id}/approve").status_code == 403
@@ -198,10 +200,10 @@ def test_a_form_without_its_token_is_refused(operator: TestClient, url: str) -> 
         assert reader.pending_plans() == (waits,)
 
 
-def worked_out(url: str, preview_id: str, *, faults: tuple[str, ...] = ()) -> None:
+def worked_out(url: str, preview_id: str, *, faults: tuple[str, ...] = (), nearest: Standing | None = None) -> None:
     """Answer a preview as the planner would."""
     difference = None if faults else Difference(before=figures(), after=figures(net_cost_usd=130.0))
-    answer = PreviewAnswer(difference=difference, faults=faults)
+    answer = PreviewAnswer(difference=difference, faults=faults, nearest=nearest)
     engine = open_engine(url, durable=False)
     with Session(engine) as session:
         write_entry(session, "container", PreviewEntry(id=preview_id, state="done", progress="", answer=answer))
@@ -255,4 +257,99 @@ def test_a_preview_shows_cost_fuel_and_lateness_or_the_nearest_that_works(day: D
     else:
         assert "would be empty" in page.sections[0].words
         assert "nearest that works: Keep genset diesel-1 off" in page.sections[0].words
-        assert preview_forms(preview) == ()
+        (offer,) = preview_forms(preview)
+        assert offer.button == "Show what it changes"
+        assert Standing.model_validate_json(offer.fields[0].value) == order
+
+
+def test_the_nearest_that_works_is_one_button_away(operator: TestClient, url: str, day: Day) -> None:
+    nearest = Standing(order=ForbidGenset(genset="diesel-2"), expires_utc=day.snapshot.at_utc + timedelta(hours=1))
+    where = send(operator, "/review", "/previews", subject="genset diesel-1", order="stop", hours="3", why="noise")
+    worked_out(url, where.rsplit("/", 1)[1], faults=("the battery would be empty at 04:00",), nearest=nearest)
+    second = send(operator, where, "/previews")
+    with Reader(url, "container") as reader:
+        asked = reader.preview(second.rsplit("/", 1)[1])
+    assert asked is not None
+    assert (asked.standing, asked.why) == (nearest, "noise")
+
+
+def test_a_job_is_submitted_set_to_a_time_and_released(operator: TestClient, url: str) -> None:
+    fields = {"name": "tune-7", "profile": "training", "pool": "h100", "work_gpu_h": "4", "gpus_max": "8", "hard": "on"}
+    where = send(operator, "/jobs", "/jobs", **fields, deadline_utc="2025-01-16T12:00", release_utc="")
+    assert where == "/jobs/tune-7"
+    with Reader(url, "container") as reader:
+        job = reader.job("tune-7")
+        assert job is not None
+        assert (job.job.hard, job.job.preemptible, job.job.deadline_utc.hour, job.who) == (True, True, 17, "asha")
+        csrf = Forms(operator.get(where).text).found["/previews"]["csrf"]
+        asked = operator.post(
+            "/previews",
+            data={
+                "csrf": csrf,
+                "subject": "job tune-7",
+                "order": "start",
+                "at": "2025-01-15T15:00",
+                "hours": "24",
+                "why": "w",
+            },
+        )
+        preview = asked.headers["location"]
+        worked_out(url, preview.rsplit("/", 1)[1])
+        send(operator, preview, f"{preview}/give")
+        (given,) = reader.overrides()
+        assert given.order_text == "start at 2025-01-15 20:00Z"
+        page = operator.get(where).text
+        assert "Leave the time to the plan" in page
+        assert "set its start to Wed 15 Jan 15:00" in page
+        assert send(operator, where, f"/overrides/{given.id}/withdraw") == where
+        assert "Force now" in operator.get(where).text
+    again = operator.post("/jobs", data={"csrf": csrf, **fields, "value_usd": "1", "deadline_utc": "2025-01-16T12:00"})
+    assert again.status_code == 422
+    assert "a name that no other has had" in " ".join(again.text.split()), again.text
+
+
+def test_a_delivery_is_shown_with_its_effect_announced_and_withdrawn(operator: TestClient, url: str) -> None:
+    shown = "/fuel/delivery?at=2025-01-17T09%3A00&litres=800&usd_per_l="
+    words = operator.get(shown).text
+    assert "Days left with it" in words
+    assert "Nothing is announced yet" in words
+    assert send(operator, shown, "/deliveries") == "/fuel"
+    with Reader(url, "container") as reader:
+        (delivery,) = reader.deliveries()
+        assert (delivery.litres, delivery.at_utc.isoformat()) == (800.0, "2025-01-17T14:00:00+00:00")
+        assert "Next delivery" in operator.get("/fuel").text
+        stale = Forms(operator.get("/fuel").text).found[f"/deliveries/{delivery.id}/withdraw"]
+        send(operator, shown, "/deliveries")
+        late = operator.post(f"/deliveries/{delivery.id}/withdraw", data=stale)
+        assert late.status_code == 409
+        assert "asha: 800 L" in late.text
+        send(operator, "/fuel", f"/deliveries/{delivery.id}/withdraw")
+        assert len(reader.deliveries()) == 1
+    assert operator.get("/fuel/delivery?at=soon&litres=800").status_code == 422
+    assert operator.get("/fuel/delivery?at=2025-01-17T09%3A00&litres=80000").status_code == 422
+
+
+def test_an_alarm_is_acknowledged_once(operator: TestClient, url: str) -> None:
+    with Reader(url, "container") as reader:
+        (alarm,) = reader.alarms()
+        assert send(operator, "/alarms", f"/alarms/{alarm.id}/acknowledge") == "/alarms"
+        assert reader.alarms()[0].acknowledged_by == "asha"
+    assert "I have seen it" not in operator.get("/alarms").text
+
+
+def test_everybody_sees_who_they_are_and_can_leave(operator: TestClient, viewer: TestClient) -> None:
+    assert "You are asha, operator." in operator.get("/fuel").text
+    assert "Only operators command." in viewer.get("/fuel").text
+    send(viewer, "/fuel", "/logout")
+    assert viewer.get("/fuel").status_code == 303
+
+
+def test_an_order_may_begin_at_a_time(operator: TestClient, url: str) -> None:
+    asked = {"subject": "genset diesel-1", "order": "stop", "from": "2025-01-15T22:00", "hours": "8", "why": "night"}
+    where = send(operator, "/review", "/previews", **asked)
+    with Reader(url, "container") as reader:
+        preview = reader.preview(where.rsplit("/", 1)[1])
+    assert preview is not None
+    standing = preview.standing
+    assert standing.from_utc is not None
+    assert (standing.from_utc.hour, standing.expires_utc - standing.from_utc) == (3, timedelta(hours=8))
