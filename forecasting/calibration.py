@@ -108,6 +108,11 @@ class Calibration:
         """
         return max(0.0, 1.0 - float(np.exp(self.level_log - self.best_log)))
 
+    def soiling_interval(self) -> tuple[float, float]:
+        """Return the 95 % interval of ``soiling_frac``: the factor's, against the best that was held."""
+        low, high = (max(0.0, 1.0 - factor / float(np.exp(self.best_log))) for factor in self.interval())
+        return high, low
+
     def factor_at(self, elevation_deg: Floats, morning: Bools) -> Floats:
         """Return the factor for sun positions."""
         shape = np.array(self.shape_log)[sun_bin(elevation_deg, morning)]
@@ -261,8 +266,12 @@ class CalibrationReport:
     """Upper end."""
     soiling_frac: float
     """Power lost since the plant was at its best."""
+    soiling_low: float
+    """Lower end of its 95 % interval."""
+    soiling_high: float
+    """Upper end."""
     derating_frac: float
-    """Power missing against the site file's figures."""
+    """Power missing against the site file's figures; its interval is that of the factor."""
     clear_days: int
     """Clear days learned from."""
     changed_on: tuple[str, ...] = field(default=())
@@ -272,11 +281,14 @@ class CalibrationReport:
 def report(calibration: Calibration) -> CalibrationReport:
     """Return the figures for a person."""
     low, high = calibration.interval()
+    soiling_low, soiling_high = calibration.soiling_interval()
     return CalibrationReport(
         factor=calibration.factor,
         factor_low=low,
         factor_high=high,
         soiling_frac=calibration.soiling_frac(),
+        soiling_low=soiling_low,
+        soiling_high=soiling_high,
         derating_frac=max(0.0, 1.0 - calibration.factor),
         clear_days=calibration.clear_days,
         changed_on=calibration.changed_on,

@@ -67,7 +67,8 @@ UnitOption = Annotated[Unit, typer.Option(help="Unit of the power column; frac =
 ZoneOption = Annotated[str, typer.Option(help="Time zone of times without offset.")]
 LabelOption = Annotated[Label, typer.Option(help="What a time stands for in its interval.")]
 CurtailedColumn = Annotated[
-    str | None, typer.Option(help="Column of 0 and 1: the plant was held back; not learned from, not scored.")
+    str | None,
+    typer.Option(help="Column of 0 and 1: the plant was held back; its power is a lower bound, and is not scored."),
 ]
 
 

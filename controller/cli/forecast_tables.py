@@ -92,7 +92,8 @@ def write_calibration(site: Site, past: History, now: datetime) -> None:
     steps = f"; steps found on {', '.join(found.changed_on)}" if found.changed_on else ""
     write(
         f"Arrays against the site file: {found.factor:.3f} ({found.factor_low:.3f} .. {found.factor_high:.3f}) from "
-        f"{found.clear_days} clear days; lost since their best {found.soiling_frac:.1%}{steps}"
+        f"{found.clear_days} clear days; lost since their best {found.soiling_frac:.1%} "
+        f"({found.soiling_low:.1%} .. {found.soiling_high:.1%}){steps}"
     )
     away_kwh = given_away_kwh(clear, past, now_utc=now, days=AWAY_DAYS)
     write(f"Given away while held back in {AWAY_DAYS} days: {away_kwh:.0f} kWh (estimate)")

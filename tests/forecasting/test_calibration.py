@@ -87,6 +87,9 @@ def test_dirt_is_reported_and_washed_off() -> None:
     dirty = run(state, [day(i, 0.9) for i in range(20, 30)])
     assert report(dirty).soiling_frac == pytest.approx(0.1, abs=0.03)
     assert report(dirty).derating_frac == pytest.approx(0.1, abs=0.03)
+    found = report(dirty)
+    assert found.soiling_low < found.soiling_frac < found.soiling_high
+    assert found.soiling_low <= 0.1 <= found.soiling_high
     washed = run(dirty, [day(i, 1.0) for i in range(30, 40)])
     assert report(washed).soiling_frac < 0.03
     assert len(washed.changed_on) == 2
