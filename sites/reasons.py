@@ -58,6 +58,7 @@ REASONS: Final[dict[str, str]] = {
     "SITE_FILE_REFUSED": "the site file was to be read again and cannot be taken; the one before stays in force",
     "NIGHT_WORK_FAILED": "accounts and reports of the day could not be made",
     "CLOCK_JUMP": "the clock jumped",
+    "RESTARTED": "the daemon before this one was killed or crashed",
     "GUARD_FAULT": "a guard failed and was left out",
     "SAFE_STATE": "no plan and no rules could be followed",
     # operator

@@ -1,7 +1,7 @@
 """Setpoint discipline: what was written is held against what the telemetry does.
 
     own        the equipment does what it was told                                   (nothing to say)
-    stale      it was told something and does not move: the order did not get through
+    stale      it was told something and does not move: the order did not get through, or a cap leaks
     external   it does something that nobody here told it: a panel, another program, a person
     refused    the device said no when it was written                                (comes from the device)
 
@@ -18,8 +18,11 @@ from datetime import datetime
 from controller.guards.gensets_called import TURNING, command_of, reading_of
 from controller.setpoints import Outcome, Setpoints, Verdict
 from controller.snapshot import Snapshot
+from sites.compute.hardware import gpu_spec
+from sites.plant.params import node_params
 from sites.schema.energy import Genset
 from sites.schema.site import Site
+from sites.schema.workload import Pool
 
 GRACE_S = 60.0
 """Time beyond what the equipment needs before an order counts as not followed."""
@@ -27,6 +30,8 @@ PV_GRACE_S = 30.0
 PV_MARGIN = (1.0, 0.05)
 """kW, and share of the limit, that metered PV may lie above it."""
 LIMIT_MARGIN_W = 1.0
+DRAW_MARGIN = (1.0, 0.2)
+"""kW, and share, that a pool may draw above what its orders allow: meters, fans, data sheets."""
 
 
 class Discipline:
@@ -41,6 +46,7 @@ class Discipline:
         if written is None:
             return ()
         found = [*self._gensets(snapshot, written, now), *self._pv(snapshot, written, now)]
+        found += self._draws(snapshot, written, now)
         return (*found, *self._jobs(snapshot, written, now), *self._limits(snapshot, written, now))
 
     def _age_s(self, subject: str, order: object, now: datetime) -> float:
@@ -107,6 +113,34 @@ class Discipline:
                     verdict=Verdict.EXTERNAL,
                     text=text,
                 )
+
+    def _draws(self, snapshot: Snapshot, written: Setpoints, now: datetime) -> Iterator[Outcome]:
+        """Say which pools draw more than their orders allow: caps that leak."""
+        described = {pool.name: pool for pool in self._site.pools}
+        for reading in snapshot.pools:
+            if reading.draw_kw is None or reading.name not in described:
+                continue
+            most_kw = ceiling_kw(described[reading.name], written)
+            above = reading.draw_kw > DRAW_MARGIN[0] + (1.0 + DRAW_MARGIN[1]) * most_kw
+            if self._age_s(f"draw {reading.name}", above, now) > GRACE_S and above:
+                yield Outcome(
+                    device=reading.name,
+                    what="draw",
+                    asked=most_kw,
+                    found=reading.draw_kw,
+                    verdict=Verdict.STALE,
+                    text=f"its limits allow {most_kw:.1f} kW, it draws {reading.draw_kw:.1f} kW: a cap leaks",
+                )
+
+
+def ceiling_kw(pool: Pool, written: Setpoints) -> float:
+    """Return the most [kW at the wall] that a pool may draw under its orders: hosts on, every other GPU idle."""
+    orders = [(each.gpus, each.limit_w) for each in written.jobs if each.pool == pool.name]
+    orders += [(each.mode.gpus, each.mode.limit_w) for each in written.services if each.mode.pool == pool.name]
+    idle = max(pool.gpus - sum(gpus for gpus, _ in orders), 0.0)
+    gpus_w = sum(gpus * limit_w for gpus, limit_w in orders) + idle * gpu_spec(pool.gpu).limits.idle_w
+    host = node_params(pool)
+    return (pool.nodes * max(host.idle_w, host.boot_w) + gpus_w * pool.wall_factor) / 1000.0
 
 
 def _stop_s(genset: Genset) -> float:

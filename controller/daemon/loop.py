@@ -31,7 +31,7 @@ from controller.daemon.night_work import NightWork
 from controller.daemon.planner_process import PlannerProcess, WorkerLost
 from controller.daemon.planning_desk import PlanningDesk
 from controller.daemon.reloading import Refused, Reloading, Taken, keep_copy
-from controller.daemon.reporting import Alarms, Reporter
+from controller.daemon.reporting import Alarms, Reporter, told_by_recorder, told_by_restart
 from controller.daemon.sensing import Senses
 from controller.daemon.service_manager import ServiceManager
 from controller.daemon.side_process import SideProcess
@@ -63,8 +63,6 @@ WATCH_S = 0.02
 """How often answers are looked for while a fast clock waits."""
 HOUSEKEEPING_S = 3600.0
 STDIN = 0
-BEHIND = 2000
-"""Entries that wait for the store before an alarm is raised."""
 
 REFUSALS: tuple[type[Exception], ...] = (*STORE_FAULTS, InputError)
 
@@ -119,7 +117,7 @@ class Loop:
         self._recorder = Recorder(options.url, site, clock=host, journal=journal)
         resumed = self._recorder.start()
         self._clock: SiteClock = self._make_clock(resumed)
-        begin = self._clock.now_utc()
+        begin = self._began = self._clock.now_utc()
         self._keepsake = Keepsake(folder / f"{site.name}.guards")
         self._alarms = Alarms(resumed.alarms)
         self._ladder = Ladder(site)
@@ -423,10 +421,8 @@ class Loop:
         self._say(f"to command there, sign in once within the hour: {address}/enter?key={key}")
 
     def _watch_records(self, now: datetime) -> None:
-        health = self._recorder.health
-        behind = bool(health.failing) or health.waiting > BEHIND
-        text = f"{health.waiting} entries wait, {health.dropped} given up: {health.failing}"
-        self._recorder.post(*self._alarms.put("RECORDS_BEHIND", "store", behind, text, now))
+        self._recorder.post(*told_by_recorder(self._recorder.health, self._alarms, now))
+        self._recorder.post(*told_by_restart(self._began, self._lock.left_open, self._alarms, now))
         failed = self._night.failed
         self._recorder.post(*self._alarms.put("NIGHT_WORK_FAILED", "reports", bool(failed), failed, now))
 

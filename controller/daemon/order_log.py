@@ -36,6 +36,7 @@ class LoggedDevices:
     def __init__(self, devices: SiteDevices, path: Path) -> None:
         self._devices = devices
         self._orders = {subject: orders[-1] for subject, orders in read_log(path).items()}
+        self._last: dict[str, str] | None = None
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def read(self) -> Snapshot:
@@ -45,6 +46,9 @@ class LoggedDevices:
     def write(self, setpoints: Setpoints) -> tuple[Outcome, ...]:
         """Log what changes, then write."""
         orders = orders_of(setpoints)
+        if orders == self._last:
+            return self._devices.write(setpoints)
+        self._last = orders
         for subject in (*orders, *(known for known in self._orders if known not in orders)):
             order = orders.get(subject, idle_order(subject))
             if self._orders.get(subject, idle_order(subject)) != order and self._orders.get(subject) != "":
@@ -68,6 +72,7 @@ class LoggedDevices:
 
     def _note(self, subject: str, order: str) -> None:
         os.write(self._file, (json.dumps([subject, order]) + "\n").encode())
+        self._last = None
         self._orders[subject] = order
 
 

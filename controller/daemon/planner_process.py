@@ -9,6 +9,7 @@ import logging
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -31,6 +32,19 @@ class WorkerLost:
 
 
 Event = Answer | WorkerLost
+
+
+class Planner(Protocol):
+    """Who answers requests for plans."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request would be taken now."""
+        ...
+
+    def ask(self, request: Ask, *, deadline_s: float) -> None:
+        """Send a request that has to be answered within ``deadline_s`` of the host's time."""
+        ...
 
 
 class PlannerProcess:

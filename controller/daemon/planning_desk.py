@@ -20,7 +20,7 @@ from controller.daemon.messages import (
     PreviewRequest,
     Progress,
 )
-from controller.daemon.planner_process import PlannerProcess, WorkerLost
+from controller.daemon.planner_process import Planner, WorkerLost
 from controller.daemon.reporting import Alarms, told_by_planning
 from controller.daemon.reviewing import review_reasons
 from controller.overrides.comparing import PreviewAnswer
@@ -48,7 +48,7 @@ class PlanningDesk:
     """Asks the worker and takes its answers."""
 
     def __init__(
-        self, site: Site, planner: PlannerProcess, ladder: Ladder, records: Records, alarms: Alarms, clock: Clock
+        self, site: Site, planner: Planner, ladder: Ladder, records: Records, alarms: Alarms, clock: Clock
     ) -> None:
         self._site, self._planner, self._ladder = site, planner, ladder
         self._records, self._alarms, self._clock = records, alarms, clock

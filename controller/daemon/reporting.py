@@ -20,6 +20,7 @@ from controller.records.entries import (
     ScoresEntry,
     TelemetryEntry,
 )
+from controller.records.recorder import RecorderHealth
 from controller.records.views import ServicePoint, TelemetryPoint
 from controller.setpoints import Outcome, Setpoints, Verdict
 from controller.snapshot import Snapshot
@@ -30,6 +31,9 @@ EARLY_S = 0.5
 """A sample may be this early: cycles never come on the dot."""
 PREDICTION_OLD = timedelta(hours=12)
 """A source that fails is worth an alarm when its newest run is older than this."""
+BEHIND = 2000
+"""Entries that wait for the store before an alarm is raised."""
+RESTART_TOLD = timedelta(hours=1)
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: dict[str, Severity] = {
     "EMERGENCY_STOP": "critical",
@@ -57,6 +61,7 @@ SEVERITIES: dict[str, Severity] = {
     "NIGHT_WORK_FAILED": "warning",
     "SITE_FILE_REFUSED": "warning",
     "CLOCK_JUMP": "warning",
+    "RESTARTED": "warning",
     "SETPOINT_EXTERNAL": "warning",
     "SETPOINT_STALE": "warning",
     "SETPOINT_REFUSED": "warning",
@@ -95,6 +100,20 @@ def told_by_planning(event: Planned, alarms: Alarms, now: datetime) -> tuple[Ent
         old = feed.issued_utc is None or now - feed.issued_utc > PREDICTION_OLD
         entries += alarms.put("PREDICTION_LOST", feed.source, bool(feed.fault) and old, feed.text, now)
     return tuple(entries)
+
+
+def told_by_recorder(health: RecorderHealth, alarms: Alarms, now: datetime) -> tuple[Entry, ...]:
+    """Return the alarm of a store that takes nothing, or less than comes."""
+    behind = bool(health.failing) or health.waiting > BEHIND
+    text = f"{health.waiting} entries wait, {health.dropped} given up: {health.failing}"
+    return alarms.put("RECORDS_BEHIND", "store", behind, text, now)
+
+
+def told_by_restart(began: datetime, left_open: bool, alarms: Alarms, now: datetime) -> tuple[Entry, ...]:
+    """Return the alarm, for an hour, of a daemon that began at ``began`` after one that ended without closing."""
+    standing = left_open and abs(now - began) < RESTART_TOLD
+    text = f"begun at {began:%H:%M:%S}Z: the daemon before ended without closing, its orders are taken up"
+    return alarms.put("RESTARTED", "daemon", standing, text, now)
 
 
 class Alarms:
@@ -220,7 +239,11 @@ class Reporter:
 
     def _verdicts(self, at: datetime, outcomes: tuple[Outcome, ...]) -> tuple[Entry, ...]:
         """Raise and clear the alarms of equipment that does not follow its orders."""
-        codes = {Verdict.STALE: "SETPOINT_STALE", Verdict.EXTERNAL: "SETPOINT_EXTERNAL"}
+        codes = {
+            Verdict.STALE: "SETPOINT_STALE",
+            Verdict.EXTERNAL: "SETPOINT_EXTERNAL",
+            Verdict.REFUSED: "SETPOINT_REFUSED",
+        }
         present = {
             (codes[each.verdict], f"{each.device} {each.what}"): each.text
             for each in outcomes

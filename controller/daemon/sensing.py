@@ -73,12 +73,13 @@ def _within(value: float | None, span: tuple[float, float]) -> float | None:
 
 def _finite(part: Part) -> Part:
     """Return a record with the numbers that are none taken out; one that has to be there gets its default."""
-    bad = {
-        name: kind.get_default() if not kind.is_required() else None
-        for name, kind in type(part).model_fields.items()
-        if isinstance(value := getattr(part, name), float) and not math.isfinite(value)
-    }
-    return part.model_copy(update=bad) if bad else part
+    bad = [name for name, value in part if isinstance(value, float) and not math.isfinite(value)]
+    if not bad:
+        return part
+    kinds = type(part).model_fields
+    return part.model_copy(
+        update={name: None if kinds[name].is_required() else kinds[name].get_default() for name in bad}
+    )
 
 
 class Senses:

@@ -84,6 +84,11 @@ class SimulatedSite:
         return self._plant.params
 
     @property
+    def at_utc(self) -> datetime:
+        """Until when it has moved."""
+        return self._at_utc
+
+    @property
     def state(self) -> SiteState:
         """What the site is now."""
         own = self._computers
@@ -114,6 +119,15 @@ class SimulatedSite:
     @battery_online.setter
     def battery_online(self, online: bool) -> None:
         self._plant.battery_online = online
+
+    @property
+    def it_draw_factor(self) -> float:
+        """Injected fault: watts really drawn per watt commanded for computing."""
+        return self._plant.params.it_draw_factor
+
+    @it_draw_factor.setter
+    def it_draw_factor(self, factor: float) -> None:
+        self._plant.params = self._plant.params._replace(it_draw_factor=factor)
 
     @property
     def world(self) -> World:

@@ -37,7 +37,11 @@ def advance(
     for pool in site.pools:
         count = pool.nodes if wanted is None else wanted.get(pool.name, pool.nodes)
         params = node_params(pool)
-        steps = [node.step(params, state, i < count, dt_s) for i, state in enumerate(hosts[pool.name])]
+        alike = {
+            (state, on): node.step(params, state, on, dt_s)
+            for state, on in {(state, i < count) for i, state in enumerate(hosts[pool.name])}
+        }
+        steps = [alike[state, i < count] for i, state in enumerate(hosts[pool.name])]
         after[pool.name] = tuple(state for state, _, _ in steps)
         found[pool.name] = PoolHosts(
             power_kw=sum(power_w for _, power_w, _ in steps) / 1000.0,

@@ -1,63 +1,73 @@
 """One seeded day of faults: the control cycle on a simulated site, watched by what has to hold whatever happens.
 
-Held, on the plant's truth and not on what its sensors say:
+Besides what :mod:`controller.faults.watching` holds on the plant's truth:
 
-    every order within what the site has; nothing started past emergency stop, panel MANUAL or lock-out       (1)
-    critical services and tiers are never ordered off but by the emergency stop                               (2)
-    critical load is served whenever a source that could serve it is there, half a minute for a fault to settle
-    (the UPS carries that long)                                                                               (3)
-    no decision lost, doubled or acted on without a record                                                    (4)
-    a fault that spoilt something is named in the records                                                     (5)
+    no decision lost, doubled or acted on without a record                                                    (6)
+    a fault that spoilt something is named in the records, and no jump of the clock that was none             (7)
 
-Steps are one second within :data:`NEAR` of a fault's beginning and end, else :data:`QUIET_STEP_S`. The
-planner is the rules.
+Steps are one second within :data:`NEAR` of a fault's beginning and end, else :data:`QUIET_STEP_S`. The planner is
+the rules, or the real planning worker; both answer through the daemon's own planning desk.
 """
 
 from __future__ import annotations
 
-import math
+import gc
+import os
 import random
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from controller.capability import Capability, capability
-from controller.cycle import Cycle, Cycled
+from controller.cycle import Cycle
 from controller.daemon.clock_watch import ClockWatch
-from controller.daemon.deciding import Ladder, PlanInForce, Work, outlook_at, plan_faults
+from controller.daemon.deciding import Ladder, Work
 from controller.daemon.job_book import JobBook
 from controller.daemon.ledger import Ledger
+from controller.daemon.messages import Failed, Progress
 from controller.daemon.order_log import LoggedDevices, disagreements, read_log
-from controller.daemon.reporting import Alarms, Reporter
+from controller.daemon.planner_process import WorkerLost
+from controller.daemon.planning_desk import PlanningDesk
+from controller.daemon.reporting import Alarms, Reporter, told_by_recorder, told_by_restart
 from controller.daemon.sensing import Senses
-from controller.devices.simulated import SimulatedSite, SiteStep
+from controller.devices.simulated import SimulatedSite
+from controller.faults.days import day_jobs, day_start, day_world, draw_injections
 from controller.faults.faulty_devices import FaultyDevices
 from controller.faults.kinds import NAMED_BY, Fault, Injection
 from controller.faults.memory_records import MemoryRecords
-from controller.posing import pose
+from controller.faults.planners import RulesPlanner, SpoiltWorker, fault_now
+from controller.faults.watching import Watch, order_faults
 from controller.setpoints import Setpoints
-from controller.snapshot import Snapshot
-from optimizer.plan import Plan
-from optimizer.problem import JobProblem, PoolSpeed
-from optimizer.rules.roll import rules_plan
-from sites.compute.hardware import gpu_spec
-from sites.plant import genset as gen
+from optimizer.problem import JobProblem
 from sites.ports import ManualClock
 from sites.schema.site import Site
-from sites.series import TimeSeries
-from sites.world import World
 
-START = datetime(2026, 1, 15, tzinfo=UTC)
-NEAR = timedelta(minutes=4)
-QUIET_STEP_S = 60.0
-SETTLE_S = 30.0
+NEAR = timedelta(minutes=10)
+QUIET_STEP_S = 180.0
+PLAN_EVERY = timedelta(hours=2)
+PLAN_EVERY_IN_FAULT = timedelta(minutes=2)
+"""Time between plans while a fault of the planner is there: it has to meet a request."""
 NEEDS_GENSETS = frozenset(
-    {Fault.GENSET_NO_START, Fault.GENSET_TRIP, Fault.PANEL_MANUAL, Fault.EMERGENCY, Fault.BMS_OPEN}
+    {
+        Fault.GENSET_NO_START,
+        Fault.GENSET_TRIP,
+        Fault.PANEL_MANUAL,
+        Fault.EMERGENCY,
+        Fault.BMS_OPEN,
+        Fault.WRITE_REFUSED,
+    }
 )
 """Faults that spoil something only while gensets are needed: their days begin with a low battery."""
-WORLD_STEP_S = 300.0
+KILL_POINTS = ("read", "journal", "before commit", "after commit", "before write", "after write")
+KILLS = 5
+STORE_SAYS = {
+    Fault.STORE_LOCKED: "OperationalError: database is locked",
+    Fault.DISK_FULL: "OperationalError: database or disk is full",
+}
 
 
 class Killed(BaseException):
@@ -74,6 +84,8 @@ class DayResult:
     violations: tuple[str, ...]
     cycles: int
     kills: int
+    plans: int
+    """Plans of the real planning worker that were taken."""
     critical_missed_kwh: float
     """Critical load unserved, whether or not anything could have served it."""
 
@@ -89,87 +101,23 @@ class _Day:
     host: ManualClock
     draws: random.Random
     devices: FaultyDevices
-    log: Path
+    watch: Watch
+    planner: RulesPlanner | SpoiltWorker
+    jobs: tuple[JobProblem, ...]
     without: tuple[str, ...]
-    offset: timedelta = timedelta(0)
     violations: list[str] = field(default_factory=list)
-    unserved_s: float = 0.0
-    missed_kwh: float = 0.0
     kills: int = 0
     cycles: int = 0
     armed: str = ""
     """The call at which the process is killed next."""
 
-
-def day_world(site: Site, seed: int, hours: float) -> World:
-    """Return a made-up winter day: a sun of seeded cloudiness, a cool air, services at their mean rate with a swing."""
-    draws = random.Random(f"world {seed}")
-    count = int((hours + 2) * 3600 / WORLD_STEP_S)
-    peak_kw = draws.uniform(0.05, 0.8) * sum(array.kwp for array in site.pv.arrays) if site.pv else 0.0
-    clouds = [draws.uniform(0.4, 1.0) for _ in range(count)]
-
-    def series(values: Sequence[float]) -> TimeSeries:
-        return TimeSeries(start_utc=START, step_s=WORLD_STEP_S, values=tuple(values))
-
-    clock_h = [i * WORLD_STEP_S / 3600.0 % 24 for i in range(count)]
-    sun = [
-        peak_kw * max(math.sin(math.pi * (h - 8) / 10), 0.0) * c if 8 < h < 18 else 0.0
-        for h, c in zip(clock_h, clouds, strict=True)
-    ]
-    return World(
-        pv_available_kw=series(sun),
-        outdoor_c=series([5.0 + 6.0 * math.sin(math.pi * (h - 9) / 12) for h in clock_h]),
-        rate_rps={
-            service.name: series(
-                [service.demand.mean_rps * (1 + 0.4 * math.sin(math.pi * (h - 6) / 12)) for h in clock_h]
-            )
-            for service in site.services
-        },
-    )
-
-
-def day_jobs(site: Site, seed: int, hours: float) -> tuple[JobProblem, ...]:
-    """Return a job about every hour for the site's first pool that has training or vision levels."""
-    draws = random.Random(f"jobs {seed}")
-    stream = site.batch[0] if site.batch else None
-    if stream is None:
-        return ()
-    return tuple(
-        JobProblem(
-            name=f"job-{i}",
-            profile=stream.profile,
-            pools=tuple(PoolSpeed(pool=share.pool, speed=share.speed) for share in stream.pools),
-            work_gpu_h=draws.uniform(4, 30),
-            gpus_max=8,
-            release_utc=START + timedelta(hours=i),
-            deadline_utc=START + timedelta(hours=i + draws.uniform(3, 12)),
-            value_usd=draws.uniform(5, 80),
-            late_usd_per_h=2.0,
-            priority=draws.choice([0, 0, 1]),
-        )
-        for i in range(1, int(hours))
-    )
-
-
-def draw_injections(
-    seed: int, hours: float, faults: Sequence[Fault] = tuple(Fault), pairs: bool = True
-) -> tuple[Injection, ...]:
-    """Return one fault, or a pair that overlaps, at a seeded time of the day."""
-    draws = random.Random(f"faults {seed}")
-    first = list(faults)[seed % len(faults)]
-    start = START + timedelta(hours=draws.uniform(0.5, max(hours - 3.0, 0.6)))
-    chosen = [Injection(first, start, start + _length(first, draws))]
-    if pairs and draws.random() < 0.5:
-        second = draws.choice([each for each in faults if each is not first])
-        again = start + timedelta(minutes=draws.uniform(0, 10))
-        chosen.append(Injection(second, again, again + _length(second, draws)))
-    return tuple(chosen)
-
-
-def _length(fault: Fault, draws: random.Random) -> timedelta:
-    if fault in (Fault.SOC_FROZEN, Fault.GENSET_NO_START, Fault.GENSET_TRIP):
-        return timedelta(minutes=draws.uniform(60, 120))
-    return timedelta(minutes=draws.uniform(6, 30))
+    def heard(self, call: str, told: Setpoints | None = None) -> None:
+        """Check an order on its way to the devices, and be killed where this day's kill is to be."""
+        if call == "before write" and told is not None:
+            self.violations += order_faults(self.site, told, self.twin, self.devices)
+        if self.armed == call:
+            self.armed = ""
+            raise Killed
 
 
 def run_day(
@@ -180,8 +128,9 @@ def run_day(
     injections: tuple[Injection, ...] | None = None,
     soc_frac: float | None = None,
     without: tuple[str, ...] = (),
+    worker: bool = False,
 ) -> DayResult:
-    """Run one day and return what was violated.
+    """Run one day, on which nobody answers for plans, and return what was violated.
 
     Args:
         site: the site.
@@ -190,13 +139,20 @@ def run_day(
         injections: faults instead of drawn ones.
         soc_frac: state of charge at the start; drawn if absent.
         without: guards that are switched off, to see whether the campaign notices.
+        worker: whether the real planning worker plans, not rules.
     """
-    injected = draw_injections(seed, hours) if injections is None else injections
-    with tempfile.TemporaryDirectory() as folder:
-        day = _begin(site, seed, hours, injected, soc_frac, Path(folder) / "orders.log", without)
-        _live(day, injected, hours, seed)
-        told = day.records.told()
-        day.violations += list(disagreements(read_log(day.log), told))
+    site = site.model_copy(update={"planning": site.planning.model_copy(update={"review": "auto"})})
+    injected = draw_injections(site, seed, hours) if injections is None else injections
+    with tempfile.TemporaryDirectory() as folder, _undisturbed(site, injected):
+        log = Path(folder) / "orders.log"
+        day = _begin(site, seed, hours, injected, soc_frac, log, without, Path(folder) if worker else None)
+        try:
+            _live(day, injected, hours)
+        finally:
+            day.planner.stop()
+            day.devices.close()
+        day.violations += day.watch.violations
+        day.violations += disagreements(read_log(log), day.records.told())
     day.violations += _unnamed(day, injected)
     return DayResult(
         seed=seed,
@@ -205,8 +161,34 @@ def run_day(
         violations=tuple(dict.fromkeys(day.violations)),
         cycles=day.cycles,
         kills=day.kills,
-        critical_missed_kwh=day.missed_kwh,
+        plans=day.planner.plans if isinstance(day.planner, SpoiltWorker) else 0,
+        critical_missed_kwh=day.watch.missed_kwh,
     )
+
+
+@contextmanager
+def _undisturbed(site: Site, injected: tuple[Injection, ...]) -> Iterator[None]:
+    """Leave garbage for the day's end, and give the host the site's zone where its clocks change."""
+    zone, collects = os.environ.get("TZ"), gc.isenabled()
+    gc.disable()
+    if any(each.fault is Fault.SUMMER_TIME for each in injected):
+        _set_zone(site.location.time_zone)
+    try:
+        yield
+    finally:
+        _set_zone(zone)
+        if collects:
+            gc.enable()
+
+
+def _set_zone(zone: str | None) -> None:
+    if os.environ.get("TZ") == zone:
+        return
+    if zone is None:
+        os.environ.pop("TZ", None)
+    else:
+        os.environ["TZ"] = zone
+    time.tzset()
 
 
 def _begin(
@@ -217,123 +199,104 @@ def _begin(
     soc_frac: float | None,
     log: Path,
     without: tuple[str, ...],
+    worker_folder: Path | None,
 ) -> _Day:
-    draws = random.Random(f"day {seed}")
-    work = capability(site)
-    twin = SimulatedSite(site, work.pools, day_world(site, seed, hours), start_utc=START, seed=seed)
+    draws, start = random.Random(f"day {seed}"), day_start(site, seed, injected)
+    work, host = capability(site), ManualClock(start)
+    twin = SimulatedSite(site, work.pools, day_world(site, seed, hours, start), start_utc=start, seed=seed)
     hungry = any(each.fault in NEEDS_GENSETS for each in injected)
     soc = draws.uniform(0.16, 0.24 if hungry else 0.9) if soc_frac is None else soc_frac
     battery = twin.state.plant.battery._replace(soc_frac=soc)
     twin.state = replace(twin.state, plant=twin.state.plant._replace(battery=battery))
     records = MemoryRecords()
+    devices = FaultyDevices(site, twin, LoggedDevices(twin, log), injected)
+    planner: RulesPlanner | SpoiltWorker
+    if worker_folder is None:
+        planner = RulesPlanner(site, work, host, draws, lambda: fault_now(devices.active))
+    else:
+        planner = SpoiltWorker.on(site, worker_folder, host, draws, lambda: fault_now(devices.active))
     day = _Day(
         site=site,
         work=work,
         twin=twin,
         records=records,
-        host=ManualClock(START),
+        host=host,
         draws=draws,
-        devices=FaultyDevices(twin, LoggedDevices(twin, log), injected, lambda call, told: None),
-        log=log,
+        devices=devices,
+        watch=Watch(site, twin, devices),
+        planner=planner,
+        jobs=day_jobs(site, seed, hours, start),
         without=without,
     )
-    day.devices = FaultyDevices(twin, LoggedDevices(twin, log), injected, lambda call, told: _heard(day, call, told))
-    records.heard = lambda call: _heard(day, call, None)
+    devices.told = day.heard
+    records.heard = day.heard
     return day
 
 
-def _heard(day: _Day, call: str, told: Setpoints | None) -> None:
-    """Check an order on its way to the devices, and be killed where this day's kill is to be."""
-    if call == "before write" and told is not None:
-        day.violations += order_faults(day.site, told, day.twin, day.devices)
-    if day.armed == call:
-        day.armed = ""
-        raise Killed
-
-
-def order_faults(site: Site, told: Setpoints, twin: SimulatedSite, devices: FaultyDevices) -> list[str]:
-    """Return which orders are outside what the site has, or start what must not be started."""
-    faults = []
-    emergency, manual = devices.active(Fault.EMERGENCY), devices.active(Fault.PANEL_MANUAL)
-    for described, state in zip(site.gensets, twin.state.plant.gensets, strict=True):
-        for order in told.gensets:
-            if order.name != described.name or not order.run:
-                continue
-            if not 0 <= order.kw <= described.rating_kw + 1e-6:
-                faults.append(f"genset at {order.kw:.1f} kW")
-            stands = state.state in (gen.OFF, gen.LOCKED_OUT)
-            if stands and (manual or state.state == gen.LOCKED_OUT):
-                faults.append(f"{order.name} is started past its panel")
-            if emergency:
-                faults.append(f"{order.name} is run past the emergency stop")
-    used: dict[str, float] = {}
-    for service in told.services:
-        used[service.mode.pool] = used.get(service.mode.pool, 0.0) + service.mode.gpus
-    for job in told.jobs:
-        used[job.pool] = used.get(job.pool, 0.0) + job.gpus
-        limits = next((gpu_spec(pool.gpu).limits for pool in site.pools if pool.name == job.pool), None)
-        if limits is None or not limits.min_limit_w <= job.limit_w <= limits.max_limit_w:
-            faults.append(f"job at {job.limit_w:.0f} W")
-    faults += [
-        f"{used[pool.name]:g} of {pool.gpus} GPUs" for pool in site.pools if used.get(pool.name, 0) > pool.gpus + 1e-6
-    ]
-    critical = {tier.name for tier in site.tiers if tier.critical}
-    faults += [f"critical tier {name} is shed" for name in told.shed_tiers if name in critical]
-    return faults
-
-
-def _live(day: _Day, injected: tuple[Injection, ...], hours: float, seed: int) -> None:
+def _live(day: _Day, injected: tuple[Injection, ...], hours: float) -> None:
     """Live through the day, in as many processes as it takes."""
-    jobs = day_jobs(day.site, seed, hours)
-    process = _Process(day, jobs)
-    end = START + timedelta(hours=hours)
+    process = _Process(day)
+    end = day.twin.at_utc + timedelta(hours=hours)
     kills = sorted(
         each.start_utc + timedelta(seconds=day.draws.uniform(0, 120))
         for each in injected
         if each.fault is Fault.KILLED
-        for _ in range(5)
+        for _ in range(KILLS)
     )
-    jumps = [each for each in injected if each.fault is Fault.CLOCK_JUMP]
-    while day.twin.state.at_utc < end:
-        at = day.twin.state.at_utc
-        day.records.locked = day.devices.active(Fault.STORE_LOCKED)
-        day.records.let_in()
-        day.offset = timedelta(hours=1) if any(each.active(at) for each in jumps) else timedelta(0)
-        if day.devices.active(Fault.CLOCK_JUMP):
-            day.devices.spoilt.add(Fault.CLOCK_JUMP)
+    while day.twin.at_utc < end:
+        at = day.twin.at_utc
+        _spoil_host(day)
         if kills and kills[0] <= at:
             kills.pop(0)
-            day.armed = day.draws.choice(["read", "before commit", "after commit", "before write", "after write"])
+            day.armed = day.draws.choice(KILL_POINTS)
         near = any(each.near(at, NEAR) for each in injected)
         step_s = 1.0 if near else min(QUIET_STEP_S, max((end - at).total_seconds(), 1.0))
+        jumped = timedelta(hours=1) if day.devices.active(Fault.CLOCK_JUMP) else timedelta(0)
         try:
-            process.cycle(at + day.offset)
+            process.cycle(at + jumped)
         except Killed:
             day.kills += 1
+            day.devices.spoilt.add(Fault.KILLED)
             day.records.lose_waiting()
-            process = _Process(day, jobs)
+            process = _Process(day, at + jumped)
         day.cycles += 1
         day.devices.spoil_plant()
-        _watch_critical(day, day.twin.step(step_s))
+        day.watch.see(day.twin.step(step_s))
         day.host.advance(step_s)
+    day.records.failing = ""
+    day.records.let_in()
+
+
+def _spoil_host(day: _Day) -> None:
+    active = next((each for each in STORE_SAYS if day.devices.active(each)), None)
+    day.records.failing = STORE_SAYS[active] if active is not None else ""
+    day.records.let_in()
+    day.devices.spoilt |= {
+        each for each in (*STORE_SAYS, Fault.CLOCK_JUMP, Fault.SUMMER_TIME) if day.devices.active(each)
+    }
+    day.devices.spoilt |= day.planner.hit
 
 
 class _Process:
-    """The control cycle of one life of the daemon."""
+    """The daemon's control cycle and planning desk in one life; ``after_kill`` is when the one before was killed."""
 
-    def __init__(self, day: _Day, jobs: tuple[JobProblem, ...]) -> None:
+    def __init__(self, day: _Day, after_kill: datetime | None = None) -> None:
         self._day = day
-        now = day.twin.state.at_utc
+        now = self._began = after_kill or day.twin.at_utc
+        self._left_open = after_kill is not None
         self._book = JobBook(streamed_until=now - timedelta(seconds=1))
-        self._book.stream(jobs)
+        self._book.stream(day.jobs)
         day.records.inbox = day.records.restart_inbox()
-        self._ladder = Ladder(day.site)
         self._alarms = Alarms()
+        ladder = Ladder(day.site)
         self._planned: datetime | None = None
+        self._prepared = not isinstance(day.planner, SpoiltWorker)
+        self._work = Work(pools=day.work.pools, menus=day.work.menus)
+        self._desk = PlanningDesk(day.site, day.planner, ladder, day.records, self._alarms, day.host)
         self._cycle = Cycle(
             day.site,
             records=day.records,
-            ladder=self._ladder,
+            ladder=ladder,
             ledger=Ledger(day.records.last_orders()),
             book=self._book,
             reporter=Reporter(telemetry_every_s=60.0, speed=1.0, alarms=self._alarms),
@@ -342,87 +305,46 @@ class _Process:
             without=day.without,
         )
 
-    def cycle(self, now: datetime) -> Cycled:
-        """Run one cycle, and every hour take a plan."""
-        day = self._day
-        result = self._cycle.run(day.devices, Work(pools=day.work.pools, menus=day.work.menus), now)
+    def cycle(self, now: datetime) -> None:
+        """Run one cycle, take the planner's answers, and ask for a plan where one is due."""
+        day, desk = self._day, self._desk
+        result = self._cycle.run(day.devices, self._work, now)
         day.records.over |= set(self._book.over)
-        if self._planned is None or abs(now - self._planned) >= timedelta(hours=1):
+        day.records.post(*told_by_recorder(day.records.health, self._alarms, now))
+        day.records.post(*told_by_restart(self._began, self._left_open, self._alarms, now))
+        self._answers(now)
+        every = PLAN_EVERY_IN_FAULT if fault_now(day.devices.active) else PLAN_EVERY
+        if self._planned is None or abs(now - self._planned) >= every:
             self._planned = now
-            self._plan(result.snapshot, now)
-        return result
+            desk.want()
+        if not self._prepared:
+            self._prepared = desk.prepare(now)
+        else:
+            desk.plan(now, result.snapshot, self._book.left(), (), news=False)
+        self._answers(now)
 
-    def _plan(self, snapshot: Snapshot, now: datetime) -> None:
-        day = self._day
-        outlook = outlook_at(now, snapshot, None)
-        problem = pose(day.site, snapshot, outlook, self._book.left(), pools=day.work.pools, menus=day.work.menus)
-        plan = rules_plan(problem)
-        if day.devices.active(Fault.NONSENSE_PLAN):
-            day.devices.spoilt.add(Fault.NONSENSE_PLAN)
-            plan = nonsense(plan, day.draws)
-        wrong = plan_faults(plan, problem)
-        text = "; ".join(wrong[:3])
-        day.records.post(*self._alarms.put("PLANNER_LOST", "planner", bool(wrong), text, now))
-        if not wrong:
-            self._ladder.take(
-                PlanInForce(
-                    id=f"plan-{now:%H%M%S}",
-                    made_utc=now,
-                    expires_utc=now + timedelta(hours=2),
-                    review="auto",
-                    plan=plan,
-                    problem=problem,
-                    forecast=outlook,
-                )
-            )
-
-
-def nonsense(plan: Plan, draws: random.Random) -> Plan:
-    """Return a plan that no one should follow."""
-    first = plan.intervals[0]
-    wild = first.model_copy(
-        update={"gensets": tuple(each.model_copy(update={"kw": 9e3, "on": True}) for each in first.gensets)}
-    )
-    empty = first.model_copy(update={"soc_end_frac": -3.0})
-    return draws.choice(
-        [
-            plan.model_copy(update={"intervals": (wild, *plan.intervals[1:])}),
-            plan.model_copy(update={"intervals": (empty, *plan.intervals[1:])}),
-            plan.model_copy(update={"intervals": plan.intervals[: len(plan.intervals) // 2]}),
-            plan.model_copy(update={"start_utc": plan.start_utc + timedelta(days=3)}),
-        ]
-    )
-
-
-def _watch_critical(day: _Day, step: SiteStep) -> None:
-    """Hold critical load against what could have served it, rule (3)."""
-    missed_kw = sum(kw for tier, kw in zip(day.site.tiers, step.tiers_unserved_kw, strict=True) if tier.critical)
-    for service in day.site.services:
-        flow = next((each for each in step.services if each.name == service.name), None)
-        if service.critical and flow is not None and flow.mode and flow.served_rps < 0.3 * flow.rate_rps:
-            missed_kw += 0.1
-    day.missed_kwh += missed_kw * step.dt_s / 3600.0
-    plant = day.twin.state.plant
-    battery = day.site.battery
-    stored = battery is not None and day.twin.battery_online and plant.battery.soc_frac > battery.soc_min_frac + 0.01
-    carried = any(each.state == gen.RUNNING for each in plant.gensets)
-    if missed_kw > 0.01 and (stored or carried) and not day.devices.active(Fault.EMERGENCY):
-        day.unserved_s += step.dt_s
-        if day.unserved_s > SETTLE_S + QUIET_STEP_S:
-            day.violations.append("critical load is not served though a source is there")
-    else:
-        day.unserved_s = 0.0
+    def _answers(self, now: datetime) -> None:
+        """Take what the planner answers; simulated time stands still meanwhile."""
+        for event in self._day.planner.poll():
+            if isinstance(event, Progress):
+                continue
+            if isinstance(event, WorkerLost | Failed):
+                self._prepared = not isinstance(self._day.planner, SpoiltWorker)
+            self._desk.take(event, now)
+        self._desk.settle(now)
 
 
 def _unnamed(day: _Day, injected: tuple[Injection, ...]) -> list[str]:
-    """Return the faults that spoilt something and are in no record, rule (5)."""
+    """Return the faults that spoilt something and are in no record, rule (7)."""
     found = []
     for each in injected:
         codes = NAMED_BY.get(each.fault)
         if codes is None or each.fault not in day.devices.spoilt:
             continue
         since, until = min(one.start_utc for one in injected), each.end_utc + timedelta(hours=2)
-        named = any(code in codes and since <= at <= until for at, code in day.records.codes)
-        if not named:
+        if not any(code in codes and since <= at <= until for at, code in day.records.codes):
             found.append(f"'{each.fault.value}' is named nowhere")
+    jumps = any(each.fault is Fault.CLOCK_JUMP for each in injected)
+    if not jumps and any(code == "CLOCK_JUMP" for _, code in day.records.codes):
+        found.append("a jump of the clock is told that was none")
     return found

@@ -1,4 +1,8 @@
-"""Records in memory for a campaign: as strict as the store about numbers and order, and lockable."""
+"""Records in memory for a campaign: as strict as the store about numbers and order, lockable and with a disk to fill.
+
+While the store takes nothing, decisions that guards force are in their journal, commits and facts wait as they do
+in the recorder, and detail is dropped; a killed process loses what waits.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,11 @@ from controller.records.entries import (
     GuardEntry,
     JobSubmitted,
     NowEntry,
+    OutcomeEntry,
     TelemetryEntry,
     TwinEntry,
 )
+from controller.records.recorder import RecorderHealth
 from controller.records.resume import Inbox, LastOrder, LiveJob
 from optimizer.problem import JobProblem
 
@@ -34,7 +40,10 @@ class MemoryRecords:
         self.jobs: dict[str, JobProblem] = {}
         self.over: set[str] = set()
         self.inbox = Inbox()
-        self.locked = False
+        self.failing = ""
+        """Why the store takes nothing; empty while it does."""
+        self._dropped = 0
+        self._facts: list[Entry] = []
         self.heard: Callable[[str], None] = lambda call: None
         """Hears of each call, before and after."""
         self._late: list[tuple[Sequence[Entry], Future[None]]] = []
@@ -49,43 +58,58 @@ class MemoryRecords:
         return done
 
     def let_in(self) -> None:
-        """Take what waits, in order, unless locked."""
-        while self._late and not self.locked:
+        """Take what waits, in order, while the store takes anything."""
+        if self.failing:
+            return
+        while self._late:
             entries, done = self._late.pop(0)
-            self.post(*entries)
+            for entry in entries:
+                self._take(entry)
             done.set_result(None)
+        for entry in self._facts:
+            self._take(entry)
+        self._facts.clear()
 
     @property
-    def waiting(self) -> int:
-        """Commits that wait."""
-        return len(self._late)
+    def health(self) -> RecorderHealth:
+        """How the records fare, as the recorder would say."""
+        return RecorderHealth(waiting=len(self._late) + len(self._facts), dropped=self._dropped, failing=self.failing)
 
     def lose_waiting(self) -> None:
         """Forget what was not taken yet: the process that waited for it is gone."""
         self._late.clear()
+        self._facts.clear()
 
     def act_first(self, decisions: Sequence[DecisionEntry]) -> None:
         """Note guard decisions: the journal survives whatever happens next."""
+        self.heard("journal")
         for each in decisions:
             self._decide(each)
 
     def post(self, *entries: Entry) -> None:
-        """Take entries."""
+        """Take entries, or keep the facts among them until the store takes them."""
         for entry in entries:
-            match entry:
-                case DecisionEntry():
-                    self._decide(entry)
-                case ActedEntry(ids=ids):
-                    self.acted.update(ids)
-                case GuardEntry() | AlarmRaised():
-                    at = entry.at_utc
-                    self.codes.append((at, entry.reason_code if isinstance(entry, GuardEntry) else entry.code))
-                case JobSubmitted(job=job):
-                    self.jobs.setdefault(job.name, job)
-                case NowEntry() | TelemetryEntry() | TwinEntry():
-                    continue
-                case _:
-                    continue
+            if isinstance(entry, NowEntry | TwinEntry):
+                continue
+            if not self.failing:
+                self._take(entry)
+            elif isinstance(entry, TelemetryEntry | OutcomeEntry):
+                self._dropped += 1
+            else:
+                self._facts.append(entry)
+
+    def _take(self, entry: Entry) -> None:
+        match entry:
+            case DecisionEntry():
+                self._decide(entry)
+            case ActedEntry(ids=ids):
+                self.acted.update(ids)
+            case GuardEntry(at_utc=at, reason_code=code) | AlarmRaised(at_utc=at, code=code):
+                self.codes.append((at, code))
+            case JobSubmitted(job=job):
+                self.jobs.setdefault(job.name, job)
+            case _:
+                pass
 
     def _decide(self, entry: DecisionEntry) -> None:
         known = self.decisions[entry.subject]

@@ -2,6 +2,7 @@
 
 panel MANUAL / lock-out    nothing is started past them; what runs is left to the panel                  (1)
 failed starts              no more than the site file's attempts, then a person has to look              (2)
+                           (1) and (2) are told as long as they last, asked for or not
 rest                       no start before the minimum down time                                         (3)
 minimum run                no stop before it; at minimum load meanwhile                                  (4)
 quiet hours                no start at night, unless the battery is near its hard limit or load is short (5)
@@ -36,6 +37,7 @@ def guard_genset_protect(given: GuardInput) -> Narrowed:
         known[genset.name] = memory
         held, why = _held(given, genset, asked, reading, memory)
         setpoints = with_command(setpoints, held)
+        why = why if why is not None else _disabled(genset, reading)
         if why is not None:
             reasons.append(Reason("genset_protect", why[0], f"genset {genset.name}", why[1]))
     return Narrowed(setpoints, given.memory._replace(gensets=known), tuple(reasons))
@@ -94,14 +96,24 @@ def _kept(genset: Genset, reading: GensetReading, released_s: float, asked: Gens
     return None
 
 
-def start_blocked(given: GuardInput, genset: Genset, reading: GensetReading | None) -> tuple[str, str] | None:
-    """Return reason code and words why a standing genset must not be started now; none when it may."""
+def _disabled(genset: Genset, reading: GensetReading | None) -> tuple[str, str] | None:
+    """Return reason code and words why a genset could not be started whoever asked; none when it could."""
     if reading is None or reading.phase is None:
-        return "SENSOR_LOST", "it does not answer"
+        return None
     if not reading.remote_allowed:
         return "PANEL_MANUAL", "its panel is in MANUAL or locked out"
     if reading.phase is GensetPhase.LOCKED_OUT or reading.failed_starts >= genset.start_attempts:
         return "GENSET_FAILED", f"locked out after {reading.failed_starts} failed starts; a person has to reset it"
+    return None
+
+
+def start_blocked(given: GuardInput, genset: Genset, reading: GensetReading | None) -> tuple[str, str] | None:
+    """Return reason code and words why a standing genset must not be started now; none when it may."""
+    if reading is None or reading.phase is None:
+        return "SENSOR_LOST", "it does not answer"
+    disabled = _disabled(genset, reading)
+    if disabled is not None:
+        return disabled
     if reading.phase is GensetPhase.COOLDOWN:
         return "GENSET_PROTECT", "it cools down"
     left_s = genset.min_down_minutes * 60.0 - reading.phase_s

@@ -38,6 +38,9 @@ class SiteLock:
         except OSError as error:
             self._file.close()
             raise _taken(site) from error
+        self._file.seek(0)
+        self.left_open = bool(self._file.read())
+        """Whether the last holder ended without giving it back."""
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()
@@ -58,6 +61,8 @@ class SiteLock:
             self._connection.close()
         if self._engine is not None:
             self._engine.dispose()
+        if not self._file.closed:
+            self._file.truncate(0)
         self._file.close()
 
 

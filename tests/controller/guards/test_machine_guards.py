@@ -44,6 +44,10 @@ RUNNING, OFF, COOLDOWN = GensetPhase.RUNNING, GensetPhase.OFF, GensetPhase.COOLD
         ({"phase": OFF, "phase_s": 1.0, "starts": 3, "failed_starts": 2}, True, True, None),
         ({"phase": OFF, "phase_s": 1e5, "failed_starts": 3}, True, False, "GENSET_FAILED"),
         ({"phase": GensetPhase.LOCKED_OUT}, True, False, "GENSET_FAILED"),
+        # what keeps it from starting when it is needed is told before that day
+        ({"phase": GensetPhase.LOCKED_OUT}, False, False, "GENSET_FAILED"),
+        ({"phase": OFF, "phase_s": 1e5, "failed_starts": 3}, False, False, "GENSET_FAILED"),
+        ({"remote_allowed": False}, False, False, "PANEL_MANUAL"),
         ({"phase": COOLDOWN, "phase_s": 20.0}, True, False, "GENSET_PROTECT"),
         ({"phase": None}, True, False, "SENSOR_LOST"),
         # nothing is started past the panel; what runs there is left to it
