@@ -163,20 +163,30 @@ def parse_map(text: str, *, source: str) -> RegisterMap:
     return read
 
 
+PLACE = ("function", "address", "type", "bit", "states", "group", "unit")
+"""What says where a point lies and among which others."""
+
+
 def _good_points(document: Any) -> dict[str, Point]:
-    """Return the points that are right by themselves."""
+    """Return the points that are right by themselves, or at least in where they lie: one fault must not hide another."""
     found = document.get("points") if isinstance(document, dict) else None
     good = {}
     for name, entry in found.items() if isinstance(found, dict) else ():
-        try:
-            good[str(name)] = Point.model_validate(entry)
-        except ValidationError:
-            continue
+        for said in (entry, _part(entry, PLACE), _part(entry, PLACE[:-2])):
+            try:
+                good[str(name)] = Point.model_validate(said)
+            except ValidationError:
+                continue
+            break
     return good
 
 
+def _part(entry: Any, names: tuple[str, ...]) -> Any:
+    return {key: value for key, value in entry.items() if key in names} if isinstance(entry, dict) else entry
+
+
 def _cross_faults(document: Any, source: str) -> Iterator[InputFault]:
-    """Yield what no single point can see, from those that are right by themselves."""
+    """Yield what no single point can see."""
     points = _good_points(document)
     yield from _overlaps(points, source)
     groups = document.get("groups", {"fast": 1.0}) if isinstance(document, dict) else {}

@@ -193,7 +193,7 @@ class StandInServer:
             self.ports.append(server.transport.sockets[0].getsockname()[1])  # type: ignore[attr-defined, union-attr, unused-ignore]
 
         for path, seats in self._serial.items():
-            line = ModbusSerialServer([sim_device(seat) for seat in seats], port=path, baudrate=SERIAL_BAUD)
+            line = ModbusSerialServer([nobody(), *map(sim_device, seats)], port=path, baudrate=SERIAL_BAUD)
             if not await line.listen():
                 raise OSError(f"{path} cannot be opened")
             self._servers.append(line)

@@ -64,6 +64,27 @@ def test_what_is_no_map_is_bad_input(text: str) -> None:
         parse_map(text, source="x.yaml")
 
 
+def test_a_fault_of_a_point_hides_none_between_points() -> None:
+    text = """
+name: bad
+kind: meter
+source: a list
+points:
+  energy_kwh: {function: 3, address: 101, type: int32, scale: 0, unit: kWh}
+  voltage_v: {function: 3, address: 102, type: int32, unit: A, group: gone, write: {function: 16}}
+"""
+    with pytest.raises(InputError) as caught:
+        parse_map(text, source="bad.yaml")
+    fields = {fault.field for fault in caught.value.faults}
+    assert fields == {
+        "points.energy_kwh.scale",
+        "points.voltage_v",
+        "points.voltage_v.address",
+        "points.voltage_v.group",
+        "points.voltage_v.unit",
+    }
+
+
 def test_a_map_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(InputError, match="dse-gencomm"):
         load_map("no-such-map")
