@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 
 from controller.logs import set_up_logs
-from controller.mqtt.bridge import Bridge
+from controller.mqtt.running import run_bridge
+from sites.errors import InputError
 from sites.load import load_site
-from sites.ports import SystemClock
 
 LOG = logging.getLogger(__name__)
 
@@ -23,15 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--site", required=True, help="site file with an mqtt section")
     given = parser.parse_args(arguments)
     set_up_logs("mqtt")
-    site = load_site(given.site)
-    if site.mqtt is None:
-        sys.stderr.write(f"error: {given.site}: mqtt: not there; add an mqtt section with an address\n")
+    try:
+        run_bridge(load_site(given.site), given.store, source=given.site, say=LOG.info)
+    except InputError as error:
+        LOG.error("%s", error)
         return 2
-    bridge = Bridge(site, site.mqtt, given.store, clock=SystemClock())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: bridge.stop())
-    LOG.info("publishing %s to %s", bridge.topics.root, site.mqtt.address)
-    bridge.run()
     return 0
 
 

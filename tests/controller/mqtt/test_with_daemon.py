@@ -14,6 +14,8 @@ import pytest
 
 from controller.daemon import side_process
 from controller.daemon.loop import Loop, LoopOptions
+from controller.mqtt.running import run_bridge
+from sites.errors import InputError
 from sites.ports import SystemClock
 from sites.schema.mqtt import Mqtt
 from tests.controller.daemon.prepared import SITE, START
@@ -69,6 +71,8 @@ def test_a_bridge_that_dies_and_a_broker_that_restarts_come_back_and_the_daemon_
                 listener.until(f"{ROOT}/status", lambda text: text == "offline")
                 listener.until(f"{ROOT}/status", lambda text: text == "online", 30.0)
                 assert loop._bridge.pid not in (None, first)
+                with pytest.raises(InputError, match="another bridge of this site"):
+                    run_bridge(loop._options.site, loop._options.url, source="site", say=lambda _: None)
                 before = json.loads(listener.last(f"{ROOT}/state"))["at"]
                 broker.stop()
                 broker.start()
