@@ -39,8 +39,8 @@ class Midnight(NamedTuple):
     """Levels 0 .. 1 of ``quantiles``."""
     quantiles: Floats
     """Index, one row a level."""
-    index: Floats
-    """Measured."""
+    measured: Floats
+    """Index that came."""
     clear: Floats
     """Clear-sky level of each hour."""
     slow_frac: float
@@ -77,7 +77,7 @@ def inside(day: Midnight, slow_frac: float, memories_h: tuple[float, float]) -> 
     drawn = draw_levels(day.middles_h, draws=DRAWS, seed=day.step, slow_frac=slow_frac, memories_h=memories_h)
     energy = (values_at(day.levels, day.quantiles, drawn) * day.clear).sum(axis=1)
     low, high = np.quantile(energy, [0.1, 0.9])
-    return bool(low <= float((day.index * day.clear).sum()) <= high)
+    return bool(low <= float((day.measured * day.clear).sum()) <= high)
 
 
 def _walked(days: Sequence[Midnight], memories: Memories) -> list[bool]:
@@ -107,7 +107,7 @@ def lag_correlations(days: Sequence[Midnight]) -> Floats:
     for day in days:
         ranks = [
             float(np.interp(y, q + np.arange(len(q)) * 1e-9, day.levels))
-            for y, q in zip(day.index, day.quantiles.T, strict=True)
+            for y, q in zip(day.measured, day.quantiles.T, strict=True)
         ]
         for middle, score in zip(day.middles_h, ndtri(np.clip(ranks, 0.01, 0.99)), strict=True):
             scores[day.step + round(middle - 0.5)] = float(score)

@@ -144,7 +144,7 @@ def _midnight(learner: SkyLearner, known: SkySeries, truth: SkySeries, last: int
         middles_h=np.asarray((target - last + 0.5) * truth.step_h, dtype=float),
         levels=full,
         quantiles=table,
-        index=truth.index[target],
+        measured=truth.index[target],
         clear=truth.clear[target],
         slow_frac=learner.slow_frac,
     )
