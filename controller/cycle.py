@@ -102,11 +102,11 @@ class Cycle:
     def run(self, devices: SiteDevices, work: Work | None, now: datetime, *, reachable: bool = True) -> Cycled:
         """Run one cycle on ``devices`` at site time ``now``; not ``reachable`` = there is nobody to give orders to."""
         snapshot = self._senses.read(devices, now)
-        reachable = reachable and not self._senses.trouble
+        reachable = reachable and self._senses.reachable
         inbox = self._records.inbox
         if reachable:
             nothing: tuple[Entry, ...] = ()
-            work_of = self._senses.attempt("jobs", lambda: self._jobs(devices, snapshot, inbox, now), nothing)
+            work_of = self._senses.hand_over(lambda: self._jobs(devices, snapshot, inbox, now), nothing)
             self._records.post(*work_of)
         for reviewed_id, review in inbox.reviews:
             self._ladder.reviewed(reviewed_id, review)
@@ -205,7 +205,7 @@ class Cycle:
         missing = tuple(each.subject for each in planned if not self._ledger.stands(each.subject, each.order_text))
         written = held_back(allowed, self._before, missing)
         outcomes = self._senses.write(devices, written)
-        reachable = reachable and not self._senses.trouble
+        reachable = reachable and self._senses.reachable
         ids = self._ledger.open_ids(written, level=level.value, reachable=reachable)
         self._ledger.acted(ids)
         if ids:

@@ -1,8 +1,9 @@
 """Sensing and writing without trust: a device that raises, hangs up or talks nonsense never stops the loop.
 
-A value that is not a number, or is beyond what the equipment can do, counts as not read. Devices that fail
-are left alone for a while that doubles up to half a minute; meanwhile nothing is sensed, so guards act on
-what they last believed.
+A value that is not a number, or is beyond what the equipment can do, counts as not read. A single device that fails
+is its driver's to leave alone, and its values are missing. What fails as a whole, reading, writing or handing jobs
+over, is left alone for a while that doubles up to half a minute, and only that: a site that cannot be written is
+still read, a runner that takes no jobs stops no order. While nothing is sensed guards act on what they last believed.
 """
 
 from __future__ import annotations
@@ -82,53 +83,82 @@ def _finite(part: Part) -> Part:
     )
 
 
-class Senses:
-    """Reads and writes devices that may fail. ``clock`` is the host's."""
+class _Line:
+    """One way to the devices: reading, writing or handing jobs over; it alone is left alone when it fails."""
 
-    def __init__(self, site: Site, clock: Clock) -> None:
-        self._site, self._clock = site, clock
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._pause_s = PAUSE_S[0]
         self._not_before_s = -1.0
         self.trouble = ""
-        """Why devices cannot be reached; empty while they can."""
 
-    def read(self, devices: SiteDevices, now: datetime) -> Snapshot:
-        """Return what could be read; nothing when the devices fail or are left alone."""
-        if self._clock.monotonic_s() < self._not_before_s:
-            return self._nothing(now)
-        try:
-            snapshot = plausible(devices.read(), self._site)
-        except Exception as error:
-            self._failed("read", error)
-            return self._nothing(now)
+    @property
+    def waits(self) -> bool:
+        return self._clock.monotonic_s() < self._not_before_s
+
+    def good(self) -> None:
         self._pause_s, self.trouble = PAUSE_S[0], ""
-        return snapshot
 
-    def write(self, devices: SiteDevices, setpoints: Setpoints) -> tuple[Outcome, ...]:
-        """Write setpoints; devices that fail are answered by an outcome that says so."""
-        if self._clock.monotonic_s() < self._not_before_s:
-            return ()
-        try:
-            return devices.write(setpoints)
-        except Exception as error:
-            self._failed("write", error)
-            return (
-                Outcome(device="site", what="write", asked=True, found=None, verdict=Verdict.STALE, text=self.trouble),
-            )
-
-    def attempt(self, what: str, action: Callable[[], Result], otherwise: Result) -> Result:
-        """Do something with devices that may fail; returns ``otherwise`` when they do."""
-        try:
-            return action()
-        except Exception as error:
-            self._failed(what, error)
-            return otherwise
-
-    def _failed(self, what: str, error: Exception) -> None:
+    def failed(self, what: str, error: Exception) -> None:
         self.trouble = f"{what}: {type(error).__name__}: {error}"[:200]
         LOG.warning("devices fail, left alone for %.0f s: %s", self._pause_s, self.trouble)
         self._not_before_s = self._clock.monotonic_s() + self._pause_s
         self._pause_s = min(2.0 * self._pause_s, PAUSE_S[1])
+
+
+class Senses:
+    """Reads and writes devices that may fail. ``clock`` is the host's."""
+
+    def __init__(self, site: Site, clock: Clock) -> None:
+        self._site = site
+        self._reading, self._writing, self._handing = _Line(clock), _Line(clock), _Line(clock)
+
+    @property
+    def trouble(self) -> str:
+        """Why devices cannot be reached, in part or at all; empty while they can."""
+        return "; ".join(line.trouble for line in (self._reading, self._writing, self._handing) if line.trouble)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether orders that are given now are tried: the site is read, and writing does not wait to be tried again."""
+        return not self._reading.trouble and not self._writing.waits
+
+    def read(self, devices: SiteDevices, now: datetime) -> Snapshot:
+        """Return what could be read; nothing when the devices fail or are left alone."""
+        if self._reading.waits:
+            return self._nothing(now)
+        try:
+            snapshot = plausible(devices.read(), self._site)
+        except Exception as error:
+            self._reading.failed("read", error)
+            return self._nothing(now)
+        self._reading.good()
+        return snapshot
+
+    def write(self, devices: SiteDevices, setpoints: Setpoints) -> tuple[Outcome, ...]:
+        """Write setpoints; devices that fail are answered by an outcome that says so."""
+        if self._reading.waits or self._writing.waits:
+            return ()
+        try:
+            outcomes = devices.write(setpoints)
+        except Exception as error:
+            self._writing.failed("write", error)
+            text = self._writing.trouble
+            return (Outcome(device="site", what="write", asked=True, found=None, verdict=Verdict.STALE, text=text),)
+        self._writing.good()
+        return outcomes
+
+    def hand_over(self, action: Callable[[], Result], otherwise: Result) -> Result:
+        """Hand jobs over to devices that may fail; returns ``otherwise`` when they do or are left alone."""
+        if self._handing.waits:
+            return otherwise
+        try:
+            done = action()
+        except Exception as error:
+            self._handing.failed("jobs", error)
+            return otherwise
+        self._handing.good()
+        return done
 
     def _nothing(self, now: datetime) -> Snapshot:
         gensets = tuple(GensetReading(name=each.name, phase=None, power_kw=None) for each in self._site.gensets)

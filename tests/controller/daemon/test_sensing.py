@@ -60,6 +60,52 @@ def test_failing_devices_are_left_alone_for_longer_and_longer() -> None:
     assert senses.trouble == ""
 
 
+class Deaf(Failing):
+    """Devices that are read but take nothing."""
+
+    def read(self) -> Snapshot:
+        self.reads += 1
+        return snapshot()
+
+    def write(self, setpoints: Setpoints) -> tuple[Outcome, ...]:
+        self.writes = getattr(self, "writes", 0) + 1
+        return super().write(setpoints)
+
+
+def test_a_site_that_takes_no_orders_is_still_read() -> None:
+    host, devices = ManualClock(START), Deaf()
+    senses = Senses(SITE, host)
+    for _ in range(40):
+        assert senses.read(devices, START).battery is not None
+        senses.write(devices, setpoints())
+        host.advance(1.0)
+    assert (devices.reads, devices.writes) == (40, 6)
+    assert not senses.reachable
+    assert "gone" in senses.trouble
+    devices.fails = False
+    host.advance(30.0)
+    assert senses.reachable
+    senses.write(devices, setpoints())
+    assert senses.trouble == ""
+
+
+def test_a_runner_that_takes_no_jobs_stops_no_order() -> None:
+    def refuse() -> int:
+        raise ConnectionError("the scheduler is away")
+
+    host, devices = ManualClock(START), Failing()
+    devices.fails = False
+    senses = Senses(SITE, host)
+    assert senses.hand_over(refuse, 0) == 0
+    assert senses.reachable
+    assert senses.read(devices, START).battery is not None
+    assert senses.write(devices, setpoints()) == ()
+    assert "the scheduler is away" in senses.trouble
+    host.advance(2.0)
+    assert senses.hand_over(lambda: 7, 0) == 7
+    assert senses.trouble == ""
+
+
 def test_a_write_that_fails_is_an_outcome() -> None:
     senses = Senses(SITE, ManualClock(START))
     (outcome,) = senses.write(Failing(), setpoints())
