@@ -216,7 +216,8 @@ def _empty(number: int, *, watt_scale: int) -> Any:
     model = Model(model_id=number, data={"ID": number, **shape(number)})
     for name, point in model.points.items():
         if point.pdef["type"] == "sunssf":
-            point.value = watt_scale if name in WATT_SCALES else SCALES.get(name, 0)
+            in_watts = name in WATT_SCALES and number not in SETTINGS
+            point.value = watt_scale if in_watts else SCALES.get(name, 0)
     if number == 1:
         model.Mn.value, model.Md.value, model.SN.value = "Bench", "Simulated plant", "1"
     fill_settings(model)

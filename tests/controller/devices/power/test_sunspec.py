@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 
+from controller.devices.power.bench.inverter_settings import CURVES, TRIPS
 from controller.devices.power.bench.sunspec_image import SunSpecImage
 from controller.devices.power.curtailment import Droop, frequency_for_limit, limit_at_frequency
 from controller.devices.power.driver import DeviceLostError, DeviceRefusedError
@@ -184,6 +185,9 @@ def test_curves_and_trips_are_read_with_their_scales_and_spare_points_left_out(b
     assert list(found) == [705, 706, 707, 708, 709, 710, 712]
     assert found[705].points == ((92.0, 44.0), (98.0, 0.0), (102.0, 0.0), (108.0, -44.0))
     assert found[710].points == ((53.0, 5.0), (54.0, 0.16))
+    assert {number: each.points for number, each in found.items()} == {
+        number: points for number, (_, points) in {**CURVES, **TRIPS}.items()
+    }
     assert {number for number, each in found.items() if each.enabled} == {707, 708, 709, 710}
 
 
