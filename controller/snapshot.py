@@ -33,6 +33,8 @@ class BatteryReading(Record):
     """Most that the BMS accepts now."""
     discharge_limit_kw: float | None = None
     contactor_closed: bool = True
+    voltage_v: float | None = None
+    """Of the bank."""
     full_due_utc: Utc | None = None
     """When it is to be charged full again, for balancing."""
 

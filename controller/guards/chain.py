@@ -14,6 +14,8 @@ from typing import Final
 
 from controller.guards.balance import guard_balance, guard_battery_open
 from controller.guards.battery_cold import guard_battery_cold
+from controller.guards.battery_hot import guard_battery_hot
+from controller.guards.battery_voltage import guard_battery_voltage
 from controller.guards.emergency import guard_emergency
 from controller.guards.genset_protect import guard_genset_protect
 from controller.guards.genset_test import guard_test_run
@@ -48,6 +50,8 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "battery_open": guard_battery_open,
     "shortage": guard_shortage,
     "soc_low": guard_soc_low,
+    "battery_voltage": guard_battery_voltage,
+    "battery_hot": guard_battery_hot,
     "load_step": guard_load_step,
     "inlet": guard_inlet,
     "battery_cold": guard_battery_cold,

@@ -92,6 +92,10 @@ class GuardMemory(NamedTuple):
     """Whether gensets run because of a shortage."""
     admit_wait_s: float = 0.0
     """How long work has been held back because of the load step."""
+    volts_high_s: float = 0.0
+    """How long the battery's voltage has been at its upper limit."""
+    volts_low_s: float = 0.0
+    """How long it has been at its lower limit."""
     inlet_hot: int = 0
     inlet_cold: bool = False
     gensets: Mapping[str, GensetMemory] = NO_GENSETS

@@ -97,6 +97,8 @@ class Battery(Section):
     """Points (SoC, share of discharge_kw)."""
     cold_charge_taper: Points = ((0.0, 0.0), (10.0, 0.5), (20.0, 1.0))
     """Points (cell temperature in C, share of charge_kw); LFP takes no charge below 0 C."""
+    voltage_limits_v: tuple[Positive, Positive] | None = None
+    """Lowest and highest voltage of the bank, inside the BMS's own limits; none = it is not guarded."""
     standby_kw: NonNegative = 0.0
     """Self-consumption of BMS and inverter."""
     heater_kw: NonNegative = 0.0
@@ -120,6 +122,8 @@ class Battery(Section):
             raise ValueError("needs soc_min_frac <= soc_reserve_frac <= soc_max_frac")
         if not self.soc_min_frac <= self.soc_initial_frac <= self.soc_max_frac:
             raise ValueError("needs soc_min_frac <= soc_initial_frac <= soc_max_frac")
+        if self.voltage_limits_v is not None and self.voltage_limits_v[0] >= self.voltage_limits_v[1]:
+            raise ValueError("voltage_limits_v needs the lowest before the highest")
         return self
 
 

@@ -108,6 +108,7 @@ class SitePower:
             charge_limit_kw=limits["charge"],
             discharge_limit_kw=limits["discharge"],
             contactor_closed=all(closed),
+            voltage_v=_first(told, "voltage_v"),
         )
 
     def _gensets(self, now: datetime) -> tuple[GensetReading, ...]:

@@ -42,6 +42,7 @@ def snapshot(at_s: float = 0.0, *, soc: float | None = 0.6, power_kw: float | No
     cell_c = fields.pop("cell_c", 25.0)
     contactor = fields.pop("contactor_closed", True)
     charge_limit_kw = fields.pop("charge_limit_kw", None)
+    voltage_v = fields.pop("voltage_v", None)
     usual: dict[str, Any] = {
         "at_utc": START + timedelta(seconds=at_s),
         "battery": BatteryReading(
@@ -50,6 +51,7 @@ def snapshot(at_s: float = 0.0, *, soc: float | None = 0.6, power_kw: float | No
             temperature_c=cell_c,
             contactor_closed=contactor,
             charge_limit_kw=charge_limit_kw,
+            voltage_v=voltage_v,
         ),
         "gensets": (genset("diesel-1"), genset("diesel-2")),
         "pv_kw": 0.0,
