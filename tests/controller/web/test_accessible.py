@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib import resources
 
 import pytest
 from selenium.webdriver import Chrome
 
+from controller.access.roles import Role
+from controller.operator_desk import OperatorDesk
+from controller.overrides.orders import HoldSoc, Standing
+from controller.records.access import Access
+from controller.records.reading import Reader
 from controller.records.views import StoredPlan
+from sites.load import load_site
+from sites.ports import SystemClock
 from tests.browser import chromium, chromium_paths, set_view
 from tests.controller.web.serving import serving
 
@@ -43,6 +52,48 @@ def test_no_serious_fault(browser: Chrome, address: str, path: str) -> None:
     for width, dark in ((390, True), (1440, False)):
         set_view(browser, width=width, height=900, dark=dark)
         browser.get(address + path)
+        browser.execute_script(script)
+        found = browser.execute_async_script(RUN)
+        assert [each for each in found if each[0] in SERIOUS] == []
+
+
+@pytest.fixture(scope="module")
+def signed_in(
+    measured: tuple[str, StoredPlan], browser: Chrome, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Address of a console where the browser is signed in as an operator, who sees forms."""
+    store = tmp_path_factory.mktemp("forms") / "mdc.sqlite"
+    shutil.copy(measured[0].removeprefix("sqlite:///"), store)
+    url, clock = f"sqlite:///{store}", SystemClock()
+    with Reader(url, "container") as reader:
+        newest = reader.now()
+    assert newest is not None
+    desk = OperatorDesk(url=url, site=load_site("container"), who="asha", now=newest.at_utc)
+    hold = Standing(order=HoldSoc(soc_frac=0.5), expires_utc=newest.at_utc + timedelta(hours=3))
+    desk.give(hold, why="storm ahead")
+    desk.deliver(newest.at_utc + timedelta(days=2), 500.0)
+    job = (
+        measured[1]
+        .problem.jobs[0]
+        .model_copy(update={"name": "waits", "deadline_utc": newest.at_utc + timedelta(hours=30), "running": False})
+    )
+    desk.submit(job.model_dump(mode="json"), source="test")
+    with serving(url) as found, Access(url, "container") as access:
+        key = access.link("asha", Role.OPERATOR, by="root", by_role="shell", now=clock.now_utc())
+        browser.get(f"{found}enter?key={key}")
+        yield found
+
+
+@pytest.mark.parametrize(
+    "path", ["jobs", "jobs/waits", "review", "fuel", "fuel/delivery?at=2025-01-18T09:00&litres=3000", "alarms"]
+)
+def test_no_serious_fault_in_forms(browser: Chrome, signed_in: str, path: str) -> None:
+    script = resources.files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    for width, dark in ((390, True), (1440, False)):
+        set_view(browser, width=width, height=900, dark=dark)
+        browser.get(signed_in + path)
+        assert browser.find_elements("css selector", ".form-card")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         browser.execute_script(script)
         found = browser.execute_async_script(RUN)
         assert [each for each in found if each[0] in SERIOUS] == []
