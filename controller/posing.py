@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from statistics import NormalDist
 from zoneinfo import ZoneInfo
-
-import numpy as np
 
 from controller.overrides.applying import with_orders
 from controller.overrides.orders import Standing
@@ -133,7 +131,17 @@ def _counted_kw(site: Site, forecast: Forecast) -> tuple[float, ...]:
     if site.planning.uncertainty != "cautious" or not forecast.pv_quantiles_kw:
         return forecast.pv_available_kw
     rows = zip(*forecast.pv_quantiles_kw, forecast.pv_available_kw, strict=True)
-    return tuple(min(float(np.interp(CAUTIOUS_LEVEL, forecast.quantile_levels, row[:-1])), row[-1]) for row in rows)
+    return tuple(min(_at_level(CAUTIOUS_LEVEL, forecast.quantile_levels, row[:-1]), row[-1]) for row in rows)
+
+
+def _at_level(level: float, levels: Sequence[float], values: Sequence[float]) -> float:
+    """Return the quantile at a level, straight between those that are known, the outermost beyond them."""
+    if level <= levels[0]:
+        return values[0]
+    for (low, below), (high, above) in pairwise(zip(levels, values, strict=True)):
+        if level <= high:
+            return below + (above - below) * (level - low) / (high - low)
+    return values[-1]
 
 
 def _scenarios(site: Site, forecast: Forecast) -> tuple[PvScenario, ...]:
@@ -309,7 +317,12 @@ def _room(site: Site, plant: PlantParams, snapshot: Snapshot, forecast: Forecast
     climate = plant.climate
     tiers_kw = sum(tier.kw for tier in site.tiers)
     removable = tuple(
-        max(0.0, climate.cooling_max_kw * capacity_factor(each) - tiers_kw - climate.ua_kw_per_k * (each - climate.cool_to_c))
+        max(
+            0.0,
+            climate.cooling_max_kw * capacity_factor(each)
+            - tiers_kw
+            - climate.ua_kw_per_k * (each - climate.cool_to_c),
+        )
         for each in forecast.outdoor_c
     )
     per_k = climate.heat_capacity_kwh_per_k
