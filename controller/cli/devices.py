@@ -73,7 +73,7 @@ def probe(
 def _probed(device: PowerDevice, *, by_frequency: bool) -> dict[str, object]:
     from controller.devices.power.driver import DeviceLostError, DeviceRefusedError
     from controller.devices.power.sunspec import SunSpecDevice
-    from controller.devices.power.sunspec_settings import curves, ports, setting_warnings
+    from controller.devices.power.sunspec_settings import curves, enter_service, ports, setting_warnings
 
     told: dict[str, object] = {"name": device.name, "kind": device.kind.value, "trouble": "", "values": {}}
     try:
@@ -82,6 +82,8 @@ def _probed(device: PowerDevice, *, by_frequency: bool) -> dict[str, object]:
         told["values"] = dict(device.read(whole=True))
         told["orders"] = sorted(device.orders)
         if isinstance(device, SunSpecDevice):
+            service = enter_service(device.line)
+            told["enter_service"] = [service._asdict()] if service else []
             told["settings"] = [each._asdict() for each in curves(device.line)]
             told["dc_ports"] = [each._asdict() for each in ports(device.line)]
             told["warnings"] = list(setting_warnings(device.line, device.kind, by_frequency=by_frequency))
@@ -98,11 +100,23 @@ def _line(told: dict[str, object]) -> str:
     models = told.get("models")
     lines = [f"{told['name']} ({told['kind']})" + (f", SunSpec models {', '.join(models)}" if models else "")]  # type: ignore[arg-type]
     lines += [f"  {signal:<20} {_shown(value)}" for signal, value in sorted(values.items())]
-    for name, show in (("settings", _shown_curve), ("dc_ports", _shown_port), ("warnings", "  note: {}".format)):
+    for name, show in (
+        ("enter_service", _shown_service),
+        ("settings", _shown_curve),
+        ("dc_ports", _shown_port),
+        ("warnings", "  note: {}".format),
+    ):
         listed = told.get(name, [])
         assert isinstance(listed, list)
         lines += [show(each) for each in listed]
     return "\n".join(lines)
+
+
+def _shown_service(service: dict[str, Any]) -> str:
+    ranges = [(service["volts_percent"], "% V"), (service["hertz"], "Hz")]
+    told = [f"{low:g}..{high:g} {unit}" for (low, high), unit in ranges if low is not None and high is not None]
+    after = [] if service["delay_s"] is None else [f"after {service['delay_s']:g} s"]
+    return f"  703 {'enter service':<22} {'on' if service['allowed'] else 'off':<4} {', '.join([*told, *after])}"
 
 
 def _shown_curve(curve: dict[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """What a SunSpec inverter is set to do by itself: curves, droop, trips; and its DC ports.
 
-Models 705 (volt-var), 706 (volt-watt), 707-710 (trips), 711 (frequency droop), 712 (watt-var), 714 (DC ports), and the
-frequency-watt models 127 and 134 from before IEEE 1547-2018. The first curve of a model is the one in force. All of it
-is read, none of it written: whoever commissions the inverter answers for its grid code.
+Models 703 (enter service), 705 (volt-var), 706 (volt-watt), 707-710 (trips), 711 (frequency droop), 712 (watt-var), 714
+(DC ports), and the frequency-watt models 127 and 134 from before IEEE 1547-2018. The first curve of a model is the one in
+force. All of it is read, none of it written: whoever commissions the inverter answers for its grid code.
 
 On an island two of them matter to control. Droop or a frequency-watt curve is how an inverter can be throttled by
 frequency; its frequency trips say how far that may go, for an inverter that trips takes minutes to come back.
@@ -40,6 +40,15 @@ class Curve(NamedTuple):
     units: tuple[str, str]
 
 
+class EnterService(NamedTuple):
+    """When an inverter that has tripped or waits may come on (703); what it does not tell is ``None``."""
+
+    allowed: bool
+    volts_percent: tuple[float | None, float | None]
+    hertz: tuple[float | None, float | None]
+    delay_s: float | None
+
+
 class Port(NamedTuple):
     """One DC port; what it does not tell is ``None``."""
 
@@ -65,7 +74,7 @@ LEGACY_POINTS = 20
 """Points that a curve of model 134 has room for."""
 PORT_TYPES = ("PV", "battery", "vehicle", "injecting", "absorbing", "both ways", "DC/DC")
 PORT_STATES = ("off", "on", "warning", "error")
-SETTING_MODELS = (*(each.model for each in CURVES), 711, 127, 134, 714)
+SETTING_MODELS = (703, *(each.model for each in CURVES), 711, 127, 134, 714)
 
 
 def curves(line: SunSpecLine) -> tuple[Curve, ...]:
@@ -82,6 +91,16 @@ def _curve(line: SunSpecLine, of: CurveModel) -> Curve:
         if x is not None and y is not None:
             points.append((x, y))
     return Curve(of.model, of.name, line.value(of.model, "Ena") == 1.0, tuple(points), of.units)
+
+
+def enter_service(line: SunSpecLine) -> EnterService | None:
+    """Return when the inverter may come on, as fetched last; none without model 703."""
+    if not line.has(703):
+        return None
+    low_v, high_v, low_hz, high_hz, delay_s = (
+        line.value(703, name) for name in ("ESVLo", "ESVHi", "ESHzLo", "ESHzHi", "ESDlyTms")
+    )
+    return EnterService(line.value(703, "ES") != 0.0, (low_v, high_v), (low_hz, high_hz), delay_s)
 
 
 def ports(line: SunSpecLine) -> tuple[Port, ...]:
@@ -138,6 +157,9 @@ def setting_warnings(line: SunSpecLine, kind: Kind, *, by_frequency: bool) -> tu
             found.append(f"it trips at {trip_hz:g} Hz, before it is throttled as far as it goes at {droop.end_hz:g} Hz")
     if kind is Kind.BATTERY and line.value(704, "AntiIslEna") == 1.0:
         found.append("its anti-islanding is on: whoever forms an island's grid trips by it")
+    service = enter_service(line)
+    if service is not None and not service.allowed:
+        found.append("it may not enter service (703): once off it stays off")
     if line.value(715, "LocRemCtl"):
         found.append("it is on LOCAL: no order is taken until its panel says REMOTE")
     return tuple(found)

@@ -26,7 +26,7 @@ ENABLED = frozenset(TRIPS)
 SPARE = 1
 """Points of a curve that are there and not in use: not implemented."""
 PORT_TYPES = {Kind.PV: 0, Kind.BATTERY: 1}
-SETTINGS = frozenset({*CURVES, *TRIPS, 711})
+SETTINGS = frozenset({703, *CURVES, *TRIPS, 711})
 
 
 def shape(number: int) -> dict[str, Any]:
@@ -56,6 +56,10 @@ def fill_settings(model: Any) -> None:
     elif number in TRIPS:
         model.Ena.value = int(number in ENABLED)
         _draw(model.groups["Crv"][0].groups["MustTrip"], *TRIPS[number])
+    elif number == 703:
+        model.ES.value, model.ESDlyTms.value = 1, 60
+        model.ESVLo.cvalue, model.ESVHi.cvalue = 88.0, 110.0
+        model.ESHzLo.cvalue, model.ESHzHi.cvalue = TRIPS_HZ[0] + 1.0, 50.2
     elif number == 711:
         model.Ena.value = 1
         control = model.groups["Ctl"][0]

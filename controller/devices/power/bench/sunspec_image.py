@@ -17,8 +17,8 @@ from sites.schema.equipment import Kind
 
 BASE = 40000
 WANTED: dict[Kind, tuple[int, ...]] = {
-    Kind.BATTERY: (1, 701, 702, 704, *range(705, 711), 712, 713, 714, 715, 802, 803),
-    Kind.PV: (1, 122, 701, 702, *range(704, 713), 714, 715),
+    Kind.BATTERY: (1, 701, 702, 703, 704, *range(705, 711), 712, 713, 714, 715, 802, 803),
+    Kind.PV: (1, 122, *range(701, 713), 714, 715),
     Kind.METER: (1, 203),
 }
 LEGACY_PV = (1, 103, 120, 122, 123)

@@ -15,7 +15,13 @@ from controller.devices.power.curtailment import Droop, frequency_for_limit, lim
 from controller.devices.power.driver import DeviceLostError, DeviceRefusedError
 from controller.devices.power.sunspec import HEART_S, REVERT_S, SunSpecDevice
 from controller.devices.power.sunspec_line import SunSpecLine
-from controller.devices.power.sunspec_settings import curves, droop_of_curve, setting_warnings
+from controller.devices.power.sunspec_settings import (
+    EnterService,
+    curves,
+    droop_of_curve,
+    enter_service,
+    setting_warnings,
+)
 from sites.schema.equipment import Kind
 from tests.controller.devices.power.bench_site import UNITS, Bench
 
@@ -35,7 +41,7 @@ def sunspec(bench: Bench, name: str) -> SunSpecDevice:
 
 def test_models_are_discovered(bench: Bench) -> None:
     found = {each.id: each for each in sunspec(bench, "inverter").line.scan()}
-    assert list(found) == [1, 701, 702, 704, 705, 706, 707, 708, 709, 710, 712, 713, 714, 715, 802, 803]
+    assert list(found) == [1, 701, 702, 703, 704, 705, 706, 707, 708, 709, 710, 712, 713, 714, 715, 802, 803]
     assert found[1].address == 40002
     assert all(each.understood for each in found.values())
     assert [each.id for each in sunspec(bench, "pv-b").line.scan()] == [1, 103, 120, 122, 123]
@@ -189,6 +195,21 @@ def test_curves_and_trips_are_read_with_their_scales_and_spare_points_left_out(b
         number: points for number, (_, points) in {**CURVES, **TRIPS}.items()
     }
     assert {number for number, each in found.items() if each.enabled} == {707, 708, 709, 710}
+
+
+def test_when_an_inverter_may_come_on_is_read(bench: Bench) -> None:
+    device = sunspec(bench, "pv-a")
+    device.read(whole=True)
+    assert enter_service(device.line) == EnterService(True, (88.0, 110.0), (48.0, 50.2), 60.0)
+    image = pv_image(bench, (1, 701, 702, 703, 704))
+    placed(image, 703).ES.value, placed(image, 703).ESHzHi.value = 0, None
+    spoil(image, 703)
+    device = on_image(image)
+    device.read(whole=True)
+    found = enter_service(device.line)
+    assert found is not None
+    assert (found.allowed, found.hertz) == (False, (48.0, None))
+    assert "may not enter service" in setting_warnings(device.line, Kind.PV, by_frequency=False)[0]
 
 
 def test_pysunspec2_alone_reads_the_same_trips(bench: Bench) -> None:
