@@ -29,6 +29,7 @@ REASONS: Final[dict[str, str]] = {
     "SOC_RESERVE": "state of charge is below its reserve",
     "BATTERY_OPEN": "the battery has disconnected itself",
     "BATTERY_COLD": "cells are too cold to charge",
+    "HOSTS_DOWN": "hosts are shut down in order, or come back one by one",
     "BATTERY_HOT": "cells are too hot for full power",
     "VOLTAGE_LOW": "the battery's voltage is at its lower limit",
     "VOLTAGE_HIGH": "the battery's voltage is at its upper limit",

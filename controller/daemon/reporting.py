@@ -42,6 +42,7 @@ SEVERITIES: dict[str, Severity] = {
     "INVERTER_OVERLOAD": "critical",
     "GENSET_FAILED": "critical",
     "BATTERY_OPEN": "critical",
+    "HOSTS_DOWN": "critical",
     "BATTERY_HOT": "critical",
     "VOLTAGE_LOW": "critical",
     "VOLTAGE_HIGH": "critical",

@@ -20,6 +20,7 @@ from controller.guards.emergency import guard_emergency
 from controller.guards.genset_protect import guard_genset_protect
 from controller.guards.genset_test import guard_test_run
 from controller.guards.genset_watch import watched
+from controller.guards.hosts_down import guard_hosts_down
 from controller.guards.inlet import guard_inlet
 from controller.guards.limits import guard_limits
 from controller.guards.load_step import guard_load_step
@@ -52,6 +53,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "soc_low": guard_soc_low,
     "battery_voltage": guard_battery_voltage,
     "battery_hot": guard_battery_hot,
+    "hosts_down": guard_hosts_down,
     "load_step": guard_load_step,
     "inlet": guard_inlet,
     "battery_cold": guard_battery_cold,

@@ -92,6 +92,8 @@ class GuardMemory(NamedTuple):
     """Whether gensets run because of a shortage."""
     admit_wait_s: float = 0.0
     """How long work has been held back because of the load step."""
+    hosts_up: float | None = None
+    """Hosts that are let on after an orderly shutdown; none = all."""
     volts_high_s: float = 0.0
     """How long the battery's voltage has been at its upper limit."""
     volts_low_s: float = 0.0
