@@ -351,8 +351,9 @@ async def problem(request: Request, error: Exception) -> Response:
         return Response(
             found.model_dump_json(), status_code=found.status, headers=headers, media_type="application/problem+json"
         )
-    back = request.method not in SAFE_METHODS and found.status in (409, 422)
-    page = templates().get_template("problem.html").render(problem=found, back=back)
+    commanded = request.method not in SAFE_METHODS
+    back = commanded and found.status in (409, 422)
+    page = templates().get_template("problem.html").render(problem=found, commanded=commanded, back=back)
     return HTMLResponse(page, status_code=found.status, headers=headers)
 
 
