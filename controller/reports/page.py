@@ -14,9 +14,11 @@ from markupsafe import Markup
 from controller.reports.charts.patterns import pattern_drawing
 from controller.reports.figures import Figure
 
-LONG_TABLE = 10
+LONG_TABLE = 8
 """Of a longer table the text form keeps only the rows that are marked."""
-TEXT_LIMIT_BYTES = 2000
+WIDE_TABLE = 6
+"""A table of so many columns is not understood without its heads."""
+TEXT_LIMIT_BYTES = 1990
 """Most bytes of the text form, small enough for a satellite message."""
 
 
@@ -103,7 +105,9 @@ def to_text(page: Page) -> str:
     for section in page.sections:
         if section.tables:
             lines.append(f"-- {section.title}")
-        for rows in (grid.rows for grid in section.tables):
+        for heads, rows in ((grid.heads, grid.rows) for grid in section.tables):
+            if len(heads) >= WIDE_TABLE:
+                lines.append(" | ".join(heads))
             shown = rows if len(rows) <= LONG_TABLE else [row for row in rows if row.css_class]
             lines += [" | ".join(cell for cell in row.cells if cell) for row in shown]
             if len(shown) < len(rows):

@@ -78,6 +78,9 @@ def _facts(report: PeriodReport, site: Site) -> tuple[Fact, ...]:
     facts.append(
         Fact(name="Not served", value=energy_text(unserved), note="of the load", css_class="bad" * (unserved > 0.05))
     )
+    critical = sum(alarm.severity == "critical" for alarm in report.alarms)
+    note = f"{critical} critical" if critical else "none critical"
+    facts.append(Fact(name="Alarms", value=str(len(report.alarms)), note=note, css_class="bad" * (critical > 0)))
     return tuple(facts)
 
 

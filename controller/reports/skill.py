@@ -43,5 +43,6 @@ def _skill_row(score: Score) -> Row:
             percent(score.skill_persistence),
             percent(score.crps_skill),
             percent(score.coverage_80),
-        )
+        ),
+        css_class="" if named else "sum",
     )

@@ -7,12 +7,11 @@ day is not over) is added up from the records.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from controller.records.accounts import day_accounts
+from controller.records.accounts import day_accounts, latest_accounts
 from controller.records.reading import Reader
 from controller.reports.bridge import Bridge, Term
 from controller.reports.energy import EnergyBalance
@@ -23,8 +22,8 @@ from controller.reports.upkeep import BatteryAccount
 from sites.schema.site import Site
 
 ACCOUNT_STEP_H = 1.0
-AGEING_REACH = timedelta(days=40)
-"""How far back an account is looked for that says where the battery's ageing stood."""
+LATEST = 40
+"""Accounts that are looked through for where the battery's ageing stood, however long ago the latest was."""
 
 Told = Callable[[int, int], None]
 
@@ -47,9 +46,14 @@ def stored_accounts(url: str, site: Site, span: Span) -> dict[str, PeriodReport]
 
 def ageing_before(url: str, site: Site, span: Span) -> BatteryAccount | None:
     """Return where the battery's ageing stood before the span."""
-    reach = Span(title="", start_utc=span.start_utc - AGEING_REACH, end_utc=span.start_utc)
-    known = [each.battery for each in stored_accounts(url, site, reach).values() if each.battery is not None]
-    return known[-1] if known else None
+    for each in latest_accounts(url, site.name, span.start_utc, LATEST):
+        try:
+            battery = PeriodReport.model_validate_json(each.document).battery
+        except ValidationError:
+            continue
+        if battery is not None:
+            return battery
+    return None
 
 
 def gather_day(reader: Reader, url: str, site: Site, span: Span) -> PeriodReport:

@@ -24,6 +24,7 @@ from sites.times import TimeGrid
 LABEL_GAP = 6.0
 """Room between two labels of the time axis, px."""
 
+
 @dataclass(frozen=True, kw_only=True)
 class Horizon:
     """The time that a set of charts shows."""
