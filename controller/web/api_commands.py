@@ -50,6 +50,8 @@ from sites.record import Record
 from sites.times import Utc
 
 LONGEST_H = 168.0
+VERSION_DIGITS = 18
+"""A longer number is no version of ours, and no number that may be read."""
 
 
 class JobsAsked(Record):
@@ -296,7 +298,7 @@ def _asked(route: CommandRoute, request: Request) -> Any:
         raise HTTPException(415, "send application/json")
     try:
         document = json.loads(sent) if sent else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"this is no JSON: {error}") from error
     if route.raw:
         return document
@@ -317,6 +319,6 @@ def _seen(route: CommandRoute, request: Request) -> int | None:
             428, "say in If-Match which version you have seen: the ETag of /v1/overrides, /v1/fuel or the preview"
         )
     text = given.removeprefix("W/").strip('"')
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > VERSION_DIGITS:
         raise HTTPException(412, f"no version of ours: {given[:40]}")
     return int(text)

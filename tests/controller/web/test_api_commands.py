@@ -287,3 +287,23 @@ def test_an_order_may_begin_later_and_stands_from_then(client: TestClient, url: 
     with Reader(url, "container") as reader:
         (standing,) = [each.standing for each in reader.overrides()]
     assert standing.expires_utc - (standing.from_utc or standing.expires_utc) == timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        ("/v1/jobs", b"[" * 3000, {}, 400),
+        ("/v1/previews", b'{"order":' * 2000, {}, 400),
+        ("/v1/jobs", b'{"jobs": [{"name": "a\\ud800"}]}', {}, 422),
+        ("/v1/overrides", b'{"order": {"kind": "hold_job", "job": "tune-7"}, "hours": 3, "why": "a\\ud800"}', {}, 422),
+        ("/v1/jobs/a/cancel", b"\xff\xfe\x00", {}, 400),
+        ("/v1/overrides/a/withdraw", b"", {"if-match": '"' + "9" * 5000 + '"'}, 412),
+    ],
+)
+def test_what_no_program_should_send_is_refused(
+    client: TestClient, asha: dict[str, str], path: str, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    sent = {**asha, "content-type": "application/json", "if-match": "*", **headers}
+    answer = client.post(path, content=body, headers=sent)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
