@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from controller.daemon.console_process import ConsoleProcess
 from controller.daemon.line_pipe import LinePipe
 from controller.daemon.messages import Failed, Planned, PlanRequest, Prepare, Prepared, Progress
 from controller.daemon.planner_process import Event, PlannerProcess, WorkerLost
@@ -110,3 +111,11 @@ def test_a_pipe_never_blocks_and_keeps_lines_whole() -> None:
         list(pipe.lines())
     for descriptor in (to_child, from_loop, to_loop):
         os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("listens", "reached"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("127.0.0.2", "127.0.0.2")]
+)
+def test_the_console_is_reached_where_it_listens(listens: str, reached: str) -> None:
+    console = ConsoleProcess([], host=listens, port=8080, clock=SystemClock())
+    assert console.address == f"http://{reached}:8080"

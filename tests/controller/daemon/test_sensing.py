@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.daemon.discipline import Discipline
+from controller.daemon.discipline import Discipline, ceiling_kw
 from controller.daemon.sensing import Senses, plausible
 from controller.setpoints import Outcome, Setpoints, Verdict
 from controller.snapshot import GensetPhase, JobReading, PoolReading, Snapshot
@@ -194,3 +194,17 @@ def test_jobs_that_run_by_themselves_or_not_at_all() -> None:
 def test_a_limit_that_somebody_raised_is_external() -> None:
     tick = snapshot(pools=(PoolReading(name="h100", gpus_ok=64, draw_kw=9.0, limit_w=350.0),))
     assert course(setpoints(jobs=["a"]), tick, seconds=200) == [(70, Verdict.EXTERNAL, "limit")]
+
+
+def test_a_cap_that_leaks_is_told_when_it_lasts() -> None:
+    told = setpoints()
+    discipline = Discipline(SITE)
+    (pool, *_) = (pool for pool in SITE.pools if pool.name == "h100")
+    most_kw = ceiling_kw(pool, told)
+    found = []
+    for at_s, share in [(0, 1.1), (30, 1.6), (80, 1.6), (100, 1.6), (110, 1.1)]:
+        reading = PoolReading(name="h100", gpus_ok=64, draw_kw=share * most_kw)
+        tick = snapshot(float(at_s), pools=(reading,))
+        outcomes = discipline.check(tick, told, tick.at_utc)
+        found.append([each.what for each in outcomes if each.verdict is Verdict.STALE])
+    assert found == [[], [], [], ["draw"], []]
