@@ -68,7 +68,7 @@ def test_a_bridge_that_dies_and_a_broker_that_restarts_come_back_and_the_daemon_
                 first = loop._bridge.pid
                 assert first is not None
                 os.kill(first, signal.SIGKILL)
-                listener.until(f"{ROOT}/status", lambda text: text == "offline")
+                listener.until(f"{ROOT}/status", lambda text: text == "offline", 30.0)
                 listener.until(f"{ROOT}/status", lambda text: text == "online", 30.0)
                 assert loop._bridge.pid not in (None, first)
                 with pytest.raises(InputError, match="another bridge of this site"):
@@ -77,7 +77,7 @@ def test_a_bridge_that_dies_and_a_broker_that_restarts_come_back_and_the_daemon_
                 broker.stop()
                 broker.start()
                 listener.until(f"{ROOT}/state", lambda text: json.loads(text)["at"] > before, 30.0)
-            listener.until(f"{ROOT}/status", lambda text: text == "offline")
+            listener.until(f"{ROOT}/status", lambda text: text == "offline", 30.0)
     finally:
         broker.stop()
 
