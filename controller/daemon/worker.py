@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from controller.capability import capability
+from controller.daemon.aged_battery import AgedBattery
 from controller.daemon.foreseeing import Forecaster
 from controller.daemon.messages import (
     Failed,
@@ -58,6 +59,7 @@ class Worker:
         self._world: World | None = None
         self._forecaster = Forecaster(site, folder=folder, clock=SystemClock())
         self._policy = policy(site.planning.policy)
+        self._battery = AgedBattery(site, store=store)
 
     def answer(self, line: str) -> None:
         """Answer one request; whatever goes wrong becomes a ``Failed`` answer."""
@@ -109,12 +111,12 @@ class Worker:
             return self._forecaster.at(reader, request.at_utc, self._world)
 
     def _pose(self, request: PlanRequest, outlook: Forecast, orders: Sequence[Standing]) -> Problem:
-        work = capability(self._site)
+        work, site = capability(self._site), self._battery.site_at(request.at_utc)
         previous = None
         if request.previous_plan is not None and request.previous_problem is not None:
             previous = Previous(problem=request.previous_problem, plan=request.previous_plan)
         return pose(
-            self._site,
+            site,
             request.snapshot,
             outlook,
             request.jobs,

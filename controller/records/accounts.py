@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from controller.records.measured_tables import DayAccountRow
@@ -31,15 +31,28 @@ def day_accounts(url: str, site: str, start_utc: datetime, end_utc: datetime) ->
     Raises:
         InputError: the store cannot be used.
     """
-    engine = open_engine(url, durable=False)
     query = select(DayAccountRow).where(
         DayAccountRow.site == site, DayAccountRow.start_utc >= start_utc, DayAccountRow.start_utc < end_utc
     )
+    return _read(url, query.order_by(DayAccountRow.start_utc))
+
+
+def latest_accounts(url: str, site: str, end_utc: datetime, count: int) -> tuple[StoredAccount, ...]:
+    """Return the last ``count`` accounts of days that began before ``end_utc``, the latest first.
+
+    Raises:
+        InputError: the store cannot be used.
+    """
+    query = select(DayAccountRow).where(DayAccountRow.site == site, DayAccountRow.start_utc < end_utc)
+    return _read(url, query.order_by(DayAccountRow.start_utc.desc()).limit(count))
+
+
+def _read(url: str, query: Select[tuple[DayAccountRow]]) -> tuple[StoredAccount, ...]:
+    engine = open_engine(url, durable=False)
     with Session(engine) as session:
-        rows = session.scalars(query.order_by(DayAccountRow.start_utc)).all()
         found = tuple(
             StoredAccount(day=row.day, start_utc=row.start_utc, made_utc=row.made_utc, document=row.document)
-            for row in rows
+            for row in session.scalars(query)
         )
     engine.dispose()
     return found

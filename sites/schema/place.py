@@ -110,7 +110,9 @@ class Prices(Section):
     diesel_usd_per_l: NonNegative = 1.60
     """Delivered."""
     battery_wear_usd_per_kwh: NonNegative = 0.04
-    """For each kWh discharged."""
+    """For each kWh discharged, where no price of the battery is given."""
+    battery_usd_per_kwh: NonNegative | None = None
+    """Price of a new battery, a kWh; plans then count for each kWh discharged what the ageing models say it wears."""
     genset_start_usd: NonNegative = 2.0
     """Wear and fuel of a start."""
     genset_run_usd_per_h: NonNegative = 0.0

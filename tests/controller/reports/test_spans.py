@@ -23,9 +23,9 @@ from controller.reports.gather import PeriodReport
 from controller.reports.nightly import Night, missing_days, work_through
 from controller.reports.page import style_sheet, to_html
 from controller.reports.paper import drawing_css, to_pdf
-from controller.reports.period import day_span, days_of, month_span, week_span
+from controller.reports.period import Span, day_span, days_of, month_span, week_span
 from controller.reports.period_page import period_page
-from controller.reports.spans import gather_day, gather_days, stored_accounts
+from controller.reports.spans import ageing_before, gather_day, gather_days, stored_accounts
 from controller.reports.writing import write_report
 from optimizer.policies import policy
 from sites.errors import InputError
@@ -116,6 +116,17 @@ def fresh_day(reader: Reader, url: str) -> PeriodReport:
 def _put(url: str, document: str) -> None:
     account = StoredAccount(day=DAY.isoformat(), start_utc=MIDNIGHT, made_utc=MIDNIGHT, document=document)
     store_account(url, "container", account)
+
+
+def test_ageing_goes_on_from_the_latest_account_however_long_ago(tmp_path: Path) -> None:
+    url = store_with_measured_day(tmp_path)
+    with Reader(url, "container") as reader:
+        day = fresh_day(reader, url)
+    assert day.battery is not None
+    _put(url, day.model_dump_json())
+    later = Span(title="", start_utc=MIDNIGHT + timedelta(days=400), end_utc=MIDNIGHT + timedelta(days=401))
+    assert ageing_before(url, SITE, later) == day.battery
+    assert ageing_before(url, SITE, Span(title="", start_utc=MIDNIGHT, end_utc=MIDNIGHT + timedelta(days=1))) is None
 
 
 def test_a_night_accounts_for_the_day_once_and_writes_what_the_site_asks_for(tmp_path: Path) -> None:
