@@ -116,7 +116,11 @@ def run(
             what="windows",
         )
         planner = planner_tables(
-            checked, context.groups[int(chosen.winner["group"])].prices, replan_hours, solve_seconds
+            checked,
+            context.groups[int(chosen.winner["group"])].prices,
+            described.limits.loss_of_load_frac,
+            replan_hours,
+            solve_seconds,
         )
     page = report or folder / "report.html"
     write_report(context, described, site, rows, chosen, page, planner)

@@ -11,14 +11,13 @@ from optimizer.sizing.lifecycle import LifePrices
 
 
 def planner_tables(
-    checked: Sequence[Checked], prices: LifePrices, replan_h: float, solve_s: float
+    checked: Sequence[Checked], prices: LifePrices, limit_frac: float | None, replan_h: float, solve_s: float
 ) -> dict[str, object]:
     """Return two tables and their note: designs over the year, and the winner window by window."""
     windows = checked[0].windows
     return {
         "names": [
             "design",
-            "",
             "kernel: diesel [L a year]",
             "planner: diesel",
             "difference",
@@ -34,8 +33,10 @@ def planner_tables(
         f"battery, hungrier computers, random demand and jobs), over {len(windows)} windows of {WINDOW_DAYS} days that "
         f"stand for the year by their weight; a new plan every {replan_h:g} h, so the planner is "
         + ("a little slower to react than in the daemon." if replan_h <= 1.0 else "slower to react than in the daemon.")
-        + " The kernel does the study's mean work, the planner the random jobs of these days; the planner decides itself "
+        + f" A plan is solved for at most {solve_s:g} s; {_in_gap(checked)}. Jobs that come between two plans wait for the "
+        "next one. The kernel does the study's mean work, the planner the random jobs of these days; the planner decides itself "
         "when work runs, also where the kernel has it at once.",
+        "verdict": _verdict(checked[0], limit_frac),
         "window_names": [
             "the winner, window by window",
             "weight",
@@ -65,6 +66,20 @@ def planner_tables(
     }
 
 
+def _verdict(winner: Checked, limit_frac: float | None) -> str:
+    """Return whether the winner holds its limit to loss of load with the planner on the perturbed plant."""
+    kernel, planner = (
+        winner.total(who, "unserved_kwh") / winner.total(who, "load_kwh") for who in ("kernel", "planner")
+    )
+    text = f"With the planner the winner leaves {planner:.3%} of its load unserved, by the kernel's rules {kernel:.3%}."
+    if limit_frac is not None and planner > limit_frac:
+        text += (
+            f" That is more than the {limit_frac:.3%} the study allows: a plant worse than its data sheets leaves the "
+            "cheapest design no margin; build one of the next larger ones."
+        )
+    return text
+
+
 def _in_gap(checked: Sequence[Checked]) -> str:
     """Return how many plans ended within the gap and how many at the limit of time."""
     plans, ended = (
@@ -79,8 +94,7 @@ def _design(each: Checked, prices: LifePrices) -> list[str]:
     npc_usd = float(each.row["npc_usd"])
     share = f" ({planner_l / rules_l - 1.0:+.0%})" if rules_l > 0.0 else ""
     return [
-        each.title,
-        f"{sizes_text(each.row)}; {each.row['strategy']}, {each.row['cap_policy']}",
+        f"{each.title}: {sizes_text(each.row)}; {each.row['strategy']}, {each.row['cap_policy']}",
         f"{rules_l:,.0f}",
         f"{planner_l:,.0f}",
         f"{planner_l - rules_l:+,.0f}{share}",

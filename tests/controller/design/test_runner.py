@@ -199,7 +199,7 @@ def test_finalists_meet_the_planner_once_a_window(
     winner = rows[rows["allowed"]].sort_values("npc_usd").iloc[0]
     assert run_sites[0].battery is not None
     assert run_sites[0].battery.capacity_kwh == winner["battery_kwh"]
-    table = planner_tables(checked, context.groups[0].prices, 6.0, 12.0)
+    table = planner_tables(checked, context.groups[0].prices, 0.001, 6.0, 12.0)
     assert [len(row) for row in table["rows"]] == [len(table["names"])] * 3  # type: ignore[arg-type, attr-defined]
 
 
