@@ -30,6 +30,7 @@ LOG = logging.getLogger(__name__)
 TABLES = (planning_tables, forecast_tables, measured_tables, people_tables)
 """Imported so that the metadata knows every table."""
 BATCH = 2000
+LEAST_BATCH = 100
 DESIGNS = frozenset({"design_runs", "design_rows"})
 """Can be computed again wherever they are wanted."""
 LOCAL_ONLY = (
@@ -67,7 +68,7 @@ def backfill(
         site: name of the site.
         wait: waits for some seconds before a failed batch is tried again.
         attempts: failures in a row that are borne.
-        batch: rows a transaction.
+        batch: most rows of a transaction; halved while the link fails, so that a bad one still gets on.
 
     Raises:
         InputError: a store cannot be used.
@@ -84,20 +85,21 @@ def backfill(
     try:
         tables = [table for table in Base.metadata.sorted_tables if table.name not in LOCAL_ONLY]
         while tables:
-            table = tables[0]
+            table, asked = tables[0], sender.batch
             try:
                 count = sender.send_batch(table)
             except DBAPIError as error:
                 cuts, failures = cuts + 1, failures + 1
+                sender.batch = max(asked // 2, min(LEAST_BATCH, batch))
                 if failures > attempts:
                     raise
                 LOG.warning("the link failed at %s (%d in a row): %s", table.name, failures, error.__class__.__name__)
                 fleet.dispose()
                 wait(min(2.0**failures * 0.1, 30.0))
                 continue
-            failures = 0
+            failures, sender.batch = 0, min(2 * asked, batch)
             sent[table.name] = sent.get(table.name, 0) + count
-            if count < batch:
+            if count < asked:
                 tables.pop(0)
     finally:
         local.dispose()
@@ -109,7 +111,9 @@ class _Sender:
     """Sends batches of one site's tables."""
 
     def __init__(self, local: Engine, fleet: Engine, site: str, batch: int) -> None:
-        self._local, self._fleet, self._site, self._batch = local, fleet, site, batch
+        self._local, self._fleet, self._site = local, fleet, site
+        self.batch = batch
+        """Rows of the next transaction: half after a failure, twice as many after one that went through."""
         self._generation = _generation(local)
         self._changed: dict[str, int] = {}
         """How far a table of changing rows has been sent in this call."""
@@ -138,7 +142,7 @@ class _Sender:
 
     def _read(self, table: Table, position: int) -> tuple[list[int], list[Mapping[str, Any]]]:
         number: ColumnElement[int] = literal_column("rowid").label("row_number_")
-        query = select(number, table).where(text("rowid > :position")).order_by(text("rowid")).limit(self._batch)
+        query = select(number, table).where(text("rowid > :position")).order_by(text("rowid")).limit(self.batch)
         if "site" in table.c:
             query = query.where(table.c.site == self._site)
         with self._local.connect() as connection:
