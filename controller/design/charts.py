@@ -103,6 +103,7 @@ def heat_map(values: Floats, step_h: float, label: str, *, top: float | None = N
     """A year as days by hours."""
     figure, axes = _new()
     days = values.reshape(-1, round(24.0 / step_h)).T
+    top = top or float(days.max()) or 1.0
     image = axes.imshow(
         days, aspect="auto", origin="lower", cmap=colours, vmin=0.0, vmax=top, extent=(0.0, 365.0, 0.0, 24.0)
     )
