@@ -17,7 +17,8 @@ def guard_limits(given: GuardInput) -> Narrowed:
     dropped: list[str] = []
     services: list[ServiceCommand] = []
     known = {service.name for service in site.services}
-    for service in setpoints.services:
+    critical = {service.name for service in site.services if service.critical}
+    for service in sorted(setpoints.services, key=lambda each: each.name not in critical):
         pool_name = service.mode.pool
         if service.name not in known or (pool_name and (pool_name not in free or service.mode.gpus > free[pool_name])):
             dropped.append(f"service {service.name}")

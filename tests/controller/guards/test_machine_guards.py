@@ -9,7 +9,7 @@ import pytest
 from controller.guards.quiet import is_quiet
 from controller.guards.records import GensetMemory, GuardMemory
 from controller.setpoints import GensetCommand, JobCommand, ServiceCommand
-from controller.snapshot import GensetPhase
+from controller.snapshot import GensetPhase, PoolReading
 from sites.compute.hardware import gpu_spec
 from tests.controller.guards.ticks import (
     SITE,
@@ -246,3 +246,14 @@ def test_orders_outside_the_site_are_dropped_or_clipped() -> None:
     assert told.shed_tiers == ("crew-cabin",)
     assert told.pv_limit_kw == 0.0
     assert "OUT_OF_BOUNDS" in codes(result)
+
+
+def test_lost_gpus_are_missed_by_what_is_not_critical() -> None:
+    critical = next(each.name for each in SITE.services if each.critical)
+    soft = next(each.name for each in SITE.services if not each.critical)
+    asked = setpoints(jobs=[]).model_copy(
+        update={"services": tuple(ServiceCommand(name=name, mode=mode(8)) for name in (soft, critical))}
+    )
+    tick = snapshot(pools=(PoolReading(name="h100", gpus_ok=8, draw_kw=None),))
+    (result,) = play([tick], asked)
+    assert [each.name for each in result.setpoints.services] == [critical]
