@@ -47,7 +47,7 @@ def latest_accounts(url: str, site: str, end_utc: datetime, count: int) -> tuple
     return _read(url, query.order_by(DayAccountRow.start_utc.desc()).limit(count))
 
 
-def _read(url: str, query: Select[tuple[DayAccountRow]]) -> tuple[StoredAccount, ...]:
+def _read(url: str, query: Select[DayAccountRow]) -> tuple[StoredAccount, ...]:
     engine = open_engine(url, durable=False)
     with Session(engine) as session:
         found = tuple(
