@@ -114,6 +114,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         scored = night(0).model_copy(update={"night_utc": MIDNIGHT})
         write_entry(session, "container", ScoresEntry(night=scored))
         session.commit()
+    engine.dispose()
     waiting = tmp_path_factory.mktemp("waiting") / "mdc.sqlite"
     write_day(f"sqlite:///{waiting}", container_day(), review="pending")
     happened = Path(url.removeprefix("sqlite:///"))

@@ -29,7 +29,8 @@ for (const label of document.querySelectorAll('svg text')) {
 return out;
 """
 AXES = """
-return [...document.querySelectorAll('svg.chart')].filter((each) => each.getBoundingClientRect().width && each.querySelector('.tick')).map(
+const shown = (each) => each.getBoundingClientRect().width && each.querySelector('.tick');
+return [...document.querySelectorAll('svg.chart')].filter(shown).map(
   (each) => [each.querySelector('.tick.zone')?.textContent ?? '', each.querySelector('.tick.unit')?.textContent ?? '']);
 """
 
