@@ -170,9 +170,11 @@ class DrivenComputers(SimulatedComputers):
         return tuple(self._as_seen(each, seen.get(each.name)) for each in readings)
 
     def _as_seen(self, reading: JobReading, seen: RunnerJob | None) -> JobReading:
+        """Return a reading in the runner's state; a program that has ended since the last step has done its work."""
         begun = reading.done_frac > 0.0
         state = SAID.get(seen.state, "paused" if begun else "queued") if seen else "paused" if begun else "queued"
-        return reading.model_copy(update={"state": state})
+        ended = self._setup.work == "real" and state == SAID[RunState.DONE]
+        return reading.model_copy(update={"state": state, "done_frac": 1.0 if ended else reading.done_frac})
 
     def pool_readings(self, sensors: Sensors, draw_factor: float = 1.0) -> tuple[PoolReading, ...]:
         """Return the pools; those with real GPUs as they measure."""

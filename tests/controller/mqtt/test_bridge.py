@@ -97,7 +97,7 @@ def test_the_present_is_retained_and_goodbye_is_said(broker: Broker, url: str) -
             with Listener(broker.port, f"{ROOT}/+") as late:
                 assert json.loads(late.until(f"{ROOT}/state", lambda text: True))["at"] == state["at"]
                 assert ("mdc/container/status", "online", True) in late.heard
-                assert late.last(f"{ROOT}/alarms") == "[]"
+                assert late.until(f"{ROOT}/alarms", lambda text: True) == "[]"
         listener.until(f"{ROOT}/status", lambda text: text == "offline")
 
 
