@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
@@ -96,7 +97,8 @@ class HelperLine:
     def _exchange(self, request: bytes) -> bytes:
         if self._line is None:
             self._line = self._opened()
-        self._line.sendall(request)
+        with contextlib.suppress(BrokenPipeError):  # who turns a caller away says why before it hangs up
+            self._line.sendall(request)
         answer = bytearray()
         while not answer.endswith(b"\n"):
             part = self._line.recv(65536)

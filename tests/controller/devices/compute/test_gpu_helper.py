@@ -52,6 +52,16 @@ def test_strangers_are_turned_away(tmp_path: Path) -> None:
         line.gpus()
 
 
+def test_a_refusal_is_read_even_when_the_helper_hung_up_first(tmp_path: Path) -> None:
+    line = HelperLine(str(tmp_path / "gpu.sock"))
+    line._line, there = socket.socketpair(socket.AF_UNIX)
+    there.sendall(b'{"error": "NoPermissionError", "text": "user 7 is not among those this helper serves"}\n')
+    there.close()
+    with pytest.raises(NoPermissionError, match="not among those"):
+        line.ask(do="count")
+    line.close()
+
+
 def test_the_owners_range_is_hard(tmp_path: Path) -> None:
     told = ToldGpu()
     with helper(tmp_path, made(told), range_w=(150.0, 250.0)) as line:
