@@ -127,7 +127,7 @@ def fuzz_requests(count: int, draw_seed: int = 0) -> Found:
             answers[str(status)] += 1
             where = f"{case.method} {case.formatted_path} as {asker}: {status}"
             if status >= 500:
-                faults.append(f"{where} {text[:200]}")
+                faults.append(f"{where} on {str(case.body)[:200]}: {text[:200]}")
             if "Traceback (most recent call last)" in text:
                 faults.append(f"{where}: a traceback")
             allowed = COMMANDERS if case.method.upper() not in ("GET", "HEAD") else tuple(role.value for role in Role)
@@ -202,7 +202,7 @@ def fuzz_site_files(count: int, draw_seed: int = 0) -> Found:
         except InputError as error:
             answers["refused"] += 1
             if not str(error).strip() or "Traceback" in str(error):
-                faults.append(f"refused without saying why: {text[:200]}")
+                faults.append(f"refused without saying why: {error!r} on {changes!r}"[:400])
         except Exception as error:
             faults.append(f"{type(error).__name__}: {error} on {changes!r}"[:400])
         else:

@@ -18,16 +18,20 @@ from pydantic import AfterValidator
 from sites.errors import InputError
 
 HOUR = timedelta(hours=1)
+FIRST_YEAR, LAST_YEAR = 1950, 2199
+"""Years that a time may be of: further off it is a slip, and its local time may not exist."""
 
 
 def require_utc(moment: datetime) -> datetime:
     """Return ``moment`` in UTC.
 
     Raises:
-        ValueError: the moment has no time zone.
+        ValueError: the moment has no time zone, or is centuries away.
     """
     if moment.tzinfo is None:
         raise ValueError("a time needs an offset: write 2025-06-01T12:00:00Z")
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"the year {moment.year} is not meant: give one from {FIRST_YEAR} to {LAST_YEAR}")
     return moment.astimezone(UTC)
 
 
@@ -39,7 +43,7 @@ def parse_time(text: str, zone: str, *, source: str, field: str) -> datetime:
     """Read an ISO 8601 time; one without offset is local time of ``zone``. Returns aware UTC.
 
     Raises:
-        InputError: not a time, or a local time that a clock change makes ambiguous or skips.
+        InputError: not a time, one centuries away, or a local time that a clock change makes ambiguous or skips.
     """
     try:
         moment = datetime.fromisoformat(text)
@@ -47,6 +51,10 @@ def parse_time(text: str, zone: str, *, source: str, field: str) -> datetime:
         raise InputError.single(
             source=source, field=field, found=text, mend="write an ISO time such as 2025-06-01T12:00:00Z"
         ) from error
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise InputError.single(
+            source=source, field=field, found=text, mend=f"give a year from {FIRST_YEAR} to {LAST_YEAR}"
+        )
     if moment.tzinfo is not None:
         return moment.astimezone(UTC)
     early = moment.replace(tzinfo=ZoneInfo(zone), fold=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -30,11 +30,18 @@ def test_local_times_are_read_in_the_sites_zone(text: str, expected: datetime) -
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("2025-11-02T01:30", "happens twice"), ("2025-03-09T02:30", "does not exist"), ("yesterday", "ISO time")],
+    [("2025-11-02T01:30", "happens twice"), ("2025-03-09T02:30", "does not exist"), ("yesterday", "ISO time")]
+    + [(far, "1950 to 2199") for far in ("0001-01-01T00:00+01:00", "0001-01-01", "9999-12-31T23:59-10:00")],
 )
 def test_local_times_that_are_no_moment_are_refused(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         parse_time(text, "America/New_York", source="--start", field="")
+
+
+@pytest.mark.parametrize("year", [1, 1949, 2200, 9999])
+def test_times_centuries_away_are_refused(year: int) -> None:
+    with pytest.raises(ValueError, match="is not meant"):
+        require_utc(datetime(year, 12, 31, 23, tzinfo=timezone(timedelta(hours=-10))))
 
 
 def test_naive_times_are_refused() -> None:
