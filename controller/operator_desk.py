@@ -7,7 +7,8 @@ that the person looked at (:mod:`controller.records.order_version`): with it, no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 from controller.access.roles import SHELL
 from controller.job_desk import check_jobs
 from controller.jobs_file import parse_jobs
+from controller.overrides.answering import check_answer, wait_for_answer
 from controller.overrides.giving import ask_order, give_order
 from controller.overrides.orders import Standing
 from controller.overrides.wording import moment_words
@@ -25,6 +27,7 @@ from controller.records.reading import Reader
 from controller.records.views import SiteNow, StoredPreview
 from optimizer.problem import JobProblem
 from sites.errors import InputError
+from sites.ports import Clock, SystemClock
 from sites.schema.site import Site
 
 FARTHEST = timedelta(days=366)
@@ -43,6 +46,8 @@ class OperatorDesk:
     """Site time."""
     role: str = SHELL
     """What entitles them."""
+    clock: Clock = field(default_factory=SystemClock)
+    """The host's, by which the planner is waited for."""
 
     def submit(self, document: Any, *, source: str) -> tuple[JobProblem, ...]:
         """Queue one job or a list of them, all or none; a job without ``release_utc`` may start now.
@@ -81,25 +86,54 @@ class OperatorDesk:
         with Commands(self.url, self.site.name, role=self.role) as commands:
             commands.review_plan(plan_id, approve=approve, who=self.who, why=why, at_utc=self.now)
 
-    def ask(self, standing: Standing, *, why: str) -> str:
+    def ask(self, standing: Standing, *, why: str, seen: int | None = None) -> str:
         """Ask what an order would change; returns the preview's id. One that the site cannot follow is refused at once.
 
         Raises:
+            ChangedMeanwhileError: with ``seen``, somebody changed orders or deliveries since.
             InputError: with every fault.
         """
-        return ask_order(self.url, self.site, standing, who=self.who, why=why, now=self.now)
+        return ask_order(self.url, self.site, standing, who=self.who, why=why, now=self.now, role=self.role, seen=seen)
+
+    def answered(self, preview_id: str, tell: Callable[[str], None] = lambda text: None) -> StoredPreview:
+        """Wait for the planner's answer to an order; ``tell`` is told how far it is.
+
+        Raises:
+            InputError: nobody works it out, or it failed.
+        """
+        return wait_for_answer(self.url, self.site, preview_id, clock=self.clock, tell=tell)
 
     def give(self, standing: Standing, *, why: str, seen: int | None = None) -> str:
-        """Give an order; returns its id.
+        """Give an order once the planner has found a plan under it; returns its id. That takes it some seconds.
+
+        Raises:
+            ChangedMeanwhileError: with ``seen``, somebody changed orders or deliveries since.
+            InputError: it cannot be carried out, with the reason and the nearest that works; or nobody plans there.
+        """
+        identity = self.ask(standing, why=why, seen=seen)
+        self.answered(identity)
+        return self.give_previewed(identity, seen=seen)
+
+    def give_unchecked(self, standing: Standing, *, why: str, seen: int | None = None) -> str:
+        """Give an order at once, checked against the site alone; the audit trail says so. Returns its id.
+
+        For where somebody's safety does not wait for a planner, or where none runs. Guards narrow it like any other.
 
         Raises:
             ChangedMeanwhileError: with ``seen``, somebody changed orders or deliveries since.
             InputError: the site cannot follow it.
         """
-        return give_order(self.url, self.site, standing, who=self.who, why=why, now=self.now, role=self.role, seen=seen)
+        return self._give(standing, why=why, seen=seen, note=" (no plan was made under it before)")
 
-    def give_previewed(self, preview_id: str, *, seen: int | None = None) -> str:
+    def _give(self, standing: Standing, *, why: str, seen: int | None, note: str = "") -> str:
+        return give_order(
+            self.url, self.site, standing, who=self.who, why=why, now=self.now, role=self.role, seen=seen, note=note
+        )
+
+    def give_previewed(self, preview_id: str, *, seen: int | None = None, unchecked: bool = False) -> str:
         """Give an order whose cost was shown; returns its id. ``seen`` is that of the preview if absent.
+
+        ``unchecked`` gives one that the planner has failed to answer for.
 
         Raises:
             ChangedMeanwhileError: somebody changed orders or deliveries since it was worked out.
@@ -109,8 +143,11 @@ class OperatorDesk:
             shown = reader.preview(preview_id)
         if shown is None:
             raise InputError.single(source="preview", field="id", found=preview_id, mend="ask for it again")
-        _works(shown)
-        return self.give(shown.standing, why=shown.why, seen=shown.version if seen is None else seen)
+        seen = shown.version if seen is None else seen
+        if unchecked and shown.state == "failed":
+            return self.give_unchecked(shown.standing, why=shown.why, seen=seen)
+        check_answer(shown, ZoneInfo(self.site.location.time_zone))
+        return self._give(shown.standing, why=shown.why, seen=seen)
 
     def withdraw(self, override_id: str, *, seen: int | None = None) -> None:
         """End an override before its time.
@@ -181,13 +218,3 @@ def check_delivery(site: Site, now: datetime, delivered_utc: datetime, litres: f
         found, here = moment_words(delivered_utc, zone), moment_words(now, zone)
         mend = f"within {FARTHEST.days} days of now, {here}"
         raise InputError.single(source="delivery", field="at", found=found, mend=mend)
-
-
-def _works(shown: StoredPreview) -> None:
-    if shown.answer is None:
-        raise InputError.single(
-            source="preview", field="state", found=shown.progress or shown.state, mend="wait until it is worked out"
-        )
-    if shown.answer.difference is None:
-        found = "; ".join(shown.answer.faults)
-        raise InputError.single(source="preview", field="order", found=found, mend="ask for the nearest that works")

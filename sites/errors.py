@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class InputError(ValueError):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
     @classmethod
-    def single(cls, *, source: str, field: str, found: object, mend: str) -> InputError:
+    def single(cls, *, source: str, field: str, found: object, mend: str) -> Self:
         """Return an error with one fault; ``found`` is shown with ``repr`` and shortened to 80 characters."""
         return cls([InputFault(source=source, field=field, found=shorten(found), mend=mend)])
 

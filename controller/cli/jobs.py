@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from controller.cli.completing import complete_jobs, complete_live_jobs, complete_pools
-from controller.cli.ordering import HoursOption, PreviewOption, YesOption, order
+from controller.cli.ordering import HoursOption, PreviewOption, UncheckedOption, YesOption, order
 from controller.cli.output import Format, FormatOption, write
 from controller.cli.run import StoreOption
 from controller.cli.seat import SiteOption, WhyOption, looking, seat, write_page
@@ -174,6 +174,7 @@ def force(
     hours: HoursOption = 24.0,
     preview: PreviewOption = None,
     yes: YesOption = False,
+    unchecked: UncheckedOption = False,
     site: SiteOption = "container",
     store: StoreOption = None,
 ) -> None:
@@ -188,7 +189,7 @@ def force(
     start = parse_time(at, desk.site.location.time_zone, source="--at", field="") if at else desk.now
     pin = PinJob(job=name, start_utc=start, gpus=gpus or None)
     standing = Standing(order=pin, expires_utc=max(start, desk.now) + timedelta(hours=hours))
-    order(desk, standing, why=why, preview=preview, yes=yes)
+    order(desk, standing, why=why, preview=preview, yes=yes, unchecked=unchecked)
 
 
 @app.command()
@@ -198,6 +199,7 @@ def hold(
     hours: HoursOption = 4.0,
     preview: PreviewOption = None,
     yes: YesOption = False,
+    unchecked: UncheckedOption = False,
     site: SiteOption = "container",
     store: StoreOption = None,
 ) -> None:
@@ -209,7 +211,7 @@ def hold(
 
     desk = seat(site, store)
     standing = Standing(order=HoldJob(job=name), expires_utc=desk.now + timedelta(hours=hours))
-    order(desk, standing, why=why, preview=preview, yes=yes)
+    order(desk, standing, why=why, preview=preview, yes=yes, unchecked=unchecked)
 
 
 @app.command()

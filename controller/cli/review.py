@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.completing import complete_overrides, complete_pending_plans, complete_subjects
-from controller.cli.ordering import HoursOption, PreviewOption, YesOption, order
+from controller.cli.ordering import HoursOption, PreviewOption, UncheckedOption, YesOption, order
 from controller.cli.output import Format, FormatOption, table, write
 from controller.cli.run import StoreOption
 from controller.cli.seat import SiteOption, WhyOption, looking, seat
@@ -112,6 +112,7 @@ def override(
     ] = None,
     preview: PreviewOption = None,
     yes: YesOption = False,
+    unchecked: UncheckedOption = False,
     site: SiteOption = "container",
     store: StoreOption = None,
 ) -> None:
@@ -133,7 +134,7 @@ def override(
         from_utc=start,
         expires_utc=(start or desk.now) + timedelta(hours=hours),
     )
-    order(desk, standing, why=why, preview=preview, yes=yes)
+    order(desk, standing, why=why, preview=preview, yes=yes, unchecked=unchecked)
 
 
 @app.command()

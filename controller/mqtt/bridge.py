@@ -30,6 +30,8 @@ RECONNECT_S = (1, 60)
 COMMANDS_WAITING = 100
 """Commands that may wait; more are given up, and the log says so."""
 FLUSH_PER_TURN = 200
+SHORT_S = 0.2
+"""How long it may take to notice that it is to stop; a signal handler may take no lock that is waited for."""
 STALE_S = 60.0
 """Host seconds without a new cycle after which the site counts as offline."""
 
@@ -105,16 +107,19 @@ class Bridge:
         self._client.loop_stop()
 
     def run(self) -> None:
-        """Publish until stopped; commands are answered at once."""
+        """Publish until stopped; commands are answered meanwhile, in their order: one may wait for the planner."""
         self.start()
+        answering = threading.Thread(target=self._answer_commands, name="commands", daemon=True)
+        answering.start()
         due_s = self._clock.monotonic_s()
         try:
             while not self._stop.is_set():
-                self._answer_commands(max(due_s - self._clock.monotonic_s(), 0.0))
                 if self._clock.monotonic_s() >= due_s:
                     due_s = self._clock.monotonic_s() + self._config.every_s
                     self.turn()
+                self._clock.sleep(min(max(due_s - self._clock.monotonic_s(), 0.001), SHORT_S))
         finally:
+            answering.join(2.0)
             self.close()
 
     def turn(self) -> None:
@@ -162,12 +167,15 @@ class Bridge:
         for _ in range(min(len(self._backlog), FLUSH_PER_TURN)):
             self._client.publish(self.topics.history, json.dumps(self._backlog.popleft()), qos=1)
 
-    def _answer_commands(self, wait_s: float) -> None:
-        """Answer a command that waits, or wait for one."""
-        try:
-            kind, payload, retained = self._commands.get(timeout=min(max(wait_s, 0.001), 0.2))
-        except queue.Empty:
-            return
+    def _answer_commands(self) -> None:
+        """Answer what is asked until stopped."""
+        while not self._stop.is_set():
+            try:
+                self._answer(*self._commands.get(timeout=SHORT_S))
+            except queue.Empty:
+                continue
+
+    def _answer(self, kind: str, payload: bytes, retained: bool) -> None:
         try:
             with Reader(self._url, self._site.name) as reader:
                 now = reader.now()

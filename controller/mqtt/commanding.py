@@ -8,6 +8,7 @@ the same id is carried out once), and what the kind needs:
     approve      {"plan": ID, "why": "..."}       reject       {"plan": ID, "why": "..."}
     cancel_job   {"job": NAME}                    delivery     {"litres": 500}
 
+An override is given once the planner has found a plan under it; ``"unchecked": true`` gives it at once.
 Only kinds that the site file allows are carried out. A retained command is none: the broker would repeat it for ever.
 """
 
@@ -47,6 +48,8 @@ class Command(Record):
     alarm: str = ""
     job: str = ""
     litres: float = 0.0
+    unchecked: bool = False
+    """An override is given at once, without a plan under it."""
 
 
 class Desk:
@@ -105,7 +108,8 @@ class Desk:
         desk = OperatorDesk(url=self._url, site=self._site, who=asker.name, role=asker.role.value, now=site_utc)
         match kind:
             case "override":
-                return desk.give(_standing(command, site_utc), why=command.why)
+                give = desk.give_unchecked if command.unchecked else desk.give
+                return give(_standing(command, site_utc), why=command.why)
             case "withdraw":
                 desk.withdraw(command.override)
                 return command.override

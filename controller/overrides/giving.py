@@ -25,8 +25,9 @@ def give_order(
     now: datetime,
     role: str = SHELL,
     seen: int | None = None,
+    note: str = "",
 ) -> str:
-    """Give an order and return its id.
+    """Give an order and return its id. Whether a plan can carry it out has been asked before, or is not known.
 
     Args:
         url: the store.
@@ -37,6 +38,7 @@ def give_order(
         now: site time.
         role: what entitles them.
         seen: version of the orders that they looked at; the present one if absent.
+        note: what the audit trail says besides.
 
     Raises:
         ChangedMeanwhileError: somebody changed orders or deliveries since.
@@ -45,18 +47,29 @@ def give_order(
     with Reader(url, site.name) as reader, OverrideCommands(url, site.name, role=role) as commands:
         version = commands.version() if seen is None else seen
         _check(reader, site, standing, why, now)
-        return commands.give(standing, who=who, why=why, at_utc=now, seen=version)
+        return commands.give(standing, who=who, why=why, at_utc=now, seen=version, note=note)
 
 
-def ask_order(url: str, site: Site, standing: Standing, *, who: str, why: str, now: datetime) -> str:
+def ask_order(
+    url: str,
+    site: Site,
+    standing: Standing,
+    *,
+    who: str,
+    why: str,
+    now: datetime,
+    role: str = SHELL,
+    seen: int | None = None,
+) -> str:
     """Ask the planner what an order would change; returns the preview's id.
 
     Raises:
+        ChangedMeanwhileError: somebody changed orders or deliveries since ``seen``.
         InputError: the site cannot follow it.
     """
-    with Reader(url, site.name) as reader, OverrideCommands(url, site.name) as commands:
+    with Reader(url, site.name) as reader, OverrideCommands(url, site.name, role=role) as commands:
         _check(reader, site, standing, why, now)
-        return commands.ask(standing, who=who, why=why, at_utc=now)
+        return commands.ask(standing, who=who, why=why, at_utc=now, seen=seen)
 
 
 def _check(reader: Reader, site: Site, standing: Standing, why: str, now: datetime) -> None:

@@ -33,6 +33,20 @@ def count_up(session: Session, site: str, seen: int | None) -> None:
     counted = session.execute(counting.values(version=OverrideVersionRow.version + 1))
     if isinstance(counted, CursorResult) and counted.rowcount == 1:
         return
+    raise _changed(session, site)
+
+
+def check_unchanged(session: Session, site: str, seen: int | None) -> None:
+    """Refuse who has seen an older version; none = it does not matter.
+
+    Raises:
+        ChangedMeanwhileError: somebody has changed something since; says what.
+    """
+    if seen is not None and seen != order_version(session, site):
+        raise _changed(session, site)
+
+
+def _changed(session: Session, site: str) -> ChangedMeanwhileError:
     newest = session.scalars(
         select(AuditRow)
         .where(AuditRow.site == site, or_(AuditRow.action.like("override%"), AuditRow.action.like("fuel%")))
@@ -40,6 +54,6 @@ def count_up(session: Session, site: str, seen: int | None) -> None:
         .limit(1)
     ).first()
     told = f"{newest.who}: {newest.detail}" if newest is not None else "another change"
-    raise ChangedMeanwhileError.single(
+    return ChangedMeanwhileError.single(
         source="orders", field="version", found=told, mend="somebody was quicker; look at it and decide again"
     )

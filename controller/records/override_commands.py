@@ -15,7 +15,7 @@ from controller.overrides.orders import Standing, subject_of
 from controller.overrides.wording import short_words
 from controller.records.base import new_id
 from controller.records.command_base import StoreCommands
-from controller.records.order_version import count_up, order_version
+from controller.records.order_version import check_unchanged, count_up, order_version
 from controller.records.people_tables import OverrideRow, PreviewRow
 from sites.errors import InputError
 
@@ -25,10 +25,15 @@ KEEP_PREVIEWS = timedelta(days=1)
 class OverrideCommands(StoreCommands):
     """Commands about overrides."""
 
-    def ask(self, standing: Standing, *, who: str, why: str, at_utc: datetime) -> str:
-        """Ask the planner what an order would change; returns the preview's id."""
+    def ask(self, standing: Standing, *, who: str, why: str, at_utc: datetime, seen: int | None = None) -> str:
+        """Ask the planner what an order would change; returns the preview's id.
+
+        Raises:
+            ChangedMeanwhileError: somebody gave or withdrew an order since ``seen``.
+        """
         identity = new_id()
         with Session(self._engine) as session:
+            check_unchanged(session, self._site, seen)
             old = delete(PreviewRow).where(PreviewRow.site == self._site, PreviewRow.asked_utc < at_utc - KEEP_PREVIEWS)
             session.execute(old)
             session.add(
@@ -48,8 +53,10 @@ class OverrideCommands(StoreCommands):
             session.commit()
         return identity
 
-    def give(self, standing: Standing, *, who: str, why: str, at_utc: datetime, seen: int) -> str:
-        """Give an order; returns its id. ``seen`` is the version of the overrides that ``who`` looked at.
+    def give(self, standing: Standing, *, who: str, why: str, at_utc: datetime, seen: int, note: str = "") -> str:
+        """Give an order; returns its id.
+
+        ``seen`` is the version of the overrides that ``who`` looked at; ``note`` goes into the audit trail.
 
         Raises:
             ChangedMeanwhileError: somebody gave or withdrew an order since.
@@ -68,7 +75,7 @@ class OverrideCommands(StoreCommands):
             document=standing.order.model_dump_json(),
         )
         identity = row.id
-        detail = f"{row.subject} {row.order_text} until {row.expires_utc:%Y-%m-%d %H:%M}Z: {why}"
+        detail = f"{row.subject} {row.order_text} until {row.expires_utc:%Y-%m-%d %H:%M}Z: {why}{note}"
         with Session(self._engine) as session:
             count_up(session, self._site, seen)
             session.add(row)

@@ -101,7 +101,9 @@ class Actions:
 
     def _give(self, request: Request) -> str:
         """Give an order that was shown with its cost, if nobody changed orders or deliveries since."""
-        seat(request, self._desk).give_previewed(request.path_params["id"], seen=_whole(request, "seen"))
+        unchecked = _text(request, "unchecked") == "yes"
+        desk, seen = seat(request, self._desk), _whole(request, "seen")
+        desk.give_previewed(request.path_params["id"], seen=seen, unchecked=unchecked)
         return "/review"
 
     def _submit(self, request: Request) -> str:

@@ -38,14 +38,28 @@ def preview_page(preview: StoredPreview, desk: Desk) -> Page:
 
 
 def preview_forms(preview: StoredPreview) -> tuple[Form, ...]:
-    """Return the button that gives the order once it is known to work; where it does not, one that shows the nearest."""
+    """Return the button that gives the order once it is known to work; where it does not, one that shows the nearest.
+
+    Where the planner failed to answer, the order may be given as it is: who answers for the site decides.
+    """
     answer = preview.answer
     if answer is None:
-        return ()
+        return (_unchecked_form(preview),) if preview.state == "failed" else ()
     if answer.difference is None:
         return _nearest_form(preview, answer.nearest) if answer.nearest is not None else ()
     seen = hidden("seen", str(preview.version))
     return (Form(title="Confirm", action=f"/previews/{preview.id}/give", button="Give this order", fields=(seen,)),)
+
+
+def _unchecked_form(preview: StoredPreview) -> Form:
+    fields = (hidden("seen", str(preview.version)), hidden("unchecked", "yes"))
+    words = (
+        "No plan was made under it: what it changes, and whether it works, is not known. Guards narrow it all the same."
+    )
+    return Form(
+        title="Give it unchecked", action=f"/previews/{preview.id}/give", button="Give it all the same", words=words,
+        fields=fields, grave=True,
+    )  # fmt: skip
 
 
 def _nearest_form(preview: StoredPreview, nearest: Standing) -> tuple[Form, ...]:

@@ -8,19 +8,19 @@ import os
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from controller.cli.main import app
+from controller.overrides.orders import ForbidGenset, Standing
 from controller.records.reading import Reader
 from sites.errors import InputError
+from tests.controller.web.answering import answering
 from tests.controller.web.container_day import container_day, write_day
-from tests.controller.web.test_actions import worked_out
 
 JOB = ("--name", "tune-7", "--pool", "h100", "--work-gpu-h", "4", "--gpus-max", "8", "--deadline", "2025-01-16T12:00")
 IDENTITY = re.compile(r"\b[0-9a-f]{32}\b")
@@ -49,6 +49,11 @@ def mdc(url: str) -> Mdc:
 
 
 def test_a_shift_at_the_terminal(mdc: Mdc, url: str) -> None:
+    with answering(url):
+        _shift(mdc)
+
+
+def _shift(mdc: Mdc) -> None:
     assert mdc("jobs", "submit", *JOB) == "queued: tune-7\n"
     assert "it came after the plan of Wed 15 Jan" in mdc("jobs", "why", "tune-7")
     assert "override" in mdc("jobs", "hold", "tune-7", "--why", "bad data")
@@ -95,30 +100,6 @@ def test_the_plan_in_force_is_shown_from_the_store(mdc: Mdc) -> None:
     assert len(json.loads(mdc("plan", "container", "--in-force", "--format", "json"))["intervals"]) > 10
 
 
-@contextmanager
-def answering(url: str, *, faults: tuple[str, ...] = ()) -> Iterator[None]:
-    """Answer previews as the planner would, while a command waits for one."""
-    over = threading.Event()
-
-    def answer() -> None:
-        from controller.records.resume import read_inbox
-        from controller.records.store import open_engine
-
-        engine, now = open_engine(url, durable=False), container_day().snapshot.at_utc
-        while not over.wait(0.05):
-            for identity, _ in read_inbox(engine, "container", now).previews:
-                worked_out(url, identity, faults=faults)
-        engine.dispose()
-
-    thread = threading.Thread(target=answer)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
 def test_an_order_is_shown_with_its_cost_and_given_when_somebody_says_yes(mdc: Mdc, url: str) -> None:
     words = ("review", "override", "genset diesel-1", "stop", "--why", "noise", "--preview")
     with answering(url), Reader(url, "container") as reader:
@@ -132,11 +113,44 @@ def test_an_order_is_shown_with_its_cost_and_given_when_somebody_says_yes(mdc: M
         assert [each.why for each in reader.overrides()] == ["noise"]
 
 
+NOISE = ("review", "override", "genset diesel-1", "stop", "--why", "noise")
+
+
 def test_an_order_that_breaks_physics_is_refused_with_the_reason(mdc: Mdc, url: str) -> None:
-    words = ("review", "override", "genset diesel-1", "stop", "--why", "noise", "--preview", "--yes")
     with answering(url, faults=("the battery would be empty at 04:00",)), Reader(url, "container") as reader:
-        assert "empty at 04:00" in mdc(*words, exit_code=2)
+        assert "empty at 04:00" in mdc(*NOISE, "--preview", "--yes", exit_code=2)
         assert reader.overrides() == ()
+
+
+@pytest.mark.parametrize("words", [NOISE, ("jobs", "hold", "tune-7", "--why", "bad data")], ids=["override", "hold"])
+def test_so_it_is_in_a_script_that_shows_nothing(mdc: Mdc, url: str, words: tuple[str, ...]) -> None:
+    mdc("jobs", "submit", *JOB)
+    now = container_day().snapshot.at_utc
+    nearest = Standing(order=ForbidGenset(genset="diesel-1"), expires_utc=now + timedelta(minutes=30))
+    fault = "the battery would be empty at 04:00, well before the sun is up, and no genset is left to charge it then"
+    with answering(url, faults=(fault,), nearest=nearest), Reader(url, "container") as reader:
+        with pytest.raises(InputError) as refused:
+            mdc(*words)
+        assert fault in str(refused.value)
+        assert "the nearest that works: Keep genset diesel-1 off, until Wed 15 Jan 12:34 EST" in str(refused.value)
+        assert reader.overrides() == ()
+
+
+def test_a_script_gives_what_works_without_a_question(mdc: Mdc, url: str) -> None:
+    with answering(url), Reader(url, "container") as reader:
+        mdc(*NOISE)
+        assert [each.why for each in reader.overrides()] == ["noise"]
+        assert "no plan was made" not in reader.audit()[0].detail
+
+
+def test_without_a_daemon_nobody_can_say_whether_an_order_works(mdc: Mdc, url: str) -> None:
+    with Reader(url, "container") as reader:
+        with pytest.raises(InputError, match=r"no answer of the planner.*mdc run.*--unchecked"):
+            mdc(*NOISE)
+        assert reader.overrides() == ()
+        mdc(*NOISE, "--unchecked")
+        assert [each.why for each in reader.overrides()] == ["noise"]
+        assert "no plan was made under it" in reader.audit()[0].detail
 
 
 def test_tables_have_colours_on_a_terminal_alone(url: str) -> None:

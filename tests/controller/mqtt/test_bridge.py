@@ -130,7 +130,7 @@ def test_commands_are_carried_out_once_and_leave_their_trail(broker: Broker, url
     key = token(url, "ana", Role.OPERATOR)
     with Running(broker, url, commands=["override", "delivery"]) as bridge, Listener(broker.port) as listener:
         listener.until(f"{ROOT}/status", lambda text: text == "online")
-        fields = {"token": key, "id": "1", "order": ORDER, "hours": 2, "why": "storm ahead"}
+        fields = {"token": key, "id": "1", "order": ORDER, "hours": 2, "why": "storm ahead", "unchecked": True}
         first = ask(listener, "override", **fields)
         assert first["verdict"] == "done"
         listener.heard.clear()
@@ -176,7 +176,7 @@ def test_a_retained_command_is_none(broker: Broker, url: str) -> None:
         listener.client.publish(f"{ROOT}/command/override", text, qos=1, retain=True).wait_for_publish(5.0)
         with Running(broker, url, commands=["override"]):
             listener.until(f"{ROOT}/state", lambda text: True)
-            fresh = ask(listener, "override", token=key, id="new", order=ORDER, why="y")
+            fresh = ask(listener, "override", token=key, id="new", order=ORDER, why="y", unchecked=True)
             assert fresh["verdict"] == "done"
     with Reader(url, SITE.name) as reader:
         assert [each.why for each in reader.overrides()] == ["y"]

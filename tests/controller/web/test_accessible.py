@@ -70,7 +70,7 @@ def signed_in(
     assert newest is not None
     desk = OperatorDesk(url=url, site=load_site("container"), who="asha", now=newest.at_utc)
     hold = Standing(order=HoldSoc(soc_frac=0.5), expires_utc=newest.at_utc + timedelta(hours=3))
-    desk.give(hold, why="storm ahead")
+    desk.give_unchecked(hold, why="storm ahead")
     desk.deliver(newest.at_utc + timedelta(days=2), 500.0)
     job = (
         measured[1]

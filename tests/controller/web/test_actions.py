@@ -273,6 +273,25 @@ def test_the_nearest_that_works_is_one_button_away(operator: TestClient, url: st
     assert (asked.standing, asked.why) == (nearest, "noise")
 
 
+def test_what_the_planner_cannot_answer_may_be_given_as_it_is(operator: TestClient, url: str) -> None:
+    asked = {"subject": "genset diesel-1", "order": "stop", "hours": "3", "why": "crew in the engine room"}
+    where = send(operator, "/review", "/previews", **asked)
+    assert "Give it all the same" not in operator.get(where).text
+    sent = {"csrf": Forms(operator.get("/review").text).found["/previews"]["csrf"], "seen": "0", "unchecked": "yes"}
+    with Reader(url, "container") as reader:
+        assert operator.post(f"{where}/give", data=sent).status_code == 422
+        assert reader.overrides() == ()
+        failed = PreviewEntry(id=where.rsplit("/", 1)[1], state="failed", progress="it could not be worked out")
+        engine = open_engine(url, durable=False)
+        with Session(engine) as session:
+            write_entry(session, "container", failed)
+            session.commit()
+        engine.dispose()
+        assert send(operator, where, f"{where}/give") == "/review"
+        assert [each.why for each in reader.overrides()] == ["crew in the engine room"]
+        assert any("no plan was made under it" in each.detail for each in reader.audit())
+
+
 def test_a_job_is_submitted_set_to_a_time_and_released(operator: TestClient, url: str) -> None:
     fields = {"name": "tune-7", "profile": "training", "pool": "h100", "work_gpu_h": "4", "gpus_max": "8", "hard": "on"}
     where = send(operator, "/jobs", "/jobs", **fields, deadline_utc="2025-01-16T12:00", release_utc="")

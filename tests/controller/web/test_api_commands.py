@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from controller.access.roles import Role
+from controller.overrides.orders import ForbidGenset, Standing
 from controller.records.access import Access
 from controller.records.commands import Commands
 from controller.records.reading import Reader
@@ -20,12 +21,14 @@ from controller.web.app import make_app
 from controller.web.desk import DeskReader
 from controller.web.gate import Gate
 from sites.ports import SystemClock
+from tests.controller.web.answering import answering
 from tests.controller.web.conftest import TestClient
 from tests.controller.web.container_day import Day, container_day, write_day
 from tests.controller.web.test_actions import worked_out
 
 PLAN = "a" * 32
 ORDER = {"order": {"kind": "forbid_genset", "genset": "diesel-1"}, "hours": 2, "why": "noise"}
+GIVEN = {**ORDER, "unchecked": True}
 JOB = {
     "name": "tune-7", "profile": "training", "pools": [{"pool": "h100", "speed": 1.0}], "work_gpu_h": 4.0,
     "gpus_max": 8.0, "value_usd": 30.0, "deadline_utc": "2025-01-16T12:00",
@@ -94,7 +97,7 @@ def test_a_shift_by_program_does_what_the_console_does(client: TestClient, url: 
     why = client.get("/v1/jobs/tune-7", headers=asha).json()["why"]
     assert why["text"].startswith("it came after the plan of")
 
-    hold = {"order": {"kind": "hold_job", "job": "tune-7"}, "hours": 3, "why": "bad data"}
+    hold = {"order": {"kind": "hold_job", "job": "tune-7"}, "hours": 3, "why": "bad data", "unchecked": True}
     held = ask("/v1/overrides", "/v1/overrides", hold, if_match='"0"')
     assert (held.headers["etag"], held.json()["version"]) == ('"1"', 1)
     assert "held by asha" in client.get("/v1/jobs/tune-7", headers=asha).json()["why"]["text"]
@@ -175,7 +178,7 @@ def test_a_command_about_orders_has_to_say_what_it_has_seen(
     client: TestClient, url: str, asha: dict[str, str], path: str
 ) -> None:
     before = dump(url)
-    document = ORDER if path == "/v1/overrides" else {"at_utc": "2025-01-17T15:00:00Z", "litres": 10}
+    document = GIVEN if path == "/v1/overrides" else {"at_utc": "2025-01-17T15:00:00Z", "litres": 10}
     sent = document if path in ("/v1/overrides", "/v1/deliveries") else {}
     silent = post(client, addressed(path), asha, sent)
     assert silent.status_code == 428
@@ -187,8 +190,8 @@ def test_a_command_about_orders_has_to_say_what_it_has_seen(
 def test_of_two_programs_the_second_is_told_who_was_quicker(client: TestClient, url: str, asha: dict[str, str]) -> None:
     bob = bearer(url, "bob", Role.OPERATOR)
     version = client.get("/v1/overrides", headers=bob).headers["etag"]
-    assert post(client, "/v1/overrides", asha, ORDER, if_match=version).status_code == 201
-    other = {**ORDER, "order": {"kind": "forbid_genset", "genset": "diesel-2"}}
+    assert post(client, "/v1/overrides", asha, GIVEN, if_match=version).status_code == 201
+    other = {**GIVEN, "order": {"kind": "forbid_genset", "genset": "diesel-2"}}
     told = post(client, "/v1/overrides", bob, other, if_match=version)
     assert told.status_code == 412
     assert "asha: genset diesel-1 stop" in told.json()["detail"]
@@ -207,7 +210,7 @@ def test_of_many_at_once_exactly_one_is_heard(client: TestClient, url: str, asha
     together = threading.Barrier(6)
 
     def give(number: int) -> None:
-        order = {**ORDER, "order": {"kind": "cap_pool", "pool": "h100", "limit_w": 250 + number}}
+        order = {**GIVEN, "order": {"kind": "cap_pool", "pool": "h100", "limit_w": 250 + number}}
         together.wait()
         codes.append(post(client, "/v1/overrides", asha, order, if_match='"0"').status_code)
 
@@ -265,7 +268,28 @@ def test_an_order_that_would_break_physics_is_not_given(client: TestClient, url:
     answer = post(client, f"{asked.headers['location']}/give", asha, if_match="*")
     assert answer.status_code == 422
     assert "empty at 04:00" in answer.json()["detail"]
-    assert "nearest that works" in answer.json()["detail"]
+    assert "no order near it works" in answer.json()["detail"]
+
+
+def test_an_order_given_without_a_preview_is_checked_against_a_plan_all_the_same(
+    client: TestClient, url: str, asha: dict[str, str], day: Day
+) -> None:
+    nearest = Standing(order=ForbidGenset(genset="diesel-1"), expires_utc=day.snapshot.at_utc + timedelta(minutes=30))
+    before = dump(url)
+    with answering(url, faults=("the battery would be empty at 04:00",), nearest=nearest):
+        refused = post(client, "/v1/overrides", asha, ORDER, if_match="*")
+    assert refused.status_code == 422
+    as_described(client, asha, "/v1/overrides", refused)
+    (fault,) = refused.json()["faults"]
+    assert "empty at 04:00" in fault["found"]
+    assert "Keep genset diesel-1 off, until Wed 15 Jan 12:34 EST" in fault["mend"]
+    nobody = post(client, "/v1/overrides", asha, ORDER, if_match="*")
+    assert nobody.status_code == 422
+    assert "no answer of the planner" in nobody.json()["detail"]
+    assert dump(url) == before
+    with answering(url):
+        assert post(client, "/v1/overrides", asha, ORDER, if_match='"0"').status_code == 201
+        assert post(client, "/v1/overrides", asha, ORDER, if_match='"0"').status_code in (412, 422)
 
 
 def test_every_command_of_the_console_has_its_twin(client: TestClient, asha: dict[str, str], day: Day) -> None:
@@ -280,7 +304,7 @@ def test_every_command_of_the_console_has_its_twin(client: TestClient, asha: dic
 
 
 def test_an_order_may_begin_later_and_stands_from_then(client: TestClient, url: str, asha: dict[str, str]) -> None:
-    answer = post(client, "/v1/overrides", asha, {**ORDER, "from_utc": "2025-01-16T03:00:00Z"}, if_match="*")
+    answer = post(client, "/v1/overrides", asha, {**GIVEN, "from_utc": "2025-01-16T03:00:00Z"}, if_match="*")
     (given,) = answer.json()["overrides"]
     assert given["from_utc"] == "2025-01-16T03:00:00Z"
     assert given["expires_utc"] == "2025-01-16T05:00:00Z"
