@@ -49,6 +49,11 @@ class DayScore(Record):
     """Hours with sun."""
 
 
+UNSCORED = Section(
+    title="How good it was", words="Nothing to compare yet: a day is scored against its forecast once it is over."
+)
+
+
 def forecast_page(reader: Reader, desk: Desk) -> Page:
     """Return the page."""
     zone = ZoneInfo(desk.site.location.time_zone)
@@ -62,7 +67,7 @@ def forecast_page(reader: Reader, desk: Desk) -> Page:
         facts=_facts(scores),
         sections=(
             *((Section(title="Expected sun", figures=figures),) if figures else ()),
-            *((Section(title=f"The last {DAYS} days", tables=(_grid(scores),)),) if scores else ()),
+            Section(title=f"The last {DAYS} days", tables=(_grid(scores),)) if scores else UNSCORED,
             *(skill_section(night, zone) for night in reader.night_scores()),
         ),
     )

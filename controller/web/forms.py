@@ -110,6 +110,7 @@ def order_form(site: Site) -> Form:
             WHY,
         ),
         words=f"It is shown with its cost before it acts. What can be said: {sayings}.",
+        wide=True,
     )
 
 

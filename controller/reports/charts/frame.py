@@ -22,6 +22,8 @@ from controller.reports.charts.words import clock, day_clock, width_px
 from sites.times import TimeGrid
 
 LABEL_GAP = 6.0
+BELOW_PX = 6.0
+"""From the plot to the tops of clock labels: the lowest label of the value axis reaches half its size below the plot."""
 """Room between two labels of the time axis, px."""
 
 
@@ -142,7 +144,8 @@ def time_axis(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> M
     parts: list[Markup] = []
     zone = zone_text(grid.start_utc, grid.end_utc, horizon.zone)
     taken = [(0.0, width_px(zone, panel.text_px))]
-    parts.append(text(zone, 0, bottom + panel.text_px + 3, class_="tick zone"))
+    baseline = bottom + panel.text_px + BELOW_PX
+    parts.append(text(zone, 0, baseline, class_="tick zone"))
     ticks = clock_ticks(grid.start_utc, grid.end_utc, horizon.zone, every_h=every)
     for tick in sorted(ticks, key=lambda t: (not t.midnight, t.at_utc)):
         x = scale(tick.at_utc)
@@ -151,7 +154,7 @@ def time_axis(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> M
         free = all(x + half + LABEL_GAP <= left or x - half - LABEL_GAP >= right for left, right in taken)
         if free and x + half <= panel.width:
             css = "tick middle strong" if tick.midnight else "tick middle"
-            parts.append(text(tick.label, x, bottom + panel.text_px + 3, class_=css))
+            parts.append(text(tick.label, x, baseline, class_=css))
             taken.append((x - half, x + half))
     return group(parts, aria_hidden="true")
 

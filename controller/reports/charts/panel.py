@@ -25,7 +25,7 @@ class Panel:
     right: float
     top: float = 20.0
     """Margin for the unit of the value axis."""
-    bottom: float = 20.0
+    bottom: float = 22.0
     """Margin for the time axis."""
     every_h: int = 6
     """Hours between clock ticks over two days."""

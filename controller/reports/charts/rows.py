@@ -13,7 +13,7 @@ from markupsafe import Markup
 from controller.reports.charts.frame import Horizon, nights, now_line, rect_with_title, time_axis, time_scale
 from controller.reports.charts.panel import Panel
 from controller.reports.charts.svg import document, group, line, rect, text
-from controller.reports.charts.words import fit, width_px
+from controller.reports.charts.words import fit, whole_words, width_px
 from sites.record import Record
 from sites.times import Utc
 
@@ -99,7 +99,7 @@ def _words(panel: Panel, start_px: float, row: Row, *, baseline: float) -> Marku
     room = panel.plot_end - panel.left
     name = fit(row.name, room, size, bold=True)
     name_px = width_px(name, size, bold=True)
-    note = fit(row.note, room - name_px - gap, size)
+    note = whole_words(row.note, room - name_px - gap, size)
     needed = name_px + (gap + width_px(note, size) if note else 0.0)
     x = max(min(start_px, panel.plot_end - needed), panel.left)
     parts = [text(name, x, baseline, class_="row-name")]

@@ -137,6 +137,14 @@ _ADVANCES: dict[str, float] = {
 }
 
 
+def whole_words(text: str, room_px: float, size_px: float) -> str:
+    """Return as many whole words of ``text`` as have room."""
+    words = text.split(" ")
+    while words and width_px(" ".join(words), size_px) > room_px:
+        words.pop()
+    return " ".join(words)
+
+
 def fit(text: str, room_px: float, size_px: float, *, bold: bool = False) -> str:
     """Return ``text``, shortened with an ellipsis to at most ``room_px``; empty if not even three letters fit."""
     if width_px(text, size_px, bold=bold) <= room_px:

@@ -19,6 +19,7 @@ from controller.reports.charts.words import (
     percent,
     power_text,
     rate_text,
+    whole_words,
     width_px,
 )
 
@@ -104,3 +105,9 @@ def test_a_fitted_text_fits(words: str, room: float) -> None:
 def test_what_fits_is_left_alone() -> None:
     assert fit("diesel-1", 200, 12) == "diesel-1"
     assert fit("embedding-backfill-0115-2", 80, 12).endswith("…")
+
+
+def test_a_note_is_cut_between_words() -> None:
+    assert whole_words("32 x 350 W l40s", 500, 12) == "32 x 350 W l40s"
+    assert whole_words("32 x 350 W l40s", width_px("32 x 350 W", 12), 12) == "32 x 350 W"
+    assert whole_words("32 x 350 W l40s", 2, 12) == ""
