@@ -150,6 +150,8 @@ def _figures(context: Context, rows: pd.DataFrame, chosen: Chosen, detail: Detai
         "lateness": charts.lateness(waits),
         "lost": charts.lost_hours(_lost(context, detail)),
     }
+    if not course["genset_kwh"].any():
+        del drawn["genset"]
     return {name: markupsafe.Markup(text) for name, text in drawn.items()}
 
 

@@ -13,6 +13,7 @@ from controller.design.detail import position, sizes_text
 from controller.design.evaluate import judge, tables
 from controller.design.study import Study
 from optimizer.rules.deferral import DeferralParams
+from optimizer.sizing.battery_life import LIFE_MOST_Y
 from optimizer.sizing.inputs import HOURS_A_YEAR
 from sites.errors import InputError
 from sites.schema.site import Site
@@ -244,7 +245,7 @@ def ranked(chosen: Chosen) -> tuple[list[str], list[list[str]]]:
                 f"{row['loss_frac']:.4%}",
                 f"{row['late_frac']:.2%}",
                 f"{row['curtailed_frac']:.0%}",
-                f"{row['battery_life_y']:.0f}",
+                f"{row['battery_life_y']:.0f}" + "+" * (row["battery_life_y"] >= LIFE_MOST_Y),
             ]
         )
     names = [
@@ -256,7 +257,7 @@ def ranked(chosen: Chosen) -> tuple[list[str], list[list[str]]]:
         "not served",
         "late",
         "sun unused",
-        "battery [y]",
+        "battery, median [y]",
     ]
     return names, rows
 

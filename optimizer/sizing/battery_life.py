@@ -18,6 +18,8 @@ from sites.plant import ageing
 from sites.plant.ageing import AgeState, Stress
 
 STEP_DAYS = 30.0
+LIFE_MOST_Y = 25.0
+"""No model is followed further: none was fitted to longer tests."""
 
 _calendar_rates = compiled(ageing.calendar_rates)
 _advance = compiled(ageing.advance)
@@ -52,7 +54,7 @@ def _life_y(model: int, stress: Floats, end_frac: float, most_y: float, found: F
 
 
 def life_band(
-    chemistry: str, totals: Totals, designs: Designs, kit: Equipment, *, end_frac: float, most_y: float = 25.0
+    chemistry: str, totals: Totals, designs: Designs, kit: Equipment, *, end_frac: float, most_y: float = LIFE_MOST_Y
 ) -> LifeBand:
     """Return how long each design's battery lasts, at most ``most_y`` years."""
     hours = totals.hours
