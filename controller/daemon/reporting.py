@@ -44,6 +44,7 @@ SEVERITIES: dict[str, Severity] = {
     "BATTERY_OPEN": "critical",
     "HOSTS_DOWN": "critical",
     "BATTERY_HOT": "critical",
+    "GENSET_OVERLOAD": "critical",
     "VOLTAGE_LOW": "critical",
     "VOLTAGE_HIGH": "critical",
     "GPU_LOST": "warning",

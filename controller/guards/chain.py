@@ -17,6 +17,7 @@ from controller.guards.battery_cold import guard_battery_cold
 from controller.guards.battery_hot import guard_battery_hot
 from controller.guards.battery_voltage import guard_battery_voltage
 from controller.guards.emergency import guard_emergency
+from controller.guards.fuel_low import guard_fuel_low
 from controller.guards.genset_protect import guard_genset_protect
 from controller.guards.genset_test import guard_test_run
 from controller.guards.genset_watch import watched
@@ -53,6 +54,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "soc_low": guard_soc_low,
     "battery_voltage": guard_battery_voltage,
     "battery_hot": guard_battery_hot,
+    "fuel_low": guard_fuel_low,
     "hosts_down": guard_hosts_down,
     "load_step": guard_load_step,
     "inlet": guard_inlet,

@@ -1,6 +1,7 @@
 """Test runs: a genset that has not run loaded for its days is run, so that it starts on the day it is needed.
 
-A run of the genset's skip minutes since the last test makes a test unnecessary. A test lasts its minutes or,
+A run of the genset's skip minutes since the last test makes a test unnecessary; with the tank below its reserve
+a test waits for fuel. A test lasts its minutes or,
 where the site file says so, until the battery is full; with a full battery such a test waits.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from controller.guards.fuel_low import is_fuel_low
 from controller.guards.gensets_called import can_run, command_of, reading_of, with_command
 from controller.guards.quiet import is_quiet
 from controller.guards.records import GensetMemory, GuardInput, Narrowed, Reason
@@ -66,7 +68,7 @@ def _begun(given: GuardInput, genset: Genset, reading: GensetReading | None, mem
         return memory
     if now - memory.tested_utc < timedelta(days=genset.test_run_days):
         return memory
-    if not can_run(genset, reading) or is_quiet(genset, now, given.site.location.time_zone):
+    if is_fuel_low(given) or not can_run(genset, reading) or is_quiet(genset, now, given.site.location.time_zone):
         return memory
     if genset.test_run_until_full:
         return (

@@ -53,6 +53,8 @@ class GensetMemory(NamedTuple):
     """Cranks seen to fail since it last ran or a person was at its panel."""
     remote_allowed: bool = True
     """Whether its panel allowed a remote start when it was last seen."""
+    overload_used_frac: float = 0.0
+    """Share used of the hour that it may run above its rating."""
 
 
 NO_GENSETS: Mapping[str, GensetMemory] = {}
@@ -90,6 +92,8 @@ class GuardMemory(NamedTuple):
     """How long there has been no shortage."""
     short_run: bool = False
     """Whether gensets run because of a shortage."""
+    fuel_saved: bool = False
+    """Whether preemptible jobs are paused for the last of the fuel."""
     admit_wait_s: float = 0.0
     """How long work has been held back because of the load step."""
     hosts_up: float | None = None

@@ -1,8 +1,8 @@
-"""Shortage and inverter overload: what the bus cannot carry goes off in order, and gensets are called.
+"""Shortage and overload: what the bus cannot carry goes off in order, and gensets are called.
 
-A shortage is load that goes unserved, load that the UPS bridges, or a battery inverter above its rating with its
-overload curve running out. The budget of the curve is a share used: a time ``t`` at ``r`` times the rating uses
-``t / seconds(r)``, and recovers in ten minutes.
+A shortage is load that goes unserved, load that the UPS bridges, a genset above its rating for too long
+(``genset_overload``), or a battery inverter above its rating with its overload curve running out. The budget of
+the curve is a share used: a time ``t`` at ``r`` times the rating uses ``t / seconds(r)``, and recovers in ten minutes.
 
 Inverter and UPS answer in milliseconds by themselves. Within one cycle this guard calls gensets, puts jobs at
 the lowest limit and pauses them, then sheds soft tiers and soft services, in the order of ``load_cut.py``,
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from controller.guards.genset_overload import genset_overload_kw
 from controller.guards.gensets_called import call_gensets
 from controller.guards.load_cut import at_lowest_limits, cut_order, without
 from controller.guards.records import GuardInput, GuardMemory, Narrowed, Reason
@@ -56,8 +57,9 @@ def guard_shortage(given: GuardInput) -> Narrowed:
     power_kw = _battery_kw(snapshot)
     used = overload_used(bus, memory.overload_used_frac, power_kw, given.dt_s)
     over_kw = max(power_kw - bus.inverter_kw, 0.0) if used >= ACT_FRAC or power_kw > _beyond_kw(bus) else 0.0
+    genset_over_kw, memory = genset_overload_kw(given)
     unserved_kw = snapshot.unserved_kw if snapshot.unserved_kw > UNSERVED_KW else 0.0
-    short_kw = max(unserved_kw + bridged_kw(snapshot, memory), over_kw)
+    short_kw = max(unserved_kw + bridged_kw(snapshot, memory), over_kw, genset_over_kw)
     order = cut_order(given.setpoints, given.site, given.jobs)
     savings_kw = [cut.saves_kw for cut in order]
     memory = memory._replace(overload_used_frac=used, ups_soc_frac=snapshot.ups_soc_frac)
@@ -69,7 +71,7 @@ def guard_shortage(given: GuardInput) -> Narrowed:
     )
     cuts = order[: memory.cut_step]
     setpoints = at_lowest_limits(without(setpoints, cuts), given.site)
-    code = "INVERTER_OVERLOAD" if over_kw > 0 else "SHORTAGE"
+    code = "INVERTER_OVERLOAD" if over_kw > 0 else "GENSET_OVERLOAD" if genset_over_kw > 0 else "SHORTAGE"
     names = ", ".join(f"{cut.kind} {cut.name}" for cut in cuts) or "nothing yet"
     text = f"{short_kw:.1f} kW missing: gensets called, lowest limits, switched off: {names}"
     return Narrowed(setpoints, memory, (Reason("shortage", code, "load", text),))

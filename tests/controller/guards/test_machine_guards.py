@@ -9,7 +9,7 @@ import pytest
 from controller.guards.quiet import is_quiet
 from controller.guards.records import GensetMemory, GuardMemory
 from controller.setpoints import GensetCommand, JobCommand, ServiceCommand
-from controller.snapshot import GensetPhase, PoolReading
+from controller.snapshot import GensetPhase, PoolReading, Snapshot
 from sites.compute.hardware import gpu_spec
 from tests.controller.guards.ticks import (
     SITE,
@@ -75,6 +75,70 @@ def test_an_empty_tank_starts_nothing() -> None:
     (result,) = play([snapshot(tank_l=0.0)], setpoints(run=["diesel-1"]))
     assert not any_runs(result)
     assert "FUEL_SHORT" in codes(result)
+
+
+def loaded(kw: float, at_s: float) -> Snapshot:
+    machines = (genset("diesel-1", RUNNING, power_kw=kw), genset("diesel-2"))
+    return snapshot(at_s, power_kw=0.0, gensets=machines)
+
+
+@pytest.mark.parametrize(
+    ("kw", "acts_after_s"),
+    [
+        (60.0, None),  # its rating, for as long as one likes
+        (61.0, None),  # within the meter's error
+        (64.0, 1800.0),  # half of the hour that it bears 110 %
+        (67.0, 0.0),  # above 110 %: at once
+    ],
+)
+def test_a_genset_above_its_rating_sheds_and_calls_the_other(kw: float, acts_after_s: float | None) -> None:
+    results = play([loaded(kw, 60.0 * i) for i in range(91)], setpoints(run=["diesel-1"]))
+    acting = [60.0 * i for i, result in enumerate(results) if "GENSET_OVERLOAD" in codes(result)]
+    if acts_after_s is None:
+        assert acting == []
+        return
+    assert acting[0] == pytest.approx(acts_after_s, abs=61.0)
+    first = results[int(acting[0] / 60)]
+    assert runs(first, "diesel-2")
+    assert len(first.setpoints.jobs) < 3
+
+
+def test_the_hour_above_the_rating_comes_back_in_eleven() -> None:
+    ticks = [loaded(64.0, 60.0 * i) for i in range(21)]
+    ticks += [loaded(40.0, 1200.0 + 300.0 * i) for i in range(1, 34)]
+    used = [result.memory.gensets["diesel-1"].overload_used_frac for result in play(ticks, setpoints(run=["diesel-1"]))]
+    assert used[20] == pytest.approx(20 / 60, abs=0.001)
+    assert used[-1] == pytest.approx(20 / 60 - 2.75 / 11, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("tank_l", "soc", "run", "jobs"),
+    [
+        (401.0, 0.25, True, 3),  # above the reserve of 400 L nothing is kept back
+        (399.0, 0.25, False, 0),  # battery low: what is burnt next would be for jobs
+        (399.0, 0.45, False, 3),  # sun has filled the battery
+        (399.0, 0.45, True, 0),  # a genset runs
+    ],
+)
+def test_the_last_fuel_is_not_for_batch_work(tank_l: float, soc: float, run: bool, jobs: int) -> None:
+    machines = (genset("diesel-1", RUNNING if run else OFF, power_kw=40.0 if run else 0.0), genset("diesel-2"))
+    asked = setpoints(run=["diesel-1"] if run else [])
+    (result,) = play([snapshot(tank_l=tank_l, soc=soc, gensets=machines)], asked)
+    assert len(result.setpoints.jobs) == jobs
+    assert ("FUEL_SHORT" in codes(result)) is (tank_l < 400.0)
+    assert len(result.setpoints.services) == 2
+
+
+@pytest.mark.parametrize(("soc", "saved", "jobs"), [(0.35, False, 3), (0.35, True, 0), (0.41, True, 3)])
+def test_jobs_come_back_once_there_is_charge_to_spare(soc: float, saved: bool, jobs: int) -> None:
+    (result,) = play([snapshot(tank_l=300.0, soc=soc)], memory=GuardMemory(fuel_saved=saved))
+    assert len(result.setpoints.jobs) == jobs
+
+
+def test_a_test_run_waits_for_fuel() -> None:
+    due = GuardMemory(gensets={"diesel-1": GensetMemory(tested_utc=START - timedelta(days=20))})
+    assert any_runs(play([snapshot()], memory=due)[0])
+    assert not any_runs(play([snapshot(tank_l=399.0)], memory=due)[0])
 
 
 @pytest.mark.parametrize(
