@@ -84,4 +84,7 @@ def pool_problem(pool: Pool) -> PoolProblem:
         node_off_kw=host.off_w / 1000.0,
         boot_h=host.boot_s / 3600.0,
         boot_kwh=node.boot_energy_kwh(host),
+        node_gpus=pool.gpus_per_node,
+        island_gpus=pool.island_gpus,
+        memory_gb=gpu_spec(pool.gpu).memory_b / 1e9,
     )

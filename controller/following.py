@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from controller.setpoints import GensetCommand, JobCommand, ServiceCommand, Setpoints
 from controller.snapshot import Snapshot
+from optimizer.places import IslandShare, PlacedSpan, TaskKind
 from optimizer.plan import Plan
 from optimizer.problem import Problem
 
@@ -21,14 +22,18 @@ EXPIRY = timedelta(minutes=5)
 
 
 def follow(plan: Plan, problem: Problem, snapshot: Snapshot, *, now: datetime) -> Setpoints:
-    """Return the setpoints of ``now``: gensets, serving modes, jobs with GPUs and limits, shed tiers, nodes."""
+    """Return the setpoints of ``now``: gensets, serving modes, jobs with GPUs, places and limits, shed tiers, nodes.
+
+    A job that finds no room on the nodes waits. After the last placed span, devices keep things where they are.
+    """
     index = plan.interval_at(now)
+    span = next((each for each in plan.placement if each.start_utc <= now < each.until_utc), None)
     return Setpoints(
         at_utc=now,
         expires_utc=now + EXPIRY,
         gensets=_gensets(plan, problem, snapshot, index, now),
-        services=_services(plan, problem, index),
-        jobs=_jobs(plan, index),
+        services=_services(plan, problem, index, span),
+        jobs=_jobs(plan, index, span),
         shed_tiers=_shed(plan, problem, index),
         nodes_on={pool.name: pool.nodes_on[index] for pool in plan.pools} or None,
         reason_codes=("PLAN",),
@@ -61,20 +66,34 @@ def _gensets(plan: Plan, problem: Problem, snapshot: Snapshot, index: int, now: 
     return tuple(commands)
 
 
-def _services(plan: Plan, problem: Problem, index: int) -> tuple[ServiceCommand, ...]:
+def _places(span: PlacedSpan | None, kind: TaskKind, name: str, pool: str) -> tuple[IslandShare, ...]:
+    """Return where a task is placed; nothing where nobody placed it."""
+    for each in span.tasks if span is not None else ():
+        if (each.kind, each.name, each.pool) == (kind, name, pool):
+            return each.islands
+    return ()
+
+
+def _services(plan: Plan, problem: Problem, index: int, span: PlacedSpan | None) -> tuple[ServiceCommand, ...]:
     menus = {service.name: {mode.name: mode for mode in service.modes} for service in problem.services}
+    modes = ((service.name, menus[service.name][service.modes[index]]) for service in plan.services)
     return tuple(
-        ServiceCommand(name=service.name, mode=menus[service.name][service.modes[index]]) for service in plan.services
+        ServiceCommand(name=name, mode=mode, islands=_places(span, "service", name, mode.pool)) for name, mode in modes
     )
 
 
-def _jobs(plan: Plan, index: int) -> tuple[JobCommand, ...]:
+def _jobs(plan: Plan, index: int, span: PlacedSpan | None) -> tuple[JobCommand, ...]:
+    without = {each.name for each in span.left_out if each.kind == "job"} if span is not None else set()
     return tuple(
         JobCommand(
-            name=job.name, pool=job.pool, gpus=job.gpus_by_interval[index], limit_w=job.limit_w_by_interval[index]
+            name=job.name,
+            pool=job.pool,
+            gpus=job.gpus_by_interval[index],
+            limit_w=job.limit_w_by_interval[index],
+            islands=_places(span, "job", job.name, job.pool),
         )
         for job in plan.jobs
-        if job.pool and job.gpus_by_interval and job.gpus_by_interval[index] > 1e-6
+        if job.pool and job.gpus_by_interval and job.gpus_by_interval[index] > 1e-6 and job.name not in without
     )
 
 

@@ -14,6 +14,7 @@ from controller.overrides.applying import with_orders
 from controller.overrides.orders import Standing
 from controller.snapshot import GensetPhase, GensetReading, Snapshot
 from forecasting.records import DemandForecast, Forecast
+from optimizer.places import TaskPlaces
 from optimizer.plan import Plan
 from optimizer.problem import (
     BatteryProblem,
@@ -444,4 +445,11 @@ def _last_plan(previous: Previous | None, grid: TimeGrid, change_usd: float) -> 
         genset_on=tuple(tuple(plan.intervals[i].gensets[k].on for i in at) for k in range(len(names))),
         service_modes=tuple(tuple(service.modes[i] for i in at) for service in plan.services),
         change_usd=change_usd,
+        placed=_placed(plan, grid.start_utc),
     )
+
+
+def _placed(plan: Plan, at: datetime) -> tuple[TaskPlaces, ...]:
+    """Return where a plan has its tasks at a moment; after its last span they are where that left them."""
+    spans = [span for span in plan.placement if span.start_utc <= at]
+    return spans[-1].tasks if spans else ()

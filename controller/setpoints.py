@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from optimizer.places import IslandShare
 from sites.compute.records import ServingMode
 from sites.record import Record
 from sites.times import Utc
@@ -24,6 +25,8 @@ class ServiceCommand(Record):
 
     name: str
     mode: ServingMode
+    islands: tuple[IslandShare, ...] = ()
+    """Where the plan has its GPUs; empty = wherever there is room."""
 
 
 class JobCommand(Record):
@@ -33,6 +36,8 @@ class JobCommand(Record):
     pool: str
     gpus: float
     limit_w: float
+    islands: tuple[IslandShare, ...] = ()
+    """Where the plan has its GPUs; empty = wherever there is room."""
 
 
 class Setpoints(Record):

@@ -34,6 +34,8 @@ def job_of_stream(
         checkpoint_h=stream.checkpoint_minutes / 60.0,
         surplus_only=stream.surplus_only,
         priority=stream.priority,
+        group_gpus=stream.group_gpus,
+        memory_gb=stream.memory_gb,
     )
 
 

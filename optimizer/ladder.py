@@ -26,11 +26,13 @@ LOG = logging.getLogger(__name__)
 def answer(problem: Problem, *, policy: str = "planner", exact: bool = False) -> Plan:
     """Return a plan for any problem, on the best rung of the ladder that holds.
 
-    ``exact`` prices genset starts by solving again.
+    What a solver planned is placed on nodes; rules leave that to the devices. ``exact`` prices genset starts by solving again.
     """
+    from optimizer.placing import with_placement
     from optimizer.planner import plan as planned
 
-    return climb(problem, lambda mended: planned(mended, policy=policy, exact=exact), policy=policy)
+    plan = climb(problem, lambda mended: planned(mended, policy=policy, exact=exact), policy=policy)
+    return with_placement(problem, plan) if plan.level not in (Level.RULES, Level.SAFE_STATE) else plan
 
 
 def climb(problem: Problem, first: Callable[[Problem], Plan], *, policy: str) -> Plan:

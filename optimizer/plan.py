@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from optimizer.places import PlacedSpan
 from sites.compute.records import PowerProfile
 from sites.record import Record
 from sites.times import TimeGrid, Utc
@@ -181,6 +182,8 @@ class Plan(Record):
     jobs: tuple[JobPlan, ...] = ()
     pools: tuple[PoolPlan, ...] = ()
     """Pools whose nodes are powered off at times; all nodes of other pools stay on."""
+    placement: tuple[PlacedSpan, ...] = ()
+    """Where tasks are in the near intervals; empty where nothing says how the GPUs sit in nodes, or nobody placed them."""
     decisions: tuple[Decision, ...] = ()
     breaches: tuple[Breach, ...] = ()
 

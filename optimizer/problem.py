@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from optimizer.places import TaskPlaces
 from sites.compute.records import CapLevel, PowerProfile, ServingMode
 from sites.record import Record
 from sites.times import TimeGrid, Utc
@@ -203,6 +204,12 @@ class PoolProblem(Record):
     """Time from power-on until a node takes work."""
     boot_kwh: float = Field(default=0.0, ge=0)
     """Energy of a boot beyond the draw of an idle node."""
+    node_gpus: int = Field(default=0, ge=0)
+    """GPUs built into each node; 0 = nothing is placed on nodes."""
+    island_gpus: int = Field(default=1, ge=1)
+    """GPUs of a node that talk over NVLink: all, pairs, or 1 = none do."""
+    memory_gb: float = Field(default=0.0, ge=0)
+    """Memory of one GPU; 0 = not known."""
 
 
 class ServiceProblem(Record):
@@ -278,6 +285,10 @@ class JobProblem(Record):
     """Runs on sun that would be curtailed or with the battery above its reserve, never on diesel."""
     priority: int = 0
     """Higher goes first where value alone does not decide."""
+    group_gpus: int = Field(default=1, ge=1)
+    """GPUs that have to be in one NVLink island; more than one only for a rigid gang of whole groups."""
+    memory_gb: float = Field(default=0.0, ge=0)
+    """Memory that it needs on each GPU; 0 = not known."""
 
     @property
     def due_utc(self) -> datetime:
@@ -290,6 +301,9 @@ class JobProblem(Record):
             raise ValueError(f"job {self.name}: deadline_utc is not after release_utc")
         if self.gpus_min > self.gpus_max:
             raise ValueError(f"job {self.name}: gpus_min exceeds gpus_max")
+        if self.group_gpus > 1 and (self.gpus_min != self.gpus_max or self.gpus_max % self.group_gpus):
+            mend = f"give gpus_min and gpus_max one value, a multiple of group_gpus {self.group_gpus}"
+            raise ValueError(f"job {self.name}: groups on NVLink need a rigid gang; {mend}")
         return self
 
 
@@ -311,6 +325,8 @@ class LastPlan(Record):
     """One row a service."""
     change_usd: float = Field(default=0.0, ge=0)
     """Price of each change within the next six hours."""
+    placed: tuple[TaskPlaces, ...] = ()
+    """Where its tasks are at the start of this problem; what goes on there is not moved without need."""
 
 
 class SolveLimits(Record):

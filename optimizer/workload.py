@@ -165,9 +165,19 @@ def pools_of(problem: Problem, job: JobProblem) -> tuple[tuple[PoolProblem, floa
     for entry in job.pools:
         pool = by_name.get(entry.pool)
         rungs = useful_rungs(pool, job.profile) if pool is not None else ()
-        if pool is not None and rungs and pool.gpus > 0:
+        if pool is not None and rungs and pool.gpus > 0 and holds(pool, job):
             found.append((pool, entry.speed, rungs))
     return tuple(found)
+
+
+def holds(pool: PoolProblem, job: JobProblem) -> bool:
+    """Return whether a pool's GPUs have the memory, and its NVLink islands the size, that a job needs; unknown ones do."""
+    if pool.memory_gb and job.memory_gb > pool.memory_gb:
+        return False
+    if job.group_gpus == 1 or pool.node_gpus == 0:
+        return True
+    groups = pool.island_gpus // job.group_gpus * (pool.node_gpus // pool.island_gpus)
+    return groups * job.group_gpus * pool.nodes >= job.gpus_min > 0
 
 
 def window_h(problem: Problem, job: JobProblem) -> tuple[float, float]:

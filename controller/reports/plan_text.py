@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from io import StringIO
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from controller.planning import MadePlan
 from controller.reports.why_not_now import about
+from optimizer.places import IslandShare, TaskPlaces
 from optimizer.plan import Interval, JobPlan, Plan
 from sites.errors import InputError
 from sites.schema.site import Site
@@ -27,6 +29,8 @@ def plan_text(made: MadePlan, site: Site) -> str:
     console.print(_hours(plan, zone))
     if plan.jobs:
         console.print(_jobs(plan, zone))
+    if plan.placement:
+        console.print(_placement(plan, zone))
     for title, lines in (
         ("Decisions", [f"{d.what}: {d.text}{_otherwise(d.cost_of_alternative_usd, d.exact)}" for d in plan.decisions]),
         ("Given up", [f"{b.what}: {b.text}" for b in plan.breaches]),
@@ -130,6 +134,28 @@ def _jobs(plan: Plan, zone: ZoneInfo) -> Table:
             "late" if job.late else "",
         )
     return table
+
+
+def _placement(plan: Plan, zone: ZoneInfo) -> Table:
+    table = Table(title="Where the GPUs are: node.island: GPUs")
+    for column in ("from", "", "pool", "on"):
+        table.add_column(column)
+    before: tuple[TaskPlaces, ...] = ()
+    for span in plan.placement:
+        when = _clock(span.start_utc, zone)
+        for each in span.tasks:
+            if each not in before:
+                table.add_row(when, f"{each.kind} {each.name}", each.pool, islands_text(each.islands))
+        for left in span.left_out:
+            table.add_row(when, f"{left.kind} {left.name}", left.pool, f"no room: {left.why}")
+        before = span.tasks
+    return table
+
+
+def islands_text(islands: Sequence[IslandShare]) -> str:
+    """Return where GPUs are, in the order of the nodes."""
+    ordered = sorted(islands, key=lambda share: (share.node, share.island))
+    return ", ".join(f"{share.node}.{share.island}: {share.gpus}" for share in ordered)
 
 
 def _job_line(job: JobPlan, zone: ZoneInfo) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from optimizer.explain.intervals import gpus_taken
 from optimizer.plan import Decision, JobPlan, Plan
 from optimizer.problem import JobProblem, Problem
-from optimizer.workload import cooling_factor, pools_of, rung_at, window_h
+from optimizer.workload import cooling_factor, holds, pools_of, rung_at, window_h
 from sites.reasons import reason_text
 
 SURPLUS_USD_PER_KWH = 0.02
@@ -93,6 +93,8 @@ def _left_out(problem: Problem, plan: Plan, job: JobProblem, taken: dict[str, li
     if low_h >= horizon_h:
         return Decision(what=what, reason_code="NOT_RELEASED", text="it is released after the horizon")
     places = pools_of(problem, job)
+    if not places and (text := _cannot_hold(problem, job)):
+        return Decision(what=what, reason_code="PLACEMENT", text=text)
     if not places or all(pool.gpus < max(job.gpus_min, 1e-9) for pool, _, _ in places):
         return Decision(what=what, reason_code="GPUS_FULL", text="no pool has the GPUs that it needs")
     fastest = max(speed for _, speed, _ in places)
@@ -115,6 +117,19 @@ def _left_out(problem: Problem, plan: Plan, job: JobProblem, taken: dict[str, li
     code = "GPUS_FULL" if full else "PLAN"
     text = "all GPUs that fit are taken by work that is worth more" if full else "other work and loads are worth more"
     return Decision(what=what, reason_code=code, text=text)
+
+
+def _cannot_hold(problem: Problem, job: JobProblem) -> str:
+    """Return what the GPUs of every pool of a job lack; nothing where it is not that."""
+    named = {share.pool for share in job.pools}
+    pools = [pool for pool in problem.pools if pool.name in named and pool.gpus > 0.0 and not holds(pool, job)]
+    if not pools:
+        return ""
+    most_gb = max(pool.memory_gb for pool in pools)
+    if most_gb and job.memory_gb > most_gb:
+        return f"it needs {job.memory_gb:g} GB on each GPU and the largest has {most_gb:g} GB"
+    most = max(pool.island_gpus for pool in pools)
+    return f"it needs groups of {job.group_gpus} GPUs on NVLink; the pools' islands have {most}, or too few of them"
 
 
 def _cheapest_usd_per_kwh(plan: Plan, steps: list[int], needed_h: float) -> float:

@@ -87,6 +87,13 @@ class Site(Section):
             services=tuple(service.name for service in self.services),
             source=source,
         )
+        islands = {pool.name: pool.island_gpus for pool in self.pools}
+        for index, stream in enumerate(self.batch):
+            sizes = [islands[share.pool] for share in stream.pools if share.pool in islands]
+            if sizes and stream.group_gpus > max(sizes):
+                mend = f"the largest NVLink island of its pools has {max(sizes)}; see pools: interconnect"
+                field = f"batch[{index}].group_gpus"
+                yield InputFault(source=source, field=field, found=shorten(stream.group_gpus), mend=mend)
         for index, pool in enumerate(self.pools):
             for job_index, stream in enumerate(self.batch):
                 shares = [share for share in stream.pools if share.pool == pool.name]

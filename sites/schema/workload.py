@@ -46,6 +46,11 @@ class Pool(Section):
         """GPUs of the pool."""
         return self.nodes * self.gpus_per_node
 
+    @property
+    def island_gpus(self) -> int:
+        """GPUs of a host that talk over NVLink: all, pairs, or 1 = none do."""
+        return {"nvlink": self.gpus_per_node, "nvlink-bridge": min(2, self.gpus_per_node), "pcie": 1}[self.interconnect]
+
 
 class Request(Section):
     """What one request asks for."""
@@ -186,11 +191,18 @@ class BatchStream(Section):
     """Higher goes first where value alone does not decide."""
     sovereign: bool = False
     """Whether its data may never leave the site."""
+    group_gpus: int = Field(default=1, ge=1)
+    """GPUs that have to be in one NVLink island; more than one only for a rigid gang of whole groups."""
+    memory_gb: NonNegative = 0.0
+    """Memory that it needs on each GPU; 0 = any will do."""
 
     @model_validator(mode="after")
     def _fits(self) -> BatchStream:
         if self.gpus_min > self.gpus_max:
             raise ValueError(f"gpus_min {self.gpus_min:g} exceeds gpus_max {self.gpus_max:g}")
+        if self.group_gpus > 1 and (self.gpus_min != self.gpus_max or self.gpus_max % self.group_gpus):
+            mend = f"give gpus_min and gpus_max one value, a multiple of {self.group_gpus}"
+            raise ValueError(f"group_gpus {self.group_gpus} needs a rigid gang: {mend}")
         if self.arrival == "daily" and not self.at_local:
             raise ValueError("daily arrivals need at_local, e.g. ['18:00']")
         return self

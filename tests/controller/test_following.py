@@ -8,6 +8,8 @@ import pytest
 
 from controller.following import follow, planned_soc
 from controller.snapshot import BatteryReading, Snapshot
+from optimizer.places import IslandShare, PlacedSpan, TaskPlaces, Unplaced
+from optimizer.plan import Plan
 from optimizer.problem import BatteryProblem, GensetProblem, JobProblem, LoadTier, PoolSpeed, Problem
 from optimizer.rules.roll import rules_plan
 
@@ -89,3 +91,37 @@ def test_setpoints_expire() -> None:
 def test_a_job_without_gpus_gets_no_command() -> None:
     posed = problem()
     assert follow(rules_plan(posed), posed, snapshot(0.15), now=START).jobs == ()
+
+
+def placed_plan() -> tuple[Plan, Problem]:
+    """A plan that runs two jobs, one of which has a place for an hour and the other finds no room."""
+    posed = problem()
+    plan = rules_plan(posed)
+    running = [
+        plan.jobs[0].model_copy(
+            update={"name": name, "pool": "h100", "gpus_by_interval": (2.0,) * 3, "limit_w_by_interval": (300.0,) * 3}
+        )
+        for name in ("there", "without")
+    ]
+    shares = (IslandShare(node=1, island=0, gpus=2),)
+    span = PlacedSpan(
+        start_utc=START,
+        until_utc=START + timedelta(hours=1),
+        tasks=(TaskPlaces(kind="job", name="there", pool="h100", islands=shares),),
+        left_out=(Unplaced(kind="job", name="without", pool="h100", gpus=2, why="no room"),),
+    )
+    return plan.model_copy(update={"jobs": tuple(running), "placement": (span,)}), posed
+
+
+def test_jobs_go_where_the_plan_has_them_and_one_without_room_waits() -> None:
+    plan, posed = placed_plan()
+    orders = follow(plan, posed, snapshot(0.15), now=START + timedelta(minutes=30))
+    assert [(each.name, each.islands) for each in orders.jobs] == [
+        ("there", (IslandShare(node=1, island=0, gpus=2),)),
+    ]
+
+
+def test_beyond_what_is_placed_the_devices_choose() -> None:
+    plan, posed = placed_plan()
+    orders = follow(plan, posed, snapshot(0.15), now=START + timedelta(minutes=90))
+    assert [(each.name, each.islands) for each in orders.jobs] == [("there", ()), ("without", ())]

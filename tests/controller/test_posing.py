@@ -8,7 +8,7 @@ import pytest
 
 from controller.capability import capability
 from controller.following import follow
-from controller.posing import pose, with_margin
+from controller.posing import Previous, pose, with_margin
 from controller.snapshot import BatteryReading, GensetPhase, GensetReading, PoolReading, Snapshot
 from forecasting.records import DemandForecast, Forecast, Scenario
 from optimizer.policies import policy
@@ -177,3 +177,27 @@ def test_deadlines_have_a_margin_that_never_eats_the_job(due_h: float, margin_h:
     assert with_margin(posed, START).due_utc == job(due_h).deadline_utc
     moved = job(due_h).deadline_utc - posed.deadline_utc
     assert moved == timedelta(hours=margin_h)
+
+
+def test_the_next_problem_knows_where_the_last_plan_has_its_tasks() -> None:
+    work = capability(CABINET)
+    first = posed(snapshot())
+    plan = policy("planner").plan(first)
+    assert plan.placement[0].tasks
+    again = pose(
+        CABINET,
+        snapshot(),
+        forecast(),
+        (),
+        pools=work.pools,
+        menus=work.menus,
+        previous=Previous(problem=first, plan=plan),
+    )
+    assert again.last_plan is not None
+    assert again.last_plan.placed == plan.placement[0].tasks
+    assert policy("planner").plan(again).placement[0].moved_gpus == 0
+
+
+def test_a_pool_knows_its_nodes_islands_and_memory() -> None:
+    pool = posed(snapshot()).pools[0]
+    assert (pool.node_gpus, pool.island_gpus, pool.memory_gb) == (4, 1, 48.0)

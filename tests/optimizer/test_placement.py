@@ -108,3 +108,33 @@ def test_no_bin_is_overfull_and_every_task_is_answered(tasks: list[Task]) -> Non
         here = found.gpus[task.name]
         assert sum(here.values()) == task.gpus
         assert all(fits(task, by_name[name]) and number % task.group == 0 for name, number in here.items())
+
+
+def test_groups_over_pcie_stay_in_a_node_and_may_span_its_islands() -> None:
+    bins = _islands(4, size=2)
+    found = place(bins, [Task(name="t", pool="h100", gpus=4, group=4, nvlink=False)])
+    assert found.gpus["t"] == {"i0": 2, "i1": 2}
+    crowded = [Task(name=f"one{n}", pool="h100", gpus=1, priority=1, now={f"i{2 * n}": 1}) for n in (0, 1)]
+    found = place(bins, [*crowded, Task(name="t", pool="h100", gpus=4, group=4, nvlink=False)])
+    assert set(found.gpus["t"]) in ({"i0", "i1"}, {"i2", "i3"})
+    assert found.moved_gpus == 1
+
+
+def test_a_gang_is_kept_on_few_nodes_and_on_those_that_go_on_first() -> None:
+    bins = [Bin(name=f"{n}", node=f"{n}", pool="h100", size=8, memory_gb=80.0, linked=False) for n in range(6)]
+    found = place(bins, [Task(name=f"t{n}", pool="h100", gpus=8) for n in range(3)])
+    assert sorted(name for here in found.gpus.values() for name in here) == ["0", "1", "2"]
+
+
+def test_many_priorities_of_many_tasks_keep_their_order() -> None:
+    tasks = [Task(name=f"t{n}", pool="h100", gpus=1 + n % 3, priority=n % 7) for n in range(120)]
+    found = place(_islands(10), tasks, limit=0.05)
+    assert {task.priority for task in tasks if task.name not in found.gpus} <= set(range(6))
+    assert sum(sum(here.values()) for here in found.gpus.values()) == 40
+
+
+def test_without_time_the_quick_placement_stands() -> None:
+    tasks = [Task(name=f"t{n}", pool="h100", gpus=3, group=3) for n in range(3)]
+    found = place(_islands(2), tasks, limit=1e-9)
+    assert set(found.gpus) == {"t0", "t1"}
+    assert found.left_out["t2"]

@@ -40,6 +40,13 @@ def faults(change: Callable[[str], str]) -> dict[str, str]:
         ("pools: [h100]", "pools: [h200]", "services[1].pools[0]", "h100, l40s"),
         ("America/New_York", "America/Greensboro", "location.time_zone", "IANA"),
         ("gpus_min: 8\n    gpus_max: 32", "gpus_min: 80\n    gpus_max: 90", "batch[1].gpus_min", "64 GPUs"),
+        (
+            "gpus_min: 8\n    gpus_max: 32",
+            "gpus_min: 8\n    gpus_max: 8\n    group_gpus: 4",
+            "batch[1].group_gpus",
+            "largest NVLink island of its pools has 2",
+        ),
+        ("gpus_min: 8\n    gpus_max: 32", "gpus_min: 8\n    gpus_max: 32\n    group_gpus: 2", "batch[1]", "one value"),
     ],
 )
 def test_each_fault_names_its_field_and_mend(old: str, new: str, field: str, mend: str) -> None:

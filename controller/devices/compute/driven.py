@@ -27,7 +27,7 @@ from controller.devices.compute.rates import RateCounter
 from controller.devices.simulated_computers import Loads, SimulatedComputers, Supply
 from controller.devices.simulated_plant import Sensors
 from controller.devices.simulated_work import JobState, SimulatedJob
-from controller.setpoints import Outcome, Setpoints, Verdict
+from controller.setpoints import JobCommand, Outcome, Setpoints, Verdict
 from controller.snapshot import JobReading, PoolReading, ServiceReading
 from optimizer.problem import JobProblem, PoolProblem
 from sites.schema.site import Site
@@ -103,11 +103,15 @@ class DrivenComputers(SimulatedComputers):
         places: dict[str, tuple[int, ...]] = {}
         for pool, gpus in self._parts.gpus.items():
             wants = [
-                Want(f"service {each.name}", each.mode.gpus, each.mode.limit_w)
+                Want(f"service {each.name}", each.mode.gpus, each.mode.limit_w, each.islands)
                 for each in self.services
                 if each.mode.pool == pool
             ]
-            wants += [Want(name, each.gpus, each.limit_w) for name, each in self.commands.items() if each.pool == pool]
+            wants += [
+                Want(name, each.gpus, each.limit_w, each.islands)
+                for name, each in self.commands.items()
+                if each.pool == pool
+            ]
             places.update(gpus.order(wants))
         return places
 
@@ -115,10 +119,18 @@ class DrivenComputers(SimulatedComputers):
         if self._desk is None:
             return
         self._orders = {
-            name: RunOrder(gpus=each.gpus, limit_w=each.limit_w, visible=places.get(name, ()))
+            name: RunOrder(
+                gpus=each.gpus, limit_w=each.limit_w, visible=places.get(name, ()), nodes=self._node_names(each)
+            )
             for name, each in self.commands.items()
         } | self._finishing()
         self._desk.order(self._orders)
+
+    def _node_names(self, command: JobCommand) -> tuple[str, ...]:
+        """Return the names of the hosts that the plan has a job on; none where the site file does not list them."""
+        names = [each.name for each in self._site.devices.nodes if each.pool == command.pool]
+        numbers = sorted({share.node for share in command.islands})
+        return tuple(names[number] for number in numbers) if all(each < len(names) for each in numbers) else ()
 
     def _finishing(self) -> dict[str, RunOrder]:
         """Return the last orders of played jobs whose work is done: they run until they have seen it."""

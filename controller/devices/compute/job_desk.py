@@ -43,6 +43,8 @@ class RunOrder:
     limit_w: float
     visible: tuple[int, ...] = ()
     """GPUs of this host that are its own, where that is known."""
+    nodes: tuple[str, ...] = ()
+    """Hosts that the plan has it on; empty = any."""
 
     @property
     def watts(self) -> int:
@@ -219,7 +221,7 @@ class JobDesk:
             self._folder_of(name).order(order.gpus, order.limit_w, order.visible)
             self._told[name] = order
         if job.state is RunState.HELD:
-            self._step(lambda: self._runner.release(name, order.watts))
+            self._step(lambda: self._runner.release(name, order.watts, order.nodes))
             self._watts[name] = order.watts
         elif job.state not in OVER:
             self._allow(name, order.watts)

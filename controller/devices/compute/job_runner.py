@@ -7,7 +7,7 @@ raises :class:`RunnerError` when nobody answers; then nobody knows whether it go
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -58,8 +58,8 @@ class JobRunner(Protocol):
         """Take a job and hold it."""
         ...
 
-    def release(self, name: str, watts: int) -> None:
-        """Let a held job run when there is room for it and for the watts it may draw."""
+    def release(self, name: str, watts: int, nodes: Sequence[str] = ()) -> None:
+        """Let a held job run when there is room for it and for the watts it may draw, on the hosts named if it can."""
         ...
 
     def set_watts(self, name: str, watts: int) -> None:

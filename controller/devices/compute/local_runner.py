@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ class LocalRunner:
         folder.prepare(ticket, join=group)
         self._keep(ticket.name, {"order": HELD, "pid": 0, "born": 0, "since_s": 0.0, "gpus": ticket.gpus, "watts": 1})
 
-    def release(self, name: str, watts: int) -> None:
+    def release(self, name: str, watts: int, nodes: Sequence[str] = ()) -> None:
         self._order(name, RELEASED, watts=watts)
 
     def set_watts(self, name: str, watts: int) -> None:

@@ -13,6 +13,7 @@ from controller.devices.compute.job_desk import JobDesk
 from controller.devices.compute.job_folder import NAME, JobFolder
 from controller.devices.compute.job_runner import JobRunner
 from controller.devices.compute.local_runner import LocalRunner
+from controller.devices.compute.placement import Layout
 from controller.devices.compute.pool_gpus import PoolGpus
 from controller.devices.compute.serving.fleet import ServiceSetup
 from controller.devices.compute.serving.server_desk import ServerDesk
@@ -103,7 +104,13 @@ def _pool_gpus(site: Site, access: GpuAccess) -> PoolGpus:
     pool = next(each for each in site.pools if each.name == access.pool)
     count = len(access.indices) or pool.gpus
     each = pool.gpus_per_node
-    return PoolGpus(access.pool, lambda: opened(access, each), count=count, safe_limit_w=pool.safe_limit_w)
+    return PoolGpus(
+        access.pool,
+        lambda: opened(access, each),
+        count=count,
+        safe_limit_w=pool.safe_limit_w,
+        layout=Layout(node_gpus=each, island_gpus=pool.island_gpus),
+    )
 
 
 def helper_lines(access: GpuAccess) -> tuple[HelperLine, ...]:

@@ -1,10 +1,16 @@
-"""Which GPUs of a host serve whom: what runs keeps its GPUs, what is new takes the lowest that are free."""
+"""Which GPUs of a pool serve whom.
+
+Where a plan says on which islands somebody's GPUs are, they are there: those that it had there first, then the lowest. Everybody
+else keeps the GPUs that he has and takes the lowest that are free; so does who finds his island taken.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+from optimizer.places import IslandShare
 
 
 class Want(NamedTuple):
@@ -13,22 +19,73 @@ class Want(NamedTuple):
     name: str
     gpus: float
     limit_w: float
+    islands: tuple[IslandShare, ...] = ()
+    """Where the plan has them; empty = anywhere."""
+
+    @property
+    def whole(self) -> int:
+        """Whole GPUs that it takes up."""
+        return math.ceil(self.gpus - 1e-9)
+
+
+class Layout(NamedTuple):
+    """How the GPUs of a pool, counted over its nodes, sit together."""
+
+    node_gpus: int = 0
+    """GPUs of a node; 0 = not known, and the plan's islands are not followed."""
+    island_gpus: int = 1
+    """GPUs of a node that talk over NVLink; 1 = none do, and the node counts as one island."""
+
+    def island_of(self, index: int) -> tuple[int, int]:
+        """Return node and island of a GPU; (-1, -1) where that is not known."""
+        if self.node_gpus <= 0:
+            return -1, -1
+        size = self.island_gpus if self.island_gpus > 1 else self.node_gpus
+        return index // self.node_gpus, index % self.node_gpus // size
 
 
 def placed(
-    wants: Iterable[Want], indices: tuple[int, ...], before: Mapping[str, tuple[int, ...]]
+    wants: Iterable[Want],
+    indices: tuple[int, ...],
+    before: Mapping[str, tuple[int, ...]],
+    layout: Layout = Layout(),  # noqa: B008
 ) -> dict[str, tuple[int, ...]]:
     """Return the GPUs of each; those that come first are served first, and who finds too few gets what is left."""
     listed = [want for want in wants if want.gpus > 0]
-    kept = {want.name: before.get(want.name, ())[: math.ceil(want.gpus - 1e-9)] for want in listed}
-    taken = {index for own in kept.values() for index in own}
-    found: dict[str, tuple[int, ...]] = {}
+    found = _on_islands(listed, indices, before, layout)
+    taken = {index for own in found.values() for index in own}
+    kept: dict[str, tuple[int, ...]] = {}
     for want in listed:
-        own = tuple(index for index in kept[want.name] if index in indices)
+        had = before.get(want.name, ())[: want.whole] if want.name not in found else ()
+        kept[want.name] = (*found.get(want.name, ()), *(i for i in had if i in indices and i not in taken))
+        taken.update(kept[want.name])
+    places: dict[str, tuple[int, ...]] = {}
+    for want in listed:
+        own = kept[want.name]
         free = [index for index in indices if index not in taken]
-        more = tuple(free[: max(math.ceil(want.gpus - 1e-9) - len(own), 0)])
+        more = tuple(free[: max(want.whole - len(own), 0)])
         taken.update(more)
-        found[want.name] = (*own, *more)
+        places[want.name] = (*own, *more)
+    return places
+
+
+def _on_islands(
+    listed: Iterable[Want], indices: tuple[int, ...], before: Mapping[str, tuple[int, ...]], layout: Layout
+) -> dict[str, tuple[int, ...]]:
+    """Return the GPUs of those whose islands are known; what several had is the first one's."""
+    found: dict[str, tuple[int, ...]] = {}
+    wants = [want for want in listed if want.islands and layout.node_gpus > 0]
+    had = {index: want.name for want in reversed(wants) for index in before.get(want.name, ())}
+    taken: set[int] = set()
+    for want in wants:
+        own: list[int] = []
+        for share in want.islands:
+            here = [i for i in indices if layout.island_of(i) == (share.node, share.island) and i not in taken]
+            here.sort(key=lambda index: (had.get(index) != want.name, index in had, index))
+            own += here[: share.gpus]
+            taken.update(here[: share.gpus])
+        found[want.name] = tuple(own[: want.whole])
+        taken.difference_update(own[want.whole :])
     return found
 
 

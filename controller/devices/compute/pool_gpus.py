@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from controller.devices.compute.gpu_keeper import GpuKeeper, GpuStanding
 from controller.devices.compute.gpu_power import Applied, Failed, GpuPower, PartlyApplied, Refused
-from controller.devices.compute.placement import Want, limits_w, placed
+from controller.devices.compute.placement import Layout, Want, limits_w, placed
 from controller.devices.off_thread import Deadline, Poller
 from controller.setpoints import Outcome, Verdict
 
@@ -26,8 +26,11 @@ class PoolGpus:
         count: int,
         safe_limit_w: float | None,
         period_s: float = 1.0,
+        layout: Layout = Layout(),  # noqa: B008
     ) -> None:
+        """``layout`` says how the GPUs sit in nodes and islands, so that a plan's places can be followed."""
         self.pool, self._open, self._safe_w = pool, open_gpus, safe_limit_w
+        self._layout = layout
         self._indices, self._period_s = tuple(range(count)), period_s
         self._keeper: GpuKeeper | None = None
         self._wanted: dict[int, float] = {}
@@ -48,7 +51,7 @@ class PoolGpus:
     def order(self, wants: Iterable[Want]) -> dict[str, tuple[int, ...]]:
         """Give GPUs and limits to who wants them; returns whose are which."""
         listed = tuple(wants)
-        self._places = placed(listed, self._indices, self._places)
+        self._places = placed(listed, self._indices, self._places, self._layout)
         self._wanted = limits_w(listed, self._places)
         return self._places
 

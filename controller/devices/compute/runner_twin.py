@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from controller.devices.compute.job_folder import JobTicket
 from controller.devices.compute.job_runner import RunnerError, RunnerJob, RunnerRefusedError, RunState
@@ -20,6 +20,8 @@ class RunnerTwin:
         self.trouble = ""
         self.deaf = False
         self.calls: list[str] = []
+        self.nodes: dict[str, tuple[str, ...]] = {}
+        """Hosts that each job was released for."""
 
     def jobs(self) -> Mapping[str, RunnerJob]:
         self._called("jobs")
@@ -43,7 +45,8 @@ class RunnerTwin:
             self._jobs[ticket.name] = RunnerJob(ticket.name, RunState.HELD, 0.0)
         self._called("submit")
 
-    def release(self, name: str, watts: int) -> None:
+    def release(self, name: str, watts: int, nodes: Sequence[str] = ()) -> None:
+        self.nodes[name] = tuple(nodes)
         self._move("release", name, {RunState.HELD}, RunState.PENDING)
         self._watts[name] = watts
 

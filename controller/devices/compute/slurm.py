@@ -3,7 +3,8 @@
 A job is known by its name ``mdc-NAME`` and its comment ``mdc:SITE``; what others submit is left alone. It is submitted held,
 with ``--requeue`` and a licence ``watts:W`` for what it may draw, so that Slurm itself never starts more than the power
 budget: of the licences of ``slurm.conf`` (``Licenses=watts:TOTAL``) a reservation keeps back ``TOTAL - budget``, and is
-changed as the plan changes, which needs no reconfiguration. A job's own licence follows its power limit while it runs, and
+changed as the plan changes, which needs no reconfiguration. Where the plan has a job on certain hosts, it is let go with these as
+its required nodes. A job's own licence follows its power limit while it runs, and
 is 1 W while it is suspended (Slurm lets suspended jobs keep theirs). States come from ``squeue`` in a format of its own, the same
 from Slurm 20 on (its JSON changes from version to version). A job that slurmctld has forgotten is known by the exit code in its
 folder. Sources: Slurm documentation, *squeue*, *scontrol* (create reservation), *Licenses Guide*.
@@ -11,15 +12,17 @@ folder. Sources: Slurm documentation, *squeue*, *scontrol* (create reservation),
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from controller.devices.compute.job_folder import JobFolder, JobTicket
 from controller.devices.compute.job_runner import RunnerError, RunnerJob, RunnerRefusedError, RunState
 
+LOG = logging.getLogger(__name__)
 TIMEOUT_S = 10.0
 PREFIX, RESERVATION = "mdc-", "mdc_watts"
 FORMAT = "%i|%j|%T|%r|%M|%k"
@@ -69,6 +72,8 @@ class SlurmRunner:
         self._site, self._spool, self._partition, self._timeout_s = site, spool, partition, timeout_s
         self._environment = dict(os.environ if environment is None else environment)
         self._ids: dict[str, int] = {}
+        self._asked: dict[str, tuple[str, ...]] = {}
+        """Hosts that each job was last asked for."""
         self._budget: float | None = None
 
     def jobs(self) -> Mapping[str, RunnerJob]:
@@ -113,12 +118,24 @@ class SlurmRunner:
         if self._partition:
             words.append(f"--partition={self._partition}")
         said = self._run("sbatch", *words, str(wrapper)).strip().split(";")[0]
+        self._asked.pop(ticket.name, None)
         if said.isdigit():
             self._ids[ticket.name] = int(said)
 
-    def release(self, name: str, watts: int) -> None:
+    def release(self, name: str, watts: int, nodes: Sequence[str] = ()) -> None:
         self.set_watts(name, watts)
+        self._ask_for(name, tuple(nodes))
         self._run("scontrol", "release", self._id(name))
+
+    def _ask_for(self, name: str, nodes: tuple[str, ...]) -> None:
+        """Ask for the plan's hosts; where Slurm has not these, the job runs where Slurm likes."""
+        if nodes == self._asked.get(name, ()):
+            return
+        try:
+            self._run("scontrol", "update", f"jobid={self._id(name)}", f"reqnodelist={','.join(nodes)}")
+            self._asked[name] = nodes
+        except RunnerRefusedError as error:
+            LOG.warning("%s runs where Slurm likes, not on %s: %s", name, ", ".join(nodes), error)
 
     def set_watts(self, name: str, watts: int) -> None:
         self._run("scontrol", "update", f"jobid={self._id(name)}", f"licenses=watts:{watts}")

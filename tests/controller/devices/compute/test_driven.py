@@ -16,13 +16,16 @@ from controller.devices.compute.local_runner import LocalRunner
 from controller.devices.compute.nvml import NvmlGpu
 from controller.devices.compute.nvml_twin import ToldGpu, ToldNvml
 from controller.devices.compute.parts import Parts, program_of
-from controller.devices.compute.placement import Want, limits_w, placed
+from controller.devices.compute.placement import Layout, Want, limits_w, placed
 from controller.devices.compute.pool_gpus import PoolGpus
 from controller.devices.compute.rates import RateCounter
+from controller.devices.compute.runner_twin import RunnerTwin
 from controller.devices.simulated import SimulatedSite
 from controller.setpoints import JobCommand, Setpoints, Verdict
 from controller.snapshot import Snapshot
+from optimizer.places import IslandShare
 from sites.schema.computing import Computing, JobAccess, Program
+from sites.schema.equipment import Node
 from tests.controller.daemon.prepared import SITE, START, job, world
 
 POOL = SITE.pools[0]
@@ -179,3 +182,72 @@ def test_what_is_only_looked_at_is_not_touched(tmp_path: Path) -> None:
     assert told.writes_w == []
     bench.site.close()
     assert told.writes_w == []
+
+
+def share(node: int, island: int, gpus: int) -> IslandShare:
+    return IslandShare(node=node, island=island, gpus=gpus)
+
+
+PAIRS = Layout(node_gpus=4, island_gpus=2)
+"""Nodes of four GPUs in pairs: (0, 1), (2, 3) | (4, 5), (6, 7)."""
+
+
+def test_gpus_follow_the_islands_of_the_plan() -> None:
+    wants = [Want("free", 1, 200.0), Want("a", 2, 200.0, (share(1, 1, 2),)), Want("b", 2, 200.0, (share(0, 0, 2),))]
+    first = placed(wants, tuple(range(8)), {}, PAIRS)
+    assert first == {"free": (2,), "a": (6, 7), "b": (0, 1)}, "who has no island takes what the others leave"
+    again = placed(wants, tuple(range(8)), first, PAIRS)
+    assert again == first
+
+
+def test_of_an_island_everybody_keeps_his_own_gpus() -> None:
+    before = {"a": (5,), "b": (4,)}
+    wants = [Want("a", 1, 200.0, (share(1, 0, 1),)), Want("b", 1, 200.0, (share(1, 0, 1),))]
+    assert placed(wants, tuple(range(8)), before, PAIRS) == before
+
+
+def test_a_plan_moves_who_stands_in_the_way() -> None:
+    wants = [Want("old", 2, 200.0), Want("new", 2, 200.0, (share(0, 0, 2),))]
+    found = placed(wants, tuple(range(8)), {"old": (0, 1)}, PAIRS)
+    assert found == {"old": (2, 3), "new": (0, 1)}
+
+
+def test_islands_that_this_host_does_not_have_and_cut_commands_are_met_as_far_as_they_go() -> None:
+    far = [Want("far", 2, 200.0, (share(5, 0, 2),))]
+    assert placed(far, tuple(range(8)), {}, PAIRS) == {"far": (0, 1)}
+    cut = [Want("cut", 1, 200.0, (share(1, 0, 2),))]
+    assert placed(cut, tuple(range(8)), {}, PAIRS) == {"cut": (4,)}, "a guard left it one GPU of two"
+    assert placed([Want("a", 1, 200.0, (share(1, 0, 1),))], tuple(range(8)), {}) == {"a": (0,)}, "no layout, no islands"
+
+
+def test_without_islands_a_pcie_node_is_one() -> None:
+    wants = [Want("a", 3, 200.0, (share(1, 0, 3),))]
+    assert placed(wants, tuple(range(8)), {}, Layout(node_gpus=4)) == {"a": (4, 5, 6)}
+
+
+def test_a_job_is_let_go_for_the_hosts_of_its_order(tmp_path: Path) -> None:
+    nodes = tuple(
+        Node(name=f"host{n}", pool=POOL.name, driver="redfish", address="http://127.0.0.1:1") for n in range(POOL.nodes)
+    )
+    devices = SITE.devices.model_copy(update={"compute": Computing(), "nodes": nodes})
+    runner, parts = RunnerTwin(), Parts(tmp_path)
+    parts.desk = JobDesk(runner, parts.folder, poll_s=0.02)
+    layout = Layout(node_gpus=POOL.gpus_per_node, island_gpus=POOL.island_gpus)
+    parts.gpus[POOL.name] = PoolGpus(POOL.name, lambda: (), count=POOL.gpus, safe_limit_w=110.0, layout=layout)
+    setup = JobAccess(driver="local", programs=(Program(job="job", command=("/bin/true",)),), spool=str(tmp_path))
+    devices = devices.model_copy(update={"compute": Computing(jobs=setup)})
+    site = SITE.model_copy(update={"devices": devices})
+    pools = capability(site).pools
+    twin = SimulatedSite(site, pools, world(), start_utc=START, computers=DrivenComputers(site, pools, parts))
+    try:
+        twin.submit(job("job-1"))
+        last = POOL.nodes - 1
+        order = command(gpus=1.0).model_copy(update={"islands": (share(last, 0, 1),)})
+        twin.write(Setpoints(at_utc=START, expires_utc=START + timedelta(days=1), jobs=(order,)))
+        deadline_s = time.monotonic() + 30.0
+        while runner.nodes.get("job-1") is None:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+        assert runner.nodes["job-1"] == (f"host{last}",)
+    finally:
+        twin.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.devices.compute.bench.slurm_cluster import SlurmCluster
+from controller.devices.compute.bench.slurm_cluster import NODE, SlurmCluster
 from controller.devices.compute.freezer import find_freezer
 from controller.devices.compute.job_folder import JobFolder, JobTicket
 from controller.devices.compute.job_runner import JobRunner, RunnerError, RunState
@@ -115,6 +115,25 @@ def test_requeued_it_waits_and_starts_again(runner: JobRunner) -> None:
     until(runner, "a", RunState.HELD)
     runner.release("a", 300)
     until(runner, "a", RunState.RUNNING)
+
+
+def test_a_job_runs_on_the_hosts_asked_for_and_elsewhere_where_there_are_none_such(
+    runner: JobRunner, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    for name, nodes in (("known", (NODE,)), ("unknown", ("no-such-host",)), ("free", ())):
+        runner.submit(ticket(name, gpus=1))
+        until(runner, name, RunState.HELD)
+        runner.release(name, 100, nodes)
+        until(runner, name, RunState.RUNNING)
+    if kind == "slurm":
+        cluster = request.getfixturevalue("cluster")
+        words = ["scontrol", "--oneliner", "show", "job"]
+        said = subprocess.run(words, env=cluster.environment, capture_output=True, text=True, check=True).stdout
+        asked = [line for line in said.splitlines() if f"ReqNodeList={NODE}" in line and f"mdc:{tmp_path.name}" in line]
+        assert len(asked) == 1
+        assert "JobName=mdc-known" in asked[0]
+    for name in ("known", "unknown", "free"):
+        runner.cancel(name)
 
 
 def test_to_submit_twice_is_to_submit_once_and_to_cancel_what_is_not_there_is_no_error(runner: JobRunner) -> None:
