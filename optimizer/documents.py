@@ -30,9 +30,14 @@ def read_problem(path: Path) -> Problem:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError.single(
-            source=str(path), field="", found=type(error).__name__, mend="name a readable JSON file"
+            source=str(path), field="", found=_why_not(error), mend="name a readable JSON file"
         ) from error
     return parse_problem(text, source=str(path))
+
+
+def _why_not(error: OSError | UnicodeDecodeError) -> str:
+    """Return why a file cannot be read, in plain words."""
+    return "no text" if isinstance(error, UnicodeDecodeError) else (error.strerror or type(error).__name__).lower()
 
 
 def parse_problem(text: str, *, source: str) -> Problem:

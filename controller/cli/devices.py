@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from controller.devices.power.signals import Value, Values
     from sites.schema.site import Site
 
-app = typer.Typer(help="Reads, watches, writes and releases the equipment of a site.", no_args_is_help=True)
+app = typer.Typer(help="Find, read, watch, write and release the equipment of a site.", no_args_is_help=True)
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Device of the site file.")]
 
 

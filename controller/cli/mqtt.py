@@ -7,7 +7,7 @@ from controller.cli.run import StoreOption
 
 
 def mqtt(site: SiteArgument, store: StoreOption = None) -> None:
-    """Publish a site to the MQTT broker of its site file, where ``mdc run`` does not (``mqtt.with_daemon: false``).
+    """Publish a site to the MQTT broker of its site file, where [bold]mdc run[/bold] does not (mqtt.with_daemon: false).
 
     Example: [bold]mdc mqtt site.yaml[/bold]
     """

@@ -21,6 +21,9 @@ _NARROW = re.compile(r'<div class="drawing narrow">.*?</svg>\s*</div>', re.DOTAL
 _COLUMNS = re.compile(r'<g class="columns">.*?</g>', re.DOTALL)
 _DRAWING = re.compile(r"(<svg [^>]*viewBox=[^>]*>)")
 _HALO = re.compile(r"paint-order: stroke; stroke: [^;]+; stroke-width: [^;]+; stroke-linejoin: round;")
+_ON_DRAWING = re.compile(r'<text (?=[^>]*class="(?:[^"]* )?(?:row-words|ribbon-name|note)[ "])([^>]*)>(.*?)</text>')
+"""Text that lies over lines and areas."""
+_HALO_RULE = ".chart .halo, .chart .halo tspan, .sankey .halo { fill: #ffffff; stroke: #ffffff; stroke-width: 3px; }"
 _SWATCH = re.compile(r"^\.swatch[^{]*\{[^}]*\}", re.MULTILINE)
 
 
@@ -50,16 +53,24 @@ def to_pdf(html: str, css: str) -> bytes:
 def for_paper(html: str, css: str) -> str:
     """Return the page with each drawing styled from within, in light colours, and without what only a screen uses."""
     rules = drawing_css(css)
-    inside = f"<style>{rules}</style>{_hatchings()}"
+    inside = f"<style>{rules}{_HALO_RULE}</style>{_hatchings()}"
+    html = _ON_DRAWING.sub(_with_halo, html)
     html = _COLUMNS.sub("", _NARROW.sub("", html))
     html = html.replace("</head>", f"<style>{''.join(_SWATCH.findall(rules))}</style></head>", 1)
     return _DRAWING.sub(lambda found: found[1] + inside, html)
 
 
+def _with_halo(found: re.Match[str]) -> str:
+    """Return a text twice: its halo in the colour of the paper, and over it itself."""
+    halo = found[1].replace('class="', 'class="halo ', 1)
+    return f"<text {halo}>{found[2]}</text>{found[0]}"
+
+
 def drawing_css(css: str) -> str:
     """Return the rules of a style sheet with light colours in place of custom properties.
 
-    Media rules are left out, and so are halos around text: without ``paint-order`` they would cover it.
+    Media rules are left out, and so are halos around text: without ``paint-order`` they would cover it; :func:`for_paper`
+    draws them apart.
     """
     root = _ROOT.search(css)
     colours: dict[str, str] = dict(_PROPERTY.findall(root[1])) if root else {}

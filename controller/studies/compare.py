@@ -50,7 +50,7 @@ def run_comparison(
     Raises:
         InputError: an unknown policy, a weather or job file that cannot be used.
     """
-    known = (*POLICIES, ORACLE)
+    known = tuple(dict.fromkeys((*POLICIES, ORACLE)))
     for name in policies:
         if name not in known:
             raise InputError.single(source="--policy", field="", found=name, mend=f"name one of: {', '.join(known)}")

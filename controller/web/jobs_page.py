@@ -35,7 +35,7 @@ def jobs_page_of(live: Sequence[StoredJob], ended: Sequence[StoredJob], desk: De
     )
     return Page(
         title="Jobs",
-        subtitle="Each has a page of its own, where it can be forced, set to a time, held, released or cancelled.",
+        subtitle="Each can be forced, set to a time, held, released or cancelled.",
         facts=facts,
         sections=tuple(
             section for section in (_open_section(open_jobs, desk, zone), _ended_section(ended, zone)) if section.tables

@@ -1,10 +1,14 @@
-"""``mdc --help`` and every subcommand show an example; each is understood by its command, and runs where it can here."""
+"""``mdc --help`` and every subcommand show an example; each is understood by its command, and runs."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,40 +17,38 @@ from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from controller.cli.main import app
+from controller.devices.compute.gpu_remote import HelperLine
 from controller.records.entries import ScoresEntry
-from controller.records.store import open_engine
+from controller.records.reading import Reader
+from controller.records.store import STORE_FAULTS, open_engine
 from controller.records.writing import write_entry
 from controller.reference.commands import _walk
+from sites.errors import InputError
+from tests.controller.devices.power.bench_site import Bench
+from tests.controller.mqtt.mosquitto import Broker, Listener
 from tests.controller.records.test_foresight import night
 from tests.controller.reports.measured_day import MIDNIGHT, store_with_measured_day
+from tests.controller.web.answering import answering
 from tests.controller.web.container_day import container_day, write_day
-from tests.docs.shown import ROOT
+from tests.docs.stage import WITH_GPUS_TOLD, bench_devices, running, until, write_files, write_site
 
 EXAMPLE = re.compile(r"Example:?\s*((?:\[bold\].*?\[/bold\](?: or )?)+)", re.DOTALL)
 BOLD = re.compile(r"\[bold\](.*?)\[/bold\]", re.DOTALL)
 MAIN = typer.main.get_command(app)
 COMMANDS = dict(_walk("mdc", MAIN))
-ELSEWHERE = {
-    "mdc run": "docs/tutorial.md",
-    "mdc plan": "docs/tutorial.md",
-    "mdc forecast show": "tests/forecasting/test_cli_forecast.py",
-    "mdc design check": "docs/how-to/run-a-design-study.md",
-    "mdc reload": "tests/controller/daemon/test_reloading.py",
-    "mdc mqtt": "tests/controller/mqtt",
-    "mdc simulate": "docs/tutorial.md",
-    "mdc design run": "docs/how-to/run-a-design-study.md",
-    "mdc calibrate": "docs/how-to/calibrate-a-gpu.md",
-    "mdc solve": "docs/tutorial.md",
-    "mdc forecast backtest": "tests/forecasting/test_cli_forecast.py",
-    "mdc db backfill": "tests/controller/records/test_postgres.py",
-    "mdc devices discover": "tests/controller/cli/test_devices_command.py",
-    "mdc devices helper": "tests/controller/devices/compute/test_gpu_helper.py",
-    "mdc devices probe": "tests/controller/cli/test_devices_command.py",
-    "mdc devices release": "tests/controller/cli/test_devices_command.py",
-    "mdc devices watch": "tests/controller/cli/test_devices_command.py",
-    "mdc devices write": "tests/controller/cli/test_devices_command.py",
+STORE = "sqlite:///var/mdc.sqlite"
+UNTIL_STOPPED = {"mdc run", "mdc reload", "mdc mqtt", "mdc devices helper"}
+"""Commands that go on until they are stopped, and the one that wants such a one beside it: each has a test of its own."""
+STANDS_FOR = {"postgresql://mdc@fleet.example/fleet": "sqlite:///fleet.sqlite", "--user mdc": f"--user {os.getuid()}"}
+"""What stands here for what only a real site has; equipment stands on a bench."""
+SHORTER = {
+    "mdc run": "--port 0",
+    "mdc simulate": "--days 0.05 --drain-days 0 --solve-seconds 1",
+    "mdc solve": "--seconds 2",
+    "mdc devices watch": "--count 1",
+    "mdc design run": "--workers 1 --planner-windows 0",
 }
-"""Commands whose example needs a daemon, equipment, a fleet or minutes, and what runs the command instead."""
+"""What is added so that an example ends soon, and disturbs no other console."""
 BEFORE = {
     "mdc access link": "mdc access add asha --role operator",
     "mdc access revoke": "mdc access add asha --role operator",
@@ -84,24 +86,20 @@ def test_every_command_shows_an_example_that_it_understands(path: str) -> None:
         COMMANDS[command].make_context(command, call[len(command.split()) :])
 
 
-def test_help_itself_shows_an_example() -> None:
-    assert examples(MAIN.epilog or "")
+def test_help_itself_shows_an_example_that_runs(folder: Path) -> None:
+    (found,) = examples(MAIN.epilog or "")
+    assert "container.yaml is in order" in called(found)
 
 
-def test_groups_say_what_they_are_for() -> None:
-    groups = {
-        each.name: each.help for each in getattr(MAIN, "commands", {}).values() if getattr(each, "commands", None)
-    }
+def test_groups_say_what_they_are_for_and_show_the_example_of_one_of_theirs() -> None:
+    groups = [each for each in getattr(MAIN, "commands", {}).values() if getattr(each, "commands", None)]
     assert groups
-    assert all(groups.values())
-
-
-@pytest.mark.parametrize("path", sorted(ELSEWHERE))
-def test_what_runs_elsewhere_is_there(path: str) -> None:
-    place = ROOT / ELSEWHERE[path]
-    files = [place] if place.is_file() else sorted(place.rglob("test_*.py"))
-    words = {path.split()[-1], path.split()[-1].replace("show", "forecast")}
-    assert any(word in file.read_text(encoding="utf-8") for word in words for file in files)
+    for group in groups:
+        assert group.help
+        (shown,) = examples(group.epilog or "")
+        assert shown in [found for each in group.commands.values() for found in examples(each.help or "")], (
+            f"mdc {group.name}: {shown} is no command's own example, which would be run"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -121,17 +119,82 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"report": happened, "forecast": happened, "": waiting}
 
 
-RUN_HERE = sorted(set(COMMANDS) - set(ELSEWHERE))
+@pytest.fixture(scope="module")
+def line() -> Iterator[str]:
+    """Address of a bench with equipment of every kind."""
+    bench = Bench.open()
+    yield f"tcp://127.0.0.1:{bench.server.ports[0]}"
+    bench.close()
 
 
-@pytest.mark.parametrize("path", RUN_HERE)
-def test_the_example_runs(path: str, stores: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, where commands are given."""
     (tmp_path / "var").mkdir()
-    shutil.copy(stores.get(path.split()[1], stores[""]), tmp_path / "var" / "mdc.sqlite")
     monkeypatch.chdir(tmp_path)
-    for example in examples(COMMANDS[path].help or ""):
-        called(BEFORE.get(path, ""))
-        called(with_ids(example))
+    return tmp_path
+
+
+def as_here(path: str, example: str, line: str = "") -> str:
+    """Return an example with what stands here for the world, and short."""
+    for there, here in {**STANDS_FOR, "tcp://192.168.1.40:502": line}.items():
+        example = example.replace(there, here)
+    return f"{example} {SHORTER.get(path, '')}".strip()
+
+
+@pytest.mark.parametrize("path", sorted(set(COMMANDS) - UNTIL_STOPPED))
+def test_the_example_runs(path: str, stores: dict[str, Path], line: str, folder: Path) -> None:
+    shutil.copy(stores.get(path.split()[1], stores[""]), folder / "var" / "mdc.sqlite")
+    write_files(folder)
+    write_site(folder, devices=bench_devices(line))
+    asks = answering(STORE) if path.split()[1] in ("jobs", "review") else nullcontext()
+    with asks:
+        for example in examples(COMMANDS[path].help or ""):
+            called(BEFORE.get(path, ""))
+            called(as_here(path, with_ids(example), line))
+
+
+def test_the_daemons_example_runs_and_it_takes_a_reload(folder: Path) -> None:
+    (example,) = examples(COMMANDS["mdc run"].help or "")
+    (reload,) = examples(COMMANDS["mdc reload"].help or "")
+    with running(as_here("mdc run", example), folder) as process:
+        until(lambda: (folder / "var" / "mdc.sqlite").exists() and now_in(STORE) is not None, process, folder)
+        before = now_in(STORE)
+        called(reload)
+        until(lambda: now_in(STORE) != before, process, folder)
+
+
+def now_in(url: str) -> object:
+    """Return the present that a store holds; none while there is none."""
+    try:
+        with Reader(url, "container") as reader:
+            return reader.now()
+    except (InputError, *STORE_FAULTS):
+        return None
+
+
+def test_the_bridges_example_runs(stores: dict[str, Path], folder: Path, tmp_path: Path) -> None:
+    shutil.copy(stores[""], folder / "var" / "mdc.sqlite")
+    (example,) = examples(COMMANDS["mdc mqtt"].help or "")
+    broker = Broker(tmp_path)
+    broker.start()
+    try:
+        write_site(folder, mqtt={"address": f"mqtt://127.0.0.1:{broker.port}", "with_daemon": False})
+        with Listener(broker.port) as listener, running(example, folder):
+            assert json.loads(listener.until("mdc/container/state", bool))["battery_soc_frac"] > 0.0
+    finally:
+        broker.stop()
+
+
+def test_the_gpu_helpers_example_runs(folder: Path) -> None:
+    gpus = [{"pool": "l40s", "driver": "nvml", "helper": str(folder / "gpu.sock")}]
+    write_site(folder, "cabinet", devices={"compute": {"gpus": gpus}})
+    (example,) = examples(COMMANDS["mdc devices helper"].help or "")
+    with running(as_here("", example), folder, first=WITH_GPUS_TOLD) as process:
+        until((folder / "gpu.sock").exists, process, folder)
+        line = HelperLine(str(folder / "gpu.sock"))
+        assert line.gpus()[0].limit_range().max_w == 300.0
+        line.close()
 
 
 def with_ids(example: str) -> str:

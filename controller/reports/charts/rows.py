@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from controller.reports.charts.frame import Horizon, nights, now_line, rect_with_title, time_axis, time_scale
 from controller.reports.charts.panel import Panel
-from controller.reports.charts.svg import document, group, line, rect, text
+from controller.reports.charts.svg import document, group, line, rect, span, text, text_of
 from controller.reports.charts.words import fit, whole_words, width_px
 from sites.record import Record
 from sites.times import Utc
@@ -102,8 +102,7 @@ def _words(panel: Panel, start_px: float, row: Row, *, baseline: float) -> Marku
     note = whole_words(row.note, room - name_px - gap, size)
     needed = name_px + (gap + width_px(note, size) if note else 0.0)
     x = max(min(start_px, panel.plot_end - needed), panel.left)
-    parts = [text(name, x, baseline, class_="row-name")]
+    parts = [span(name, class_="row-name")]
     if note:
-        css = "row-note late" if row.late else "row-note"
-        parts.append(text(note, x + name_px + gap, baseline, class_=css))
-    return group(parts, aria_hidden="true")
+        parts.append(span(note, dx=gap, class_="row-note late" if row.late else "row-note"))
+    return text_of(parts, x, baseline, class_="row-words", aria_hidden="true")

@@ -48,6 +48,16 @@ def text(content: str, x: float, y: float, **attributes: Attribute) -> Markup:
     return element("text", content, x=x, y=y, **attributes)
 
 
+def text_of(parts: Iterable[Markup], x: float, y: float, **attributes: Attribute) -> Markup:
+    """Return a text label of several :func:`span`; each begins where the one before it ends."""
+    return element("text", *parts, x=x, y=y, **attributes)
+
+
+def span(content: str, **attributes: Attribute) -> Markup:
+    """Return a piece of a text label, ``dx`` px after the one before it."""
+    return element("tspan", content, **attributes)
+
+
 def line(x1: float, y1: float, x2: float, y2: float, **attributes: Attribute) -> Markup:
     """Return a straight line."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, **attributes)

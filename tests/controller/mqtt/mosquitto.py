@@ -42,7 +42,7 @@ class Broker:
     def start(self) -> None:
         """Start it and wait until it takes connections."""
         self._child = subprocess.Popen([self._path, "-c", str(self._config)], stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 10.0
+        end = time.monotonic() + 60.0
         while time.monotonic() < end:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 0.2).close()
@@ -72,7 +72,7 @@ class Listener:
         self.client.on_connect = lambda *_: self.client.subscribe(topic, qos=1)
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
-        assert ready.wait(5.0)
+        assert ready.wait(60.0)
 
     def _on_message(self, client: mqtt.Client, data: Any, message: mqtt.MQTTMessage) -> None:
         self.heard.append((message.topic, message.payload.decode(errors="replace"), bool(message.retain)))
@@ -81,7 +81,7 @@ class Listener:
         """Return the newest payload on a topic; empty when there is none."""
         return next((payload for name, payload, _ in reversed(self.heard) if name == topic), "")
 
-    def until(self, topic: str, holds: Any, seconds: float = 8.0) -> str:
+    def until(self, topic: str, holds: Any, seconds: float = 60.0) -> str:
         """Wait until the newest payload on a topic is as wanted, and return it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -37,8 +37,11 @@ def text_spans(root: Element) -> Iterator[tuple[str, float, float, float]]:
         px = next((SMALL[name] for name in SMALL if name in classes), size)
         if "flows" in kinds and "narrow" in kinds:
             px = {"card-value": 16.0, "card-note": 10.0}.get(next(iter(classes)), 11.0)
-        words = label.text or ""
-        wide = width_px(words, px, bold=bool(classes & BOLD))
+        words = "".join(label.itertext())
+        wide = width_px(label.text or "", px, bold=bool(classes & BOLD)) + sum(
+            float(each.attrib.get("dx", 0.0)) + width_px(each.text or "", px, bold=each.attrib["class"] in BOLD)
+            for each in label
+        )
         x = float(label.attrib["x"])
         left = x - wide / 2 if "middle" in classes else x - wide if "end" in classes else x
         yield words, left, left + wide, float(label.attrib["y"])

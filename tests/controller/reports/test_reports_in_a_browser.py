@@ -36,7 +36,7 @@ return [...document.querySelectorAll('svg.chart')].filter(shown).map(
 
 
 @pytest.mark.browser
-def test_every_report_fits_at_both_widths(measured: tuple[str, StoredPlan], tmp_path: Path) -> None:
+def test_every_report_fits_on_phone_page_and_screen(measured: tuple[str, StoredPlan], tmp_path: Path) -> None:
     url, plan = measured
     with Reader(url, "container") as reader:
         reports = {
@@ -49,7 +49,7 @@ def test_every_report_fits_at_both_widths(measured: tuple[str, StoredPlan], tmp_
         for name, page in pages.items():
             file = tmp_path / f"{name}.html"
             file.write_text(to_html(page), encoding="utf-8")
-            for width in (800, 1400):
+            for width in (390, 800, 1400):
                 set_view(browser, width=width, height=900, dark=False)
                 browser.get(f"file://{file}")
                 assert browser.execute_script(STICKING_OUT) == [], (name, width)

@@ -22,7 +22,7 @@ from controller.reports.data_files import period_data, to_csv, to_ndjson
 from controller.reports.gather import PeriodReport
 from controller.reports.nightly import Night, missing_days, work_through
 from controller.reports.page import style_sheet, to_html
-from controller.reports.paper import drawing_css, to_pdf
+from controller.reports.paper import drawing_css, for_paper, to_pdf
 from controller.reports.period import Span, day_span, days_of, month_span, week_span
 from controller.reports.period_page import period_page
 from controller.reports.spans import ageing_before, gather_day, gather_days, stored_accounts
@@ -188,6 +188,16 @@ def test_a_page_for_paper_keeps_its_colours_and_words(measured: tuple[str, Store
     assert "Planned and happened" in words
     assert "Sun used" in words
     assert len(pdf) < 200_000
+
+
+def test_words_on_drawings_get_their_halo_on_paper() -> None:
+    drawn = '<text x="1" class="row-words"><tspan class="row-name">a</tspan></text><text class="card-note">b</text>'
+    paper = for_paper(f"<head></head><svg class='chart' viewBox='0 0 9 9'>{drawn}</svg>", style_sheet())
+    assert (
+        '<text x="1" class="halo row-words"><tspan class="row-name">a</tspan></text><text x="1" class="row-words">'
+        in paper
+    )
+    assert paper.count("card-note") == drawn.count("card-note") + style_sheet().count("card-note")
 
 
 def test_a_report_that_cannot_be_made_leaves_the_old_file(tmp_path: Path) -> None:
