@@ -147,10 +147,10 @@ def kill_runs(
     await_line(process, FIRST, timeout_s=60.0)
     _drained_wait(process, span_s / 2)
     process.send_signal(signal.SIGTERM)
-    status = process.wait(30)
-    _close(process)
-    found = verdict(store, log, kills)
-    return found if status == 0 else found._replace(faults=(*found.faults, f"the last run ended with {status}"))
+    _, said = process.communicate(timeout=60.0)
+    found, status = verdict(store, log, kills), process.returncode
+    why = f"the last run ended with {status}: {said.decode(errors='replace')[-500:]}"
+    return found if status == 0 else found._replace(faults=(*found.faults, why))
 
 
 def _drained_wait(process: subprocess.Popen[bytes], seconds: float) -> None:
