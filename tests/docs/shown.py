@@ -1,6 +1,7 @@
 """Commands that a page shows, run as a reader would: in one shell, in an empty folder, one after the other.
 
 A fenced block named ``console`` holds lines that begin with ``$ ``, lines that go on with ``> ``, and what they print below them.
+Ports of this machine from 15500 to 15599 become free ones, so that several may run the same page at once.
 Output is compared line by line, spaces apart; ``…`` stands for anything, on a line of its own for any number of lines.
 Blocks named ``sh`` are not run.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from pathlib import Path
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ROOT = Path(__file__).resolve().parents[2]
 ANYTHING = "…"
+PORT = re.compile(r"(?<=127\.0\.0\.1:)155\d\d\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ def run_page(page: Path, folder: Path, *, seconds: float) -> list[tuple[Shown, s
         "COLUMNS": "200",
     }
     out = folder / ".printed"
-    command = "\n".join(["exec 3>>.printed", *script, "printf '\\n@@end\\n' >&3"])
+    command = with_free_ports("\n".join(["exec 3>>.printed", *script, "printf '\\n@@end\\n' >&3"]))
     process = subprocess.Popen(["bash", "-mc", command], cwd=folder, env=environment, start_new_session=True)
     try:
         code = process.wait(seconds)
@@ -75,6 +78,16 @@ def run_page(page: Path, folder: Path, *, seconds: float) -> list[tuple[Shown, s
     texts = dict(zip(parts[1::2], parts[2::2], strict=True))
     assert code == 0, f"{page.name}: exit {code} after {len(texts)} of {len(shown)} commands:\n{printed[-3000:]}"
     return [(each, texts[str(index)].removesuffix("\n")) for index, each in enumerate(shown)]
+
+
+def with_free_ports(script: str) -> str:
+    """Return a script with free ports of this machine in place of those that a page names."""
+    named = sorted(set(PORT.findall(script)))
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in named]
+    free = {name: str(each.getsockname()[1]) for name, each in zip(named, held, strict=True)}
+    for each in held:
+        each.close()
+    return PORT.sub(lambda found: free[found[0]], script)
 
 
 def _end_session(session: int) -> None:
