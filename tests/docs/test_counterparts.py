@@ -129,3 +129,12 @@ def test_slurm_comes_up_and_lists_its_node() -> None:
         environment = {**os.environ, "SLURM_CONF": conf}
         nodes = subprocess.run(["sinfo", "-h"], env=environment, capture_output=True, text=True, check=True).stdout
         assert "idle" in nodes
+    left = [file.parent.name for file in Path("/proc").glob("[0-9]*/cmdline") if conf.encode() in _read(file)]
+    assert left == [], "daemons outlive the cluster that was ended"
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""

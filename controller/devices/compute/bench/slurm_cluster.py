@@ -202,7 +202,8 @@ def _free_ports(count: int) -> list[int]:
 
 
 def main() -> None:
-    """Start a cluster and keep it until interrupted."""
+    """Start a cluster and keep it until interrupted or terminated; nothing of it stays behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--cpus", type=int, default=16)
