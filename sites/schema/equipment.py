@@ -96,6 +96,8 @@ class Node(Section):
     pdu: str = ""
     """Name of the PDU."""
     outlet: int = Field(default=1, ge=1, le=64)
+    slurm_name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$")
+    """Its NodeName in Slurm, where that is not ``name``."""
     answers: str = Field(default="", pattern=r"^([^:/ ]+:\d+)?$")
     """``HOST:PORT`` that takes connections once the host works, e.g. its SSH; without, a powered host counts as up."""
 
@@ -106,6 +108,11 @@ class Node(Section):
         if self.driver == "outlet" and not self.pdu:
             raise ValueError("an outlet node names its PDU")
         return self
+
+    @property
+    def in_slurm(self) -> str:
+        """Its name in Slurm."""
+        return self.slurm_name or self.name
 
 
 METERED = ("load", "it", "cooling", "unserved")

@@ -128,7 +128,7 @@ class DrivenComputers(SimulatedComputers):
 
     def _node_names(self, command: JobCommand) -> tuple[str, ...]:
         """Return the names of the hosts that the plan has a job on; none where the site file does not list them."""
-        names = [each.name for each in self._site.devices.nodes if each.pool == command.pool]
+        names = [each.in_slurm for each in self._site.devices.nodes if each.pool == command.pool]
         numbers = sorted({share.node for share in command.islands})
         return tuple(names[number] for number in numbers) if all(each < len(names) for each in numbers) else ()
 

@@ -29,7 +29,7 @@ PERIOD_S = 5.0
 def make_switch(node: Node, pdus: Mapping[str, PowerDevice]) -> NodeSwitch:
     """Return the driver of one host."""
     if node.driver == "slurm":
-        return SlurmNode(node.name)
+        return SlurmNode(node.in_slurm)
     if node.driver == "outlet":
         host, _, port = node.answers.partition(":")
         asked = answers_on(host, int(port)) if port else (lambda: True)
@@ -47,8 +47,10 @@ class SiteNodes:
         self._site, self._boots = site, boots
         self._gpus_used: dict[str, float] = {}
         on_slurm = site.devices.compute.jobs.driver == "slurm"
-        self._in_slurm = {node.name for node in site.devices.nodes if on_slurm and node.driver != "slurm"}
-        """Hosts that Slurm runs jobs on and somebody else powers: it has to be told."""
+        self._in_slurm = {
+            node.name: node.in_slurm for node in site.devices.nodes if on_slurm and node.driver != "slurm"
+        }
+        """Hosts that Slurm runs jobs on and somebody else powers, with their names there: it has to be told."""
         self._drain = SlurmDrain()
         self.keepers = {
             pool.name: PoolKeeper(
@@ -97,11 +99,11 @@ class SiteNodes:
         described = next(each for each in self._site.pools if each.name == pool)
         wanted = self.keepers[pool].wanted
         fits = wanted is not None and self._gpus_used.get(pool, 0.0) <= wanted * described.gpus_per_node
-        return fits and (host not in self._in_slurm or self._drain.emptied(host))
+        return fits and (host not in self._in_slurm or self._drain.emptied(self._in_slurm[host]))
 
     def _used_again(self, host: str) -> None:
         if host in self._in_slurm:
-            self._drain.lift(host)
+            self._drain.lift(self._in_slurm[host])
 
     def corrected(self, reading: PoolReading) -> PoolReading:
         """Return a pool's reading with what is known of its hosts."""

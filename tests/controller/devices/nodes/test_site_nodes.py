@@ -103,12 +103,12 @@ def test_slurm_is_told_of_hosts_whose_power_others_take(nodes: SiteNodes) -> Non
 
         def emptied(self, host: str) -> bool:
             said.append(f"drain {host}")
-            return not (self.busy and host == "h100-8")
+            return not (self.busy and host == "gpu08")
 
         def lift(self, host: str) -> None:
             said.append(f"lift {host}")
 
-    nodes._in_slurm, nodes._drain = set(NAMES), Told()
+    nodes._in_slurm, nodes._drain = {name: f"gpu0{name[-1]}" for name in NAMES}, Told()
     keeper = nodes.keepers["h100"]
     for wanted in (None, None, 6, 6):
         nodes.write(setpoints(wanted))
@@ -122,12 +122,14 @@ def test_slurm_is_told_of_hosts_whose_power_others_take(nodes: SiteNodes) -> Non
     nodes.write(setpoints(8))
     for _ in range(3):
         keeper.turn()
-    assert said == ["lift h100-7", "lift h100-8"]
+    assert said == ["lift gpu07", "lift gpu08"]
 
 
 def test_every_driver_of_a_site_file_is_made() -> None:
     pdu = TwinDevice("pdu", loaded_bench().faces(EQUIPMENT)["pdu"])
     slurm = make_switch(Node(name="a", pool="h100", driver="slurm"), {})
+    renamed = make_switch(Node(name="a", pool="h100", driver="slurm", slurm_name="gpu01"), {})
+    assert (slurm.name, renamed.name) == ("a", "gpu01")
     outlet = make_switch(Node(name="b", pool="h100", driver="outlet", pdu="pdu", outlet=4), {"pdu": pdu})
     assert isinstance(slurm, SlurmNode)
     assert isinstance(outlet, OutletNode)
