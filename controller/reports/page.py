@@ -61,6 +61,8 @@ class Section:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Grid, ...] = ()
     words: str = ""
+    record: bool = False
+    """Whether it looks back: the console shows it below what can be done."""
 
 
 @dataclass(frozen=True, kw_only=True)

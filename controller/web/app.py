@@ -29,7 +29,7 @@ from controller.access.roles import Role
 from controller.operator_desk import check_delivery
 from controller.records.reading import Reader
 from controller.records.store import STORE_FAULTS
-from controller.records.views import StoredJob, StoredPreview
+from controller.records.views import StoredJob, StoredPlan, StoredPreview
 from controller.reports.after import REPORT_PANELS
 from controller.reports.charts.panel import PANELS, Panel
 from controller.reports.charts.patterns import pattern_drawing
@@ -43,7 +43,16 @@ from controller.web.api_commands import COMMANDS, command_view
 from controller.web.assets import asset_path, assets
 from controller.web.desk import Desk, DeskReader
 from controller.web.forecast_page import forecast_page
-from controller.web.forms import Form, alarm_forms, delivery_form, fuel_forms, job_forms, jobs_forms, review_forms
+from controller.web.forms import (
+    Form,
+    alarm_forms,
+    delivery_form,
+    fuel_forms,
+    job_forms,
+    jobs_forms,
+    judge_forms,
+    review_forms,
+)
 from controller.web.fuel_page import delivery_page, fuel_page
 from controller.web.gate import Gate
 from controller.web.head_section import header, preparing
@@ -226,13 +235,19 @@ class Console:
     def plan_by_id(self, request: Request) -> Response:
         """Return any stored plan in full."""
 
-        def found(reader: Reader, desk: Desk) -> Page:
+        def wanted(reader: Reader) -> StoredPlan:
             stored = reader.plan(request.path_params["id"])
             if stored is None:
                 raise HTTPException(404, "no such plan")
-            return plan_page(stored, desk.site, desk.now.at_utc if desk.now is not None else None, PANELS)
+            return stored
 
-        return self._paged(request, "/review", found)
+        def found(reader: Reader, desk: Desk) -> Page:
+            return plan_page(wanted(reader), desk.site, desk.now.at_utc if desk.now is not None else None, PANELS)
+
+        def judged(reader: Reader, desk: Desk) -> tuple[Form, ...]:
+            return judge_forms(wanted(reader).head, ZoneInfo(desk.site.location.time_zone))
+
+        return self._paged(request, "/review", found, judged)
 
     def _paged(self, request: Request, here: str, made: PageOf, forms: FormsOf = no_forms) -> Response:
         """Return a page, with forms for who may send them."""

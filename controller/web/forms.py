@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from controller.overrides.reading import SAYINGS, subjects
 from controller.records.reading import Reader
-from controller.records.views import OVER, Alarm, Override, StoredJob
+from controller.records.views import OVER, Alarm, Override, PlanHead, StoredJob
 from controller.reports.charts.words import day_clock, figure
 from controller.web.api_commands import LONGEST_H
 from controller.web.desk import Desk
@@ -74,13 +74,20 @@ def review_forms(reader: Reader, desk: Desk) -> tuple[Form, ...]:
     version = reader.order_version()
     zone = ZoneInfo(desk.site.location.time_zone)
     for head in reader.pending_plans():
-        name = f"the plan of {day_clock(head.made_utc, zone)}"
-        found.append(Form(title=f"Approve {name}", action=f"/review/{head.id}/approve", button="Approve"))
-        found.append(
-            Form(title=f"Reject {name}", action=f"/review/{head.id}/reject", button="Reject", fields=(WHY,), grave=True)
-        )
+        found += judge_forms(head, zone)
     standing = reader.overrides(desk.now.at_utc) if desk.now is not None else ()
     return (*found, *(withdraw_form(each, version) for each in standing), order_form(desk.site))
+
+
+def judge_forms(head: PlanHead, zone: ZoneInfo) -> tuple[Form, ...]:
+    """Return the forms that approve and reject a plan; none unless it waits for a person."""
+    if head.review != "pending":
+        return ()
+    name = f"the plan of {day_clock(head.made_utc, zone)}"
+    return (
+        Form(title=f"Approve {name}", action=f"/review/{head.id}/approve", button="Approve"),
+        Form(title=f"Reject {name}", action=f"/review/{head.id}/reject", button="Reject", fields=(WHY,), grave=True),
+    )
 
 
 def withdraw_form(override: Override, version: int, *, title: str = "", back: str = "") -> Form:

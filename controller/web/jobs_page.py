@@ -89,7 +89,8 @@ def _ended_section(jobs: Sequence[StoredJob], zone: ZoneInfo) -> Section:
         for job in jobs
     )
     heads = ("job", "state", "done", "ended", "due", "value")
-    return Section(title="Ended", tables=(Grid(heads=heads, rows=rows, numeric=(2, 5)),) if rows else ())
+    tables = (Grid(heads=heads, rows=rows, numeric=(2, 5)),) if rows else ()
+    return Section(title="Ended", tables=tables, record=True)
 
 
 def _late(job: StoredJob) -> bool:

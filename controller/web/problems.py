@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 
@@ -12,6 +13,7 @@ from controller.records.store import STORE_FAULTS
 from sites.errors import InputError
 from sites.record import Record
 
+NOTHING_HERE = "there is nothing at this address"
 UNREADABLE = "the records cannot be reached just now; try again"
 
 
@@ -60,6 +62,7 @@ def problem_document(error: Exception, path: str) -> Problem:
     """Return an error as a document; what is no answer of ours tells nothing of the inside."""
     status = error.status_code if isinstance(error, HTTPException) else 503 if isinstance(error, STORE_FAULTS) else 500
     detail = error.detail if isinstance(error, HTTPException) else UNREADABLE if status == 503 else ""
+    detail = NOTHING_HERE if detail == HTTPStatus.NOT_FOUND.phrase else detail
     return Problem(
         title=TITLES.get(status, "Error"),
         status=status,

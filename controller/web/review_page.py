@@ -35,7 +35,7 @@ def review_page(reader: Reader, desk: Desk) -> Page:
             ),
         ),
         Section(title="Overrides in force", tables=(_overrides(standing, zone),) if standing else ()),
-        Section(title="Plans of the last two days", tables=(_grid(recent, desk, zone),) if recent else ()),
+        Section(title="Plans of the last two days", tables=(_grid(recent, desk, zone),) if recent else (), record=True),
     )
     policy = {
         "auto": "Every plan is followed as soon as it is made.",

@@ -142,7 +142,7 @@ def whole_words(text: str, room_px: float, size_px: float) -> str:
     words = text.split(" ")
     while words and width_px(" ".join(words), size_px) > room_px:
         words.pop()
-    return " ".join(words)
+    return " ".join(words).rstrip(",")
 
 
 def fit(text: str, room_px: float, size_px: float, *, bold: bool = False) -> str:

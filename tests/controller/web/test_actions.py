@@ -114,6 +114,20 @@ def test_a_plan_that_waits_is_judged(operator: TestClient, url: str, verb: str, 
     assert "only a pending plan" in again.text
 
 
+def test_a_plan_that_waits_is_judged_where_it_is_read(operator: TestClient, viewer: TestClient, url: str) -> None:
+    with Reader(url, "container") as reader:
+        (waits,) = reader.pending_plans()
+        assert "Approve" not in viewer.get(f"/plans/{waits.id}").text
+        send(operator, f"/plans/{waits.id}", f"/review/{waits.id}/approve")
+        assert reader.pending_plans() == ()
+    assert "/approve" not in operator.get(f"/plans/{waits.id}").text
+
+
+def test_what_can_be_done_stands_above_what_was(operator: TestClient) -> None:
+    words = operator.get("/review").text
+    assert words.index("What you can do") < words.index("Plans of the last two days")
+
+
 def test_an_order_is_previewed_confirmed_and_withdrawn(operator: TestClient, url: str, day: Day) -> None:
     asked = {"subject": "genset diesel-1", "order": "stop", "hours": "3", "why": "noise"}
     where = send(operator, "/review", "/previews", **asked)
