@@ -121,6 +121,7 @@ def pose(
         pools=tuple(_measured_pool(pool, snapshot) for pool in pools),
         services=_services(site, snapshot, forecast, menus),
         jobs=tuple(with_margin(job, forecast.start_utc) for job in jobs),
+        offsite_usd_per_gpu_h=site.prices.offsite_usd_per_gpu_h,
         last_plan=_last_plan(previous, grid, site.prices.plan_change_usd),
         limits=limits or SolveLimits(seconds=site.planning.solve_seconds),
     )

@@ -23,9 +23,10 @@ from optimizer.workload import (
     idle_kw,
     menu,
     node_kw,
+    open_h,
     pools_of,
     rung_at,
-    window_h,
+    windows_h,
 )
 from sites.plant import battery as plant
 
@@ -198,14 +199,17 @@ def _jobs(problem: Problem, plan: Plan) -> Iterator[Fault]:
     offsets = problem.grid.offsets_h
     for work in plan.jobs:
         job = jobs[work.name]
-        low_h, high_h = window_h(problem, job)
+        windows = windows_h(problem, job) if work.pool else ()
         for step, gpus in enumerate(work.gpus_by_interval):
             if gpus <= 0.0:
                 continue
             where = f"job {job.name} {_where(plan.intervals[step])}"
             hours = problem.hours[step]
-            open_h = max(0.0, min(offsets[step] + hours, high_h) - max(offsets[step], low_h))
-            yield from _over(where, "more GPUs than it takes", gpus - job.gpus_max * open_h / hours, gpus, GPUS)
+            share = open_h(windows, offsets[step], offsets[step] + hours) / hours
+            yield from _over(where, "more GPUs than it takes", gpus - job.gpus_max * share, gpus, GPUS)
+            diesel = any(genset.on for genset in plan.intervals[step].gensets)
+            if job.surplus_only and diesel and plan.level is not Level.RULES:
+                yield Fault(where=where, what="runs on diesel although on surplus only", amount=gpus)
         yield from _whole(problem, plan, work)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -289,6 +290,10 @@ class JobProblem(Record):
     """GPUs that have to be in one NVLink island; more than one only for a rigid gang of whole groups."""
     memory_gb: float = Field(default=0.0, ge=0)
     """Memory that it needs on each GPU; 0 = not known."""
+    windows_utc: tuple[tuple[Utc, Utc], ...] = ()
+    """From and until when it may run, ascending; empty = at any time. A running job that may not be interrupted runs on."""
+    sovereign: bool = False
+    """Whether its data may never leave the site; then it is never told to be done elsewhere."""
 
     @property
     def due_utc(self) -> datetime:
@@ -301,6 +306,11 @@ class JobProblem(Record):
             raise ValueError(f"job {self.name}: deadline_utc is not after release_utc")
         if self.gpus_min > self.gpus_max:
             raise ValueError(f"job {self.name}: gpus_min exceeds gpus_max")
+        bounds = [bound for window in self.windows_utc for bound in window]
+        if any(later <= earlier for earlier, later in pairwise(bounds)):
+            raise ValueError(
+                f"job {self.name}: windows_utc do not ascend; give from and until of each, one after another"
+            )
         if self.group_gpus > 1 and (self.gpus_min != self.gpus_max or self.gpus_max % self.group_gpus):
             mend = f"give gpus_min and gpus_max one value, a multiple of group_gpus {self.group_gpus}"
             raise ValueError(f"job {self.name}: groups on NVLink need a rigid gang; {mend}")
@@ -371,6 +381,8 @@ class Problem(Record):
     pools: tuple[PoolProblem, ...] = ()
     services: tuple[ServiceProblem, ...] = ()
     jobs: tuple[JobProblem, ...] = ()
+    offsite_usd_per_gpu_h: float | None = Field(default=None, ge=0)
+    """Price of a GPU-hour elsewhere, at speed 1, for jobs that are not sovereign; none = nothing is done elsewhere."""
     last_plan: LastPlan | None = None
     limits: SolveLimits = SolveLimits()
 

@@ -15,11 +15,13 @@ Light on purpose: the control loop imports it. No solver, no arrays.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from optimizer.problem import JobProblem, PoolProblem, Problem, ServiceProblem
 from sites.compute.records import CapLevel, PowerProfile, ServingMode
+from sites.times import HOUR
 
 OFF_MODE = ServingMode(
     name="off",
@@ -186,6 +188,21 @@ def window_h(problem: Problem, job: JobProblem) -> tuple[float, float]:
     end = (job.deadline_utc - problem.start_utc).total_seconds() / 3600.0
     horizon = sum(problem.hours)
     return max(0.0, start), min(end, horizon) if job.hard else horizon
+
+
+def windows_h(problem: Problem, job: JobProblem) -> tuple[tuple[float, float], ...]:
+    """Return the stretches in which a job may run, in hours from the problem's start: its window, and within it its windows."""
+    low, high = window_h(problem, job)
+    if not job.windows_utc or (job.running and not job.preemptible):
+        return ((low, high),)
+    hours = (((each - problem.start_utc) / HOUR for each in window) for window in job.windows_utc)
+    inside = ((max(low, since), min(high, until)) for since, until in hours)
+    return tuple((since, until) for since, until in inside if until > since)
+
+
+def open_h(windows: Iterable[tuple[float, float]], start_h: float, end_h: float) -> float:
+    """Return the hours of a stretch that lie in some windows."""
+    return sum(max(0.0, min(end_h, until) - max(start_h, since)) for since, until in windows)
 
 
 def worth_per_share(job: JobProblem, problem: Problem, end_h: float) -> float:

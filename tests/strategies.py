@@ -108,14 +108,19 @@ def pools(draw: st.DrawFn, number: int) -> PoolProblem:
         )
         for profile in PROFILES
     )
+    gpus, nodes = draw(st.sampled_from([0, 1, 4, 16])), draw(st.sampled_from([0, 1, 2]))
+    node_gpus = draw(st.sampled_from([0, gpus // nodes])) if nodes and gpus % nodes == 0 else 0
     return PoolProblem(
         name=f"p{number}",
-        gpus=draw(st.sampled_from([0, 1, 4, 16])),
+        gpus=gpus,
         idle_w=idle,
         host_kw=draw(floats(0, 3)),
         wall_factor=draw(floats(1.0, 1.1)),
         levels=levels,
-        nodes=draw(st.sampled_from([0, 1, 2])),
+        nodes=nodes,
+        node_gpus=node_gpus,
+        island_gpus=draw(st.sampled_from([1, max(1, min(2, node_gpus)), max(1, node_gpus)])),
+        memory_gb=draw(st.sampled_from([0.0, 48.0, 80.0])),
         can_power_off=draw(st.booleans()),
         boot_h=draw(st.sampled_from([0.0, 0.1, 0.5])),
         boot_kwh=draw(floats(0, 0.3)),
@@ -158,17 +163,27 @@ def services(draw: st.DrawFn, number: int, pool: str, count: int) -> ServiceProb
 
 
 @st.composite
+def windows(draw: st.DrawFn) -> tuple[tuple[datetime, datetime], ...]:
+    """Return up to three windows, past, within the horizon or beyond it."""
+    bounds = sorted(draw(st.lists(st.integers(-20, 120), min_size=2, max_size=6, unique=True)))
+    moments = [START + timedelta(minutes=20 * bound) for bound in bounds]
+    return tuple(zip(moments[::2], moments[1::2], strict=False))
+
+
+@st.composite
 def jobs(draw: st.DrawFn, number: int, names: list[str]) -> JobProblem:
-    """Return a job that may be late already, larger than the site, rigid, running or surplus-only."""
+    """Return a job that may be late already, larger than the site, rigid, running, surplus-only or bound to windows."""
     release = draw(floats(-3, 20))
     most = draw(st.sampled_from([0.5, 1, 2, 8, 64]))
+    least = draw(st.sampled_from([0.0, most]))
+    group = draw(st.sampled_from([1, 2])) if least >= 2 else 1
     return JobProblem(
         name=f"j{number}",
         profile=draw(st.sampled_from(PROFILES)),
         pools=tuple(PoolSpeed(pool=name, speed=draw(st.sampled_from([1.0, 1.6]))) for name in names),
         work_gpu_h=draw(floats(0.1, 60)),
         gpus_max=most,
-        gpus_min=draw(st.sampled_from([0.0, most])),
+        gpus_min=least,
         release_utc=START + timedelta(hours=release),
         deadline_utc=START + timedelta(hours=release + draw(floats(0.1, 30))),
         hard=draw(st.booleans()),
@@ -178,6 +193,9 @@ def jobs(draw: st.DrawFn, number: int, names: list[str]) -> JobProblem:
         running=draw(st.booleans()),
         surplus_only=draw(st.integers(0, 5)) == 0,
         priority=draw(st.integers(0, 2)),
+        group_gpus=group,
+        memory_gb=draw(st.sampled_from([0.0, 0.0, 60.0])),
+        windows_utc=draw(windows()) if draw(st.integers(0, 3)) == 0 else (),
     )
 
 

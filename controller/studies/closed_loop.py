@@ -153,6 +153,7 @@ def stream_jobs(site: Site, start_utc: datetime, end_utc: datetime, seed: int) -
             deadline_utc=arrival.deadline_utc,
             work_gpu_h=arrival.work_gpu_h,
             value_usd=arrival.value_usd,
+            zone=site.location.time_zone,
         )
         for stream in site.batch
         for arrival in batch_arrivals(

@@ -98,7 +98,9 @@ def _start_text(plan: Plan, first: int, last: int, code: str, cost: float | None
     low = min(row.soc_end_frac for row in plan.intervals[first:])
     text = f"runs {hours:.2f} h because {reason_text(code)}; the battery's lowest point after it is {low:.0%}"
     if cost is not None:
-        text += f"; not running it then would cost about ${abs(cost):.2f} {'more' if cost >= 0.0 else 'less'} (LP estimate)"
+        text += (
+            f"; not running it then would cost about ${abs(cost):.2f} {'more' if cost >= 0.0 else 'less'} (LP estimate)"
+        )
     return text
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from optimizer.explain.intervals import gpus_taken
 from optimizer.plan import Decision, JobPlan, Plan
 from optimizer.problem import JobProblem, Problem
-from optimizer.workload import cooling_factor, holds, pools_of, rung_at, window_h
+from optimizer.workload import cooling_factor, holds, open_h, pools_of, rung_at, window_h, windows_h
 from sites.reasons import reason_text
 
 SURPLUS_USD_PER_KWH = 0.02
@@ -15,12 +15,13 @@ SURPLUS_USD_PER_KWH = 0.02
 
 
 def job_decisions(problem: Problem, plan: Plan) -> Iterator[Decision]:
-    """Return one decision a job."""
+    """Return one decision a job, and one about doing it elsewhere where it is late or left out."""
     jobs = {job.name: job for job in problem.jobs}
     taken = gpus_taken(problem, plan.services, plan.jobs)
     for planned in plan.jobs:
         job = jobs[planned.name]
         yield _runs(problem, plan, job, planned, taken) if planned.pool else _left_out(problem, plan, job, taken)
+        yield from _elsewhere(problem, job, planned)
 
 
 def energy_kwh(problem: Problem, job: JobProblem, planned: JobPlan) -> list[float]:
@@ -76,6 +77,9 @@ def _wait_code(
     pool = next(pool for pool in problem.pools if pool.name == planned.pool)
     if could == 0 and job.release_utc > plan.intervals[0].start_utc:
         return "NOT_RELEASED"
+    offsets = problem.grid.offsets_h
+    if not open_h(windows_h(problem, job), offsets[could], offsets[first]):
+        return "WINDOW"
     free = [pool.gpus - taken[pool.name][step] for step in range(could, first)]
     if free and max(free) < max(1.0, job.gpus_min):
         return "GPUS_FULL"
@@ -86,12 +90,32 @@ def _wait_code(
     return "PLAN"
 
 
+def _elsewhere(problem: Problem, job: JobProblem, planned: JobPlan) -> Iterator[Decision]:
+    """Yield what doing the rest of a job elsewhere would cost, where this plan loses some of its worth; or that it may not be."""
+    usd_per_gpu_h = problem.offsite_usd_per_gpu_h
+    if usd_per_gpu_h is None or not (planned.late or (planned.done_frac < 1.0 and job.due_utc <= problem.grid.end_utc)):
+        return
+    what = f"job {job.name} elsewhere"
+    if job.sovereign:
+        yield Decision(
+            what=what, reason_code="SOVEREIGN", text="its data may not leave the site, so it waits or goes without"
+        )
+        return
+    left = job.work_gpu_h if planned.late and planned.done_frac >= 1.0 else job.work_gpu_h * (1.0 - planned.done_frac)
+    usd = left * usd_per_gpu_h
+    pays = "which its value pays for" if usd < job.value_usd else "more than it is worth"
+    text = f"{left:.1f} GPU-hours elsewhere would cost ${usd:.2f}, {pays}; nothing is sent unless a person does it"
+    yield Decision(what=what, reason_code="OFFSITE", text=text, cost_of_alternative_usd=usd)
+
+
 def _left_out(problem: Problem, plan: Plan, job: JobProblem, taken: dict[str, list[float]]) -> Decision:
     what = f"job {job.name} does not run"
     low_h, high_h = window_h(problem, job)
     horizon_h = sum(problem.hours)
     if low_h >= horizon_h:
         return Decision(what=what, reason_code="NOT_RELEASED", text="it is released after the horizon")
+    if not windows_h(problem, job):
+        return Decision(what=what, reason_code="WINDOW", text="none of its windows lies within the plan")
     places = pools_of(problem, job)
     if not places and (text := _cannot_hold(problem, job)):
         return Decision(what=what, reason_code="PLACEMENT", text=text)

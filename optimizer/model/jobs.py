@@ -1,7 +1,8 @@
 """Batch jobs in slots.
 
     (23)  Y[j,p,b] = Y1 + Y2   full-speed GPU-hours of a job in a slot, at the lowest level's speed s1 and beyond it
-          0 <= Y1 <= s1 gpus_max h,  0 <= Y2 <= (1 - s1) gpus_max h       h hours of slot b inside the window
+          0 <= Y1 <= s1 gpus_max h,  0 <= Y2 <= (1 - s1) gpus_max h       h hours of slot b in which it may run: between
+          release and end, and within its windows where it has some
     (24)  sum speed_p Y[j,p,b] <= work_j, or = work_j z_j for all-or-nothing jobs, z binary
     (25)  sum over jobs of a group Y1[j,p,b] <= sum over t in b of dt sum_k s1 n[k,t]
           sum over jobs of a group Y2[j,p,b] <= sum over t in b of dt sum_k (speed_k - s1) n[k,t]
@@ -14,6 +15,10 @@ loose and plans that need more power than they had); with a split at every level
 
     (25c) pause + sum_p Y1[j,p,first slot] / (s1 gpus h) >= 1      a running job that may be paused; ``pause`` costs what its
           restart loses, h hours of the first interval, no more than its work takes
+
+    (25d) of jobs worth the same, those of higher priority first, and early: a share of work done costs, beside all else,
+          EARLY_SHARE value (t/T (1 + r) / 2 + 1 - r), t its time, T the horizon, r the rank of its priority: 1 the highest of
+          the problem, 0 the lowest; so priority decides where value does not, and no more
 
 A share of a job's work is worth its share of the value less lateness in its slot; an all-or-nothing job (hard, deadline
 inside the horizon) is worth its value when whole.
@@ -31,7 +36,7 @@ from optimizer.workload import all_or_nothing, least_gpus, pause_usd, worth_per_
 CONTINUE_H = 1.0
 """Time within which going on counts."""
 EARLY_SHARE = 1e-4
-"""Share of its value that a job pays to be done now rather than at the end: of equal plans, the one that works early."""
+"""Share of its value that a job pays to be done at the end rather than now, or before one of higher priority (25d)."""
 STALL_USD_PER_GPU_H = 300.0
 """Price of interrupting a job that may not be interrupted."""
 
@@ -41,7 +46,7 @@ def add_jobs(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> No
     capacity = [_capacity(matrix, layout, columns, number) for number in range(len(layout.groups))]
     jobs = layout.problem.jobs
     columns.done = np.full(len(jobs), -1, dtype=np.int32)
-    first_end_h = _first_end_h(layout)
+    first_end_h, ranks = _first_end_h(layout), _ranks(layout)
     by_job: dict[int, list[int]] = {}
     for index, place in enumerate(layout.places):
         by_job.setdefault(place.job, []).append(index)
@@ -52,7 +57,9 @@ def add_jobs(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> No
             worth = np.array([worth_per_share(job, layout.problem, end_h) for end_h in first_end_h[used]])
             cost = -worth * place.speed / job.work_gpu_h
         start_h = layout.slot_start_h[used]
-        cost = cost + EARLY_SHARE * job.value_usd * place.speed / job.work_gpu_h * start_h / layout.start_h[-1]
+        rank = ranks[job.priority]
+        later = 0.5 * (1.0 + rank) * start_h / layout.start_h[-1] + 1.0 - rank
+        cost = cost + EARLY_SHARE * job.value_usd * place.speed / job.work_gpu_h * later
         parts = np.array(segments(layout, place.group))
         shape = (len(parts), len(cost))
         y = matrix.columns(shape, upper=job.gpus_max * parts[:, None] * place.overlap_h[None, :], cost=cost)
@@ -63,8 +70,15 @@ def add_jobs(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> No
 
 
 def early_usd(layout: Layout) -> float:
-    """Return the most that the preference for early work adds to any plan's cost: what a bound has to give back."""
-    return EARLY_SHARE * sum(job.value_usd for job in layout.problem.jobs)
+    """Return the most that the preferences (25d) add to any plan's cost: what a bound has to give back."""
+    ranks = _ranks(layout)
+    return EARLY_SHARE * sum(job.value_usd * (1.5 - 0.5 * ranks[job.priority]) for job in layout.problem.jobs)
+
+
+def _ranks(layout: Layout) -> dict[int, float]:
+    """Return the rank of each priority, 1 for the highest."""
+    known = sorted({job.priority for job in layout.problem.jobs})
+    return {priority: place / (len(known) - 1) if len(known) > 1 else 1.0 for place, priority in enumerate(known)}
 
 
 def segments(layout: Layout, group: int) -> tuple[float, ...]:

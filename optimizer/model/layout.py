@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.model.matrix import Floats, Index
-from optimizer.problem import Problem
-from optimizer.workload import Rung, all_or_nothing, cooling_base_kw, cooling_factor, idle_kw, menu, pools_of, window_h
+from optimizer.problem import JobProblem, Problem
+from optimizer.workload import Rung, all_or_nothing, cooling_base_kw, cooling_factor, idle_kw, menu, pools_of, windows_h
 from sites.compute.records import PowerProfile, ServingMode
 
 NEAR_H = 2.0
@@ -157,6 +157,14 @@ def slots_of(start_h: Floats, near_h: float, slot_h: float) -> Index:
     return slot
 
 
+def hours_open(problem: Problem, job: JobProblem, start_h: Floats, end_h: Floats) -> Floats:
+    """Return the hours of stretches, given by their bounds in hours from the start, in which a job may run."""
+    hours = np.zeros(len(start_h))
+    for since, until in windows_h(problem, job):
+        hours += np.maximum(0.0, np.minimum(end_h, until) - np.maximum(start_h, since))
+    return hours
+
+
 def _scenarios(problem: Problem) -> tuple[Floats, Floats]:
     if not problem.scenarios:
         return np.ones(1), np.maximum(0.0, np.array([problem.pv_available_kw]))
@@ -173,8 +181,7 @@ def _groups(problem: Problem, slot_start_h: Floats, slot_hours: Floats) -> tuple
     pool_index = {pool.name: place for place, pool in enumerate(problem.pools)}
     ends_h = slot_start_h + slot_hours
     for index, job in enumerate(problem.jobs):
-        low_h, high_h = window_h(problem, job)
-        overlap = np.maximum(0.0, np.minimum(ends_h, high_h) - np.maximum(slot_start_h, low_h))
+        overlap = hours_open(problem, job, slot_start_h, ends_h)
         used = np.flatnonzero(overlap > 1e-9)
         if not len(used):
             continue

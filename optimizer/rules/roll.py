@@ -34,7 +34,7 @@ from optimizer.rules.work import (
     ordered,
     whole_gpus,
 )
-from optimizer.workload import OFF_MODE, cooling_base_kw, cooling_factor, idle_kw, menu
+from optimizer.workload import OFF_MODE, cooling_base_kw, cooling_factor, idle_kw, menu, open_h
 from sites.compute.records import ServingMode
 
 COMFORT_FRAC = 0.25
@@ -198,8 +198,8 @@ def _jobs(roll: Roll, step: int, at_h: float, free: dict[str, float], base_kw: f
         state.gpus.append(0.0)
         state.limits_w.append(0.0)
     for state in ordered(roll.jobs, roll.style, lambda state: state.urgent(at_h, problem)):
-        start_h, end_h = state.window_h
-        if state.left_gpu_h <= 1e-9 or at_h < start_h - 1e-9 or at_h + problem.hours[step] > end_h + 1e-9:
+        step_h = problem.hours[step]
+        if state.left_gpu_h <= 1e-9 or open_h(state.windows_h, at_h, at_h + step_h) < step_h - 1e-9:
             continue
         worth_it = state.density_usd_per_kwh > genset_usd or roll.style.order == "arrival"
         urgent = state.urgent(at_h, problem) or not roll.style.waits_for_sun

@@ -93,24 +93,29 @@ def capacity_kw(problem: Problem, state: SupplyState, step: int) -> float:
     gensets_kw = sum(
         unit.genset.max_kw * unit.carry_share(problem.hours[step])
         for unit in state.gensets
-        if unit.can_start(step) and state.tank_l > fuel_reserve_l(unit, problem.hours[step])
+        if unit.can_start(step) and state.tank_l > fuel_reserve_l(problem, unit, step)
     )
     return problem.pv_available_kw[step] + discharge_kw + gensets_kw
 
 
-def fuel_reserve_l(unit: GensetState, step_h: float) -> float:
-    """Return the litres a genset needs at its rating for a step and what is left of its minimum run time."""
-    served_h = unit.hours if unit.on else 0.0
-    return fuel_l_per_h(unit.genset, unit.genset.max_kw) * max(step_h, unit.genset.min_run_h - served_h)
+def fuel_reserve_l(problem: Problem, unit: GensetState, step: int) -> float:
+    """Return the litres a genset needs at its rating for a step and for the steps in which its minimum run time ends."""
+    left_h = unit.genset.min_run_h - (unit.hours if unit.on else 0.0)
+    run_h = 0.0
+    for step_h in problem.hours[step:]:
+        run_h += step_h
+        if run_h >= left_h - 1e-9:
+            break
+    return fuel_l_per_h(unit.genset, unit.genset.max_kw) * run_h
 
 
-def _fuelled(problem: Problem, state: SupplyState, wanted: list[GensetState], step_h: float) -> list[GensetState]:
+def _fuelled(problem: Problem, state: SupplyState, wanted: list[GensetState], step: int) -> list[GensetState]:
     """Return those of the wanted gensets that the tank lasts for, running ones first: none starts that would run dry."""
     if problem.tank is None:
         return wanted
     fuelled, left_l = [], state.tank_l
     for unit in sorted(wanted, key=lambda unit: not unit.on):
-        needed_l = fuel_reserve_l(unit, step_h)
+        needed_l = fuel_reserve_l(problem, unit, step)
         if left_l > needed_l:
             fuelled.append(unit)
             left_l -= needed_l
@@ -131,7 +136,7 @@ def supply(problem: Problem, params: RuleParams, state: SupplyState, step: int, 
             rating_kw = min(u.genset.max_kw * u.carry_share(step_h) for u in ready)
             wanted = ready[: gensets_needed(missing_kw, max(rating_kw, 1e-9), len(ready))]
             on += [unit for unit in wanted if unit not in on]
-    on = _fuelled(problem, state, on, step_h)
+    on = _fuelled(problem, state, on, step)
     lows = [unit.genset.min_kw * unit.carry_share(step_h) for unit in on]
     highs = [unit.genset.max_kw * unit.carry_share(step_h) for unit in on]
     flows = dispatch(params, net_kw, charge_kw, discharge_kw, sum(lows), sum(highs))
@@ -153,11 +158,12 @@ def supply(problem: Problem, params: RuleParams, state: SupplyState, step: int, 
 
 
 def _split(total_kw: float, lows: list[float], highs: list[float]) -> list[float]:
-    """Share a power among gensets: all at the same fraction between minimum and rating."""
-    span = sum(highs) - sum(lows)
-    if total_kw < sum(lows) - 1e-12:
-        return [total_kw / len(lows)] * len(lows)
-    share = (total_kw - sum(lows)) / span if span > 1e-12 else 0.0
+    """Share a power among gensets: all at the same fraction between minimum and rating, or of the minimum below that."""
+    least = sum(lows)
+    span = sum(highs) - least
+    if 0.0 < least and total_kw < least - 1e-12:
+        return [total_kw * low / least for low in lows]
+    share = (total_kw - least) / span if span > 1e-12 else 0.0
     return [low + share * (high - low) for low, high in zip(lows, highs, strict=True)]
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from optimizer.problem import JobProblem, PoolProblem, Problem, ServiceProblem
 from optimizer.rules.styles import Order, Style
-from optimizer.workload import Rung, extra_mode_w, menu, pools_of, spreads, window_h
+from optimizer.workload import Rung, extra_mode_w, menu, pools_of, spreads, windows_h
 from sites.compute.records import ServingMode
 
 HELD_SPREADS = 2.0
@@ -32,7 +32,7 @@ class JobState:
 
     job: JobProblem
     places: tuple[tuple[PoolProblem, float, tuple[Rung, ...]], ...]
-    window_h: tuple[float, float]
+    windows_h: tuple[tuple[float, float], ...]
     density_usd_per_kwh: float
     left_gpu_h: float
     pool: str = ""
@@ -64,7 +64,7 @@ def job_states(problem: Problem) -> list[JobState]:
             JobState(
                 job=job,
                 places=places,
-                window_h=window_h(problem, job),
+                windows_h=windows_h(problem, job),
                 density_usd_per_kwh=job.value_usd / max(kwh, 1e-9),
                 left_gpu_h=job.work_gpu_h,
                 pool=places[0][0].name if job.running else "",

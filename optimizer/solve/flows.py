@@ -29,7 +29,9 @@ BREACH_KWH = 1e-3
 def flows_of(
     model: Model, modes: list[Index], runs: dict[int, JobRun], on: Floats, deadline: Deadline
 ) -> tuple[Load, Model, Answer]:
-    """Return load, energy model and answer for a plan's work; drops batch work that nothing can feed from ``runs``.
+    """Return load, energy model and answer for a plan's work.
+
+    Drops from ``runs`` batch work that nothing can feed, and work on surplus only where a genset runs after all.
 
     Raises:
         NoPlanFoundError: the energy side has no solution, or was not solved in time.
@@ -38,12 +40,25 @@ def flows_of(
     for _ in range(DROP_ROUNDS):
         energy, answer = energy_of(model.layout, load, on, deadline)
         short_kw = answer.values[energy.columns.drop]
-        if not np.any(short_kw > SHORT_KW):
+        yields = _yield_surplus(model.layout, runs, answer.values[energy.columns.on])
+        if not yields and not np.any(short_kw > SHORT_KW):
             break
         for step in np.flatnonzero(short_kw > SHORT_KW):
             _drop(model.layout, runs, int(step), float(short_kw[step]) / float(model.layout.cooling[step]))
         load = load_of(model, modes, runs)
     return load, energy, answer
+
+
+def _yield_surplus(layout: Layout, runs: dict[int, JobRun], on: Floats) -> bool:
+    """Stop work on surplus only where a genset runs: whole GPUs and hours may have put it there. Returns whether any did."""
+    diesel = np.any(on > 0.5, axis=0) if on.size else np.zeros(layout.steps, dtype=bool)
+    found = False
+    for run in runs.values():
+        beside = diesel & (run.gpus > 0.0)
+        if layout.problem.jobs[run.job].surplus_only and beside.any():
+            run.gpus[beside] = run.limit_w[beside] = run.speed[beside] = 0.0
+            found = True
+    return found
 
 
 def _drop(layout: Layout, runs: dict[int, JobRun], step: int, it_kw: float) -> None:

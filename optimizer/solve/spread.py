@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.model.build import Model
-from optimizer.model.layout import NEAR_H, Layout
+from optimizer.model.layout import NEAR_H, Layout, hours_open
 from optimizer.model.matrix import Floats
-from optimizer.workload import Rung, all_or_nothing, window_h
+from optimizer.workload import Rung, all_or_nothing
 
 TINY = 1e-7
 START_SHARE = 0.5
@@ -221,10 +221,9 @@ def _top_up(
 
 
 def overlap_h(layout: Layout, job: int, steps: npt.NDArray[np.integer]) -> Floats:
-    """Return the hours of intervals that lie in a job's window."""
-    low_h, high_h = window_h(layout.problem, layout.problem.jobs[job])
-    start, end = layout.start_h[steps], layout.start_h[steps + 1]
-    return np.asarray(np.maximum(0.0, np.minimum(end, high_h) - np.maximum(start, low_h)))
+    """Return the hours of intervals in which a job may run."""
+    problem = layout.problem
+    return hours_open(problem, problem.jobs[job], layout.start_h[steps], layout.start_h[steps + 1])
 
 
 def near_steps(layout: Layout) -> int:

@@ -21,3 +21,16 @@ NonNegative = Annotated[float, Field(ge=0)]
 Celsius = Annotated[float, Field(ge=-80, le=120)]
 Points = Annotated[tuple[tuple[float, float], ...], Field(min_length=2)]
 """A curve as points ascending in the first number."""
+
+
+def clock_times(value: tuple[str, str] | None) -> tuple[str, str] | None:
+    """Return two clock times as they are.
+
+    Raises:
+        ValueError: one is none.
+    """
+    for text in value or ():
+        hour, _, minute = text.partition(":")
+        if not (hour.isdigit() and minute.isdigit() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60):
+            raise ValueError(f"{text!r} is not a clock time; write it quoted, as in '22:00'")
+    return value

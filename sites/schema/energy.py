@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sites.schema.base import Celsius, Fraction, Name, NonNegative, Points, Positive, Section
+from sites.schema.base import Celsius, Fraction, Name, NonNegative, Points, Positive, Section, clock_times
 
 
 def ascending(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
@@ -193,14 +193,7 @@ class Genset(Section):
 
     _ascending = field_validator("fuel_l_per_h")(ascending)
 
-    @field_validator("quiet_hours")
-    @classmethod
-    def _clock_times(cls, value: tuple[str, str] | None) -> tuple[str, str] | None:
-        for text in value or ():
-            hour, _, minute = text.partition(":")
-            if not (hour.isdigit() and minute.isdigit() and int(hour) < 24 and int(minute) < 60):
-                raise ValueError(f"{text!r} is not a clock time; write it quoted, as in '22:00'")
-        return value
+    _clock_times = field_validator("quiet_hours")(clock_times)
 
 
 class Tank(Section):

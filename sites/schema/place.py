@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
-from sites.schema.base import Celsius, Name, NonNegative, Positive, Section
+from sites.schema.base import Celsius, Name, NonNegative, Positive, Section, clock_times
 from sites.schema.computing import Computing
 from sites.schema.equipment import Equipment, Node
 
@@ -119,6 +119,8 @@ class Prices(Section):
     """Service and overhaul per running hour."""
     critical_unserved_usd_per_kwh: NonNegative = 20.0
     """Least price of critical load left unserved."""
+    offsite_usd_per_gpu_h: NonNegative | None = None
+    """Price of a GPU-hour elsewhere; plans then tell what jobs that are not sovereign would cost there. Absent = nowhere."""
     reserve_breach_usd_per_kwh: NonNegative = 1.0
     """Price of operating reserve, or of charge below its reserve, that is missing for an hour."""
     plan_change_usd: NonNegative = 0.05
@@ -141,14 +143,7 @@ class ReviewIf(Section):
     cost_jump_usd: NonNegative = 20.0
     """A jump in cost below this is never worth a person's time."""
 
-    @field_validator("night_hours")
-    @classmethod
-    def _clock_times(cls, value: tuple[str, str]) -> tuple[str, str]:
-        for text in value:
-            hour, _, minute = text.partition(":")
-            if not (hour.isdigit() and minute.isdigit() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60):
-                raise ValueError('write two clock times such as ["22:00", "06:00"]')
-        return value
+    _clock_times = field_validator("night_hours")(clock_times)
 
 
 class Planning(Section):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sites.compute.chain import OTHERS_SHARE, chain_bound_s
 from sites.compute.records import PowerProfile
-from sites.schema.base import Fraction, Name, NonNegative, Positive, Section
+from sites.schema.base import Fraction, Name, NonNegative, Positive, Section, clock_times
 
 LATE_FRAC = 0.01
 """Requests that may miss a P99 budget."""
@@ -187,6 +187,8 @@ class BatchStream(Section):
     """Time without progress each time a job starts again after a pause."""
     surplus_only: bool = False
     """Whether jobs run on surplus sun alone, never on diesel."""
+    window_local: tuple[str, str] | None = None
+    """Local clock times between which jobs may run, e.g. ["20:00", "06:00"]; absent = at any time."""
     priority: int = 0
     """Higher goes first where value alone does not decide."""
     sovereign: bool = False
@@ -195,6 +197,8 @@ class BatchStream(Section):
     """GPUs that have to be in one NVLink island; more than one only for a rigid gang of whole groups."""
     memory_gb: NonNegative = 0.0
     """Memory that it needs on each GPU; 0 = any will do."""
+
+    _clock_times = field_validator("window_local")(clock_times)
 
     @model_validator(mode="after")
     def _fits(self) -> BatchStream:

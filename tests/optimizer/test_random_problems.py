@@ -57,6 +57,31 @@ def test_planner_answers_pass_the_plant_check(problem: Problem) -> None:
     assert (found.level is Level.RELAXED) == (found.status is Status.INFEASIBLE_AS_POSED)
 
 
+@FEW
+@given(problems())
+def test_every_near_task_of_whole_gpus_has_a_place_or_a_reason(problem: Problem) -> None:
+    found = answer(problem)
+    spans = {span.start_utc: span for span in found.placement}
+    for pool in (pool for pool in problem.pools if pool.node_gpus and pool.gpus and spans):
+        planned = {each.name: each.gpus_by_interval[0] for each in found.jobs if each.pool == pool.name}
+        span = spans[problem.start_utc]
+        placed = {each.name: each for each in span.tasks if each.pool == pool.name}
+        left = {each.name: each.gpus for each in span.left_out if each.pool == pool.name}
+        for name, gpus in planned.items():
+            if gpus >= 0.5 and abs(gpus - round(gpus)) < 1e-3:
+                there = sum(share.gpus for share in placed[name].islands) if name in placed else left[name]
+                assert there == round(gpus)
+        used: dict[tuple[int, int], int] = {}
+        for each in placed.values():
+            for share in each.islands:
+                used[share.node, share.island] = used.get((share.node, share.island), 0) + share.gpus
+        size = pool.island_gpus if pool.island_gpus > 1 else pool.node_gpus
+        assert all(number <= size for number in used.values())
+        assert sum(used.values()) <= pool.gpus
+        told = {breach.what for breach in found.breaches if breach.reason_code == "PLACEMENT"}
+        assert {f"job {name}" for name in left if name in planned} <= told
+
+
 @settings(FEW, max_examples=100)
 @given(problems())
 @example(LITTLE_FUEL)
