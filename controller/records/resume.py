@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy import Engine, func, literal, or_, select
 from sqlalchemy.orm import Session
 
@@ -14,6 +19,9 @@ from controller.records.people_tables import JobRow, OverrideRow, PreviewRow
 from controller.records.planning_tables import DecisionRow, PlanRow
 from optimizer.problem import FuelDelivery, JobProblem
 
+LOG = logging.getLogger(__name__)
+Row = TypeVar("Row")
+Read = TypeVar("Read")
 LIVE_STATES = ("queued", "running", "paused")
 """Job states that the loop has to know."""
 
@@ -140,16 +148,7 @@ def read_inbox(engine: Engine, site: str, at_utc: datetime, *, plans: int = 5, c
         jobs = session.scalars(
             select(JobRow).where(JobRow.site == site, JobRow.state.in_(LIVE_STATES)).order_by(JobRow.submitted_utc)
         )
-        live = tuple(
-            LiveJob(
-                name=row.name,
-                state=row.state,
-                done_frac=row.done_frac,
-                who=row.who,
-                job=JobProblem.model_validate_json(row.document),
-            )
-            for row in jobs
-        )
+        live = _readable(jobs, _live_job)
         gone = session.scalars(
             select(JobRow.name)
             .where(JobRow.site == site, JobRow.state == "cancelled")
@@ -184,15 +183,45 @@ def read_inbox(engine: Engine, site: str, at_utc: datetime, *, plans: int = 5, c
                     .order_by(DeliveryRow.at_utc)
                 )
             ),
-            overrides=tuple(
-                Standing(
-                    order=ORDER.validate_json(row.document),
-                    from_utc=row.from_utc,
-                    expires_utc=row.expires_utc,
-                    id=row.id,
-                    who=row.who,
-                )
-                for row in overrides
-            ),
-            previews=tuple((identity, Standing.model_validate_json(text)) for identity, text in previews),
+            overrides=_readable(overrides, _standing),
+            previews=_readable(previews, lambda row: (row.id, Standing.model_validate_json(row.document))),
         )
+
+
+def _readable(rows: Iterable[Row], read: Callable[[Row], Read]) -> tuple[Read, ...]:
+    """Return what can be read; what another version or hand wrote is left out and told, so that the records go on."""
+    found = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except ValidationError as error:
+            _tell(
+                f"{type(row).__name__} {getattr(row, 'name', None) or getattr(row, 'id', '')}: {error.errors()[0]['msg']}"
+            )
+    return tuple(found)
+
+
+@cache
+def _tell(unread: str) -> None:
+    """Say once that a row is left out."""
+    LOG.error("%s; it is left out as this version cannot read it", unread)
+
+
+def _live_job(row: JobRow) -> LiveJob:
+    return LiveJob(
+        name=row.name,
+        state=row.state,
+        done_frac=row.done_frac,
+        who=row.who,
+        job=JobProblem.model_validate_json(row.document),
+    )
+
+
+def _standing(row: OverrideRow) -> Standing:
+    return Standing(
+        order=ORDER.validate_json(row.document),
+        from_utc=row.from_utc,
+        expires_utc=row.expires_utc,
+        id=row.id,
+        who=row.who,
+    )

@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from controller.overrides.orders import RunGenset, Standing
 from controller.records import recorder as recorder_module
@@ -26,6 +28,7 @@ from controller.records.entries import (
 )
 from controller.records.journal import SLOT_BYTES, SLOTS, Journal
 from controller.records.override_commands import OverrideCommands
+from controller.records.people_tables import JobRow
 from controller.records.reading import Reader
 from controller.records.recorder import Recorder
 from controller.records.resume import read_inbox, read_resumed
@@ -242,6 +245,25 @@ def test_inbox_shows_jobs_cancellations_reviews_and_overrides(url: str, tmp_path
     with OverrideCommands(url, SITE.name) as overrides:
         overrides.withdraw(identity, who="me", at_utc=START)
     assert read_inbox(engine, SITE.name, START + timedelta(minutes=1)).overrides == ()
+    engine.dispose()
+    recorder.close()
+
+
+def test_a_row_that_another_version_wrote_stops_neither_the_inbox_nor_the_records(
+    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = open_recorder(url, tmp_path)
+    with Commands(url, SITE.name) as commands:
+        commands.submit_jobs([job("a"), job("b")], who="me", at_utc=START)
+    engine = open_engine(url, durable=False)
+    with Session(engine) as session:
+        row = session.scalars(select(JobRow).where(JobRow.name == "b")).one()
+        row.document = row.document.replace("{", '{"of_tomorrow": 1, ', 1)
+        session.commit()
+    for _ in range(2):
+        assert [each.name for each in read_inbox(engine, SITE.name, START).jobs] == ["a"]
+    assert len([each for each in caplog.records if "JobRow b" in each.message]) == 1
+    recorder.commit([plan_entry()], timeout_s=30.0).result(30.0)
     engine.dispose()
     recorder.close()
 
