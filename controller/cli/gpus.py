@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,12 +60,14 @@ def helper(
     range_w = (min_w, max_w or float("inf")) if min_w or max_w else None
     held = HeldGpus(gpus, range_w=range_w, safe_limit_w=safe_w)
     server = _far(held, listen, certificates) if listen else _near(held, Path(access.helper[0]), users)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     held.secure()
     say(f"helper for {len(gpus)} GPUs of {pool} at {listen or access.helper[0]}; all are at the safe cap")
     try:
         server.serve_forever()
     except KeyboardInterrupt:
         held.secure()
+        say("stopped; the safe cap stays")
     finally:
         server.server_close()
 

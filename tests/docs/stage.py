@@ -82,7 +82,7 @@ def running(example: str, folder: Path, *, first: str = "") -> Iterator[subproce
     try:
         yield process
         assert process.poll() is None, log.read_text(encoding="utf-8")
-        process.send_signal(signal.SIGINT if first else signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0, log.read_text(encoding="utf-8")
     finally:
         if process.poll() is None:

@@ -195,6 +195,7 @@ def test_the_gpu_helpers_example_runs(folder: Path) -> None:
         line = HelperLine(str(folder / "gpu.sock"))
         assert line.gpus()[0].limit_range().max_w == 300.0
         line.close()
+    assert "the safe cap stays" in (folder / "example.log").read_text(encoding="utf-8")
 
 
 def with_ids(example: str) -> str:
