@@ -18,6 +18,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
+PATIENCE_S = 120.0
+"""How long a page may take on a busy machine."""
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -54,6 +56,7 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     session = webdriver.Chrome(options=options, service=Service(driver))
+    session.set_script_timeout(PATIENCE_S)
     try:
         yield session
     finally:

@@ -46,7 +46,7 @@ def started(words: list[str], port: int | None = None) -> Iterator[subprocess.Po
     """Yield a counterpart that runs; with ``port`` one that listens there."""
     child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        end_s = time.monotonic() + 60.0
+        end_s = time.monotonic() + 120.0
         while port is not None:
             assert child.poll() is None
             assert time.monotonic() < end_s
@@ -58,7 +58,7 @@ def started(words: list[str], port: int | None = None) -> Iterator[subprocess.Po
         yield child
     finally:
         child.terminate()
-        child.wait(20.0)
+        child.wait(120.0)
         assert child.stdout is not None
         child.stdout.close()
 
@@ -69,7 +69,7 @@ def with_port(words: list[str], port: int) -> list[str]:
     return [*words[:at], str(port), *words[at + 1 :]]
 
 
-def said(child: subprocess.Popen[str], seconds: float = 60.0) -> str:
+def said(child: subprocess.Popen[str], seconds: float = 120.0) -> str:
     """Return the first line that a counterpart prints."""
     assert child.stdout is not None
     assert select.select([child.stdout], [], [], seconds)[0], "it says nothing"
@@ -87,7 +87,7 @@ def test_the_plant_server_answers_sunspec(tmp_path: Path) -> None:
     port = int(load_site(str(file)).devices.equipment[0].address.rpartition(":")[2])
     with started(words) as child:
         assert "Modbus on" in said(child)
-        client = SunSpecModbusClientDeviceTCP(slave_id=1, ipaddr="127.0.0.1", ipport=port, timeout=2.0)
+        client = SunSpecModbusClientDeviceTCP(slave_id=1, ipaddr="127.0.0.1", ipport=port, timeout=60.0)
         client.connect()
         client.scan(connect=False)
         assert {701, 704, 713, 715} <= {model.model_id for model in client.model_list}
@@ -97,7 +97,7 @@ def test_the_plant_server_answers_sunspec(tmp_path: Path) -> None:
 def test_redfish_lists_its_hosts() -> None:
     port = free_port()
     with started(with_port(listed("redfish_server"), port), port):
-        found = httpx.get(f"http://127.0.0.1:{port}/redfish/v1/Systems", trust_env=False)
+        found = httpx.get(f"http://127.0.0.1:{port}/redfish/v1/Systems", trust_env=False, timeout=120.0)
         assert found.json()["Members"]
 
 
@@ -107,7 +107,7 @@ def test_the_openai_servers_answer(which: str) -> None:
     asked = {"model": "any", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 3}
     with started(with_port(listed(which), port), port):
         url = f"http://127.0.0.1:{port}/v1/chat/completions"
-        found = httpx.post(url, json=asked, trust_env=False, timeout=30.0).json()
+        found = httpx.post(url, json=asked, trust_env=False, timeout=120.0).json()
         assert found["choices"][0]["message"]["content"]
 
 

@@ -18,7 +18,7 @@ from controller.records.store import open_engine
 from controller.records.views import StoredPlan
 from controller.records.writing import write_entry
 from optimizer.plan import Level
-from tests.browser import chromium, chromium_paths, console_errors, set_view
+from tests.browser import PATIENCE_S, chromium, chromium_paths, console_errors, set_view
 from tests.controller.web.container_day import container_day, store_with_day
 from tests.controller.web.serving import serving
 
@@ -91,7 +91,7 @@ def browser(served: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -
 def _open(browser: Chrome, address: str, *, width: int, dark: bool) -> None:
     set_view(browser, width=width, height=900, dark=dark)
     browser.get(address)
-    WebDriverWait(browser, 10).until(lambda page: page.find_elements(By.ID, "figure-price"))
+    WebDriverWait(browser, PATIENCE_S).until(lambda page: page.find_elements(By.ID, "figure-price"))
 
 
 @pytest.mark.parametrize(("width", "dark"), VIEWS)
@@ -118,7 +118,9 @@ def test_the_other_pages_fit_too(browser: Chrome, served_day: str, path: str) ->
         set_view(browser, width=width, height=900, dark=dark)
         browser.get(served_day + path)
         if path.startswith("history"):
-            WebDriverWait(browser, 10).until(lambda page: "Energy balance" in page.find_element(By.ID, "main").text)
+            WebDriverWait(browser, PATIENCE_S).until(
+                lambda page: "Energy balance" in page.find_element(By.ID, "main").text
+            )
         assert console_errors(browser) == []
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         assert browser.execute_script(CLIPPED) == []
@@ -162,7 +164,7 @@ def test_hovering_a_job_explains_it(browser: Chrome, served: tuple[str, str]) ->
     rows = browser.find_elements(By.CSS_SELECTOR, "#figure-schedule .drawing.wide .hit")
     late = next(row for row in rows if "satellite-tiles-0116-1" in str(row.get_attribute("aria-label")))
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", late)
-    WebDriverWait(browser, 5).until(lambda page: _hover(page, late).is_displayed())
+    WebDriverWait(browser, PATIENCE_S).until(lambda page: _hover(page, late).is_displayed())
     tip = browser.find_element(By.ID, "tip")
     assert "8 GPUs of l40s at 200\u202fW" in tip.text
     assert "late" in tip.text
@@ -197,8 +199,8 @@ def test_a_new_cycle_appears_by_itself(browser: Chrome, served: tuple[str, str])
         write_entry(session, "container", now)
         session.commit()
     engine.dispose()
-    WebDriverWait(browser, 10).until(lambda page: "1\u202f234\u202fL" in page.find_element(By.ID, "now").text)
-    WebDriverWait(browser, 10).until(lambda page: "14:04 EST" in page.find_element(By.ID, "head").text)
+    WebDriverWait(browser, PATIENCE_S).until(lambda page: "1\u202f234\u202fL" in page.find_element(By.ID, "now").text)
+    WebDriverWait(browser, PATIENCE_S).until(lambda page: "14:04 EST" in page.find_element(By.ID, "head").text)
     present = browser.find_element(By.CSS_SELECTOR, "#figure-soc .drawing.wide .present")
     moved = float(present.get_attribute("x1") or 0) - before
     assert moved == pytest.approx((940 - 48 - 14) * 2 / 48, abs=0.5)

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.browser
 NAME = "cell-tower"
 PLANNING = "planning: {review: review, answer_minutes: 1400, unanswered: reject, solve_seconds: 2}\n"
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/enter\?key=\S+")
-PATIENCE_S = 60
+PATIENCE_S = 240
 
 
 def site_file(folder: Path) -> Path:
@@ -69,7 +69,7 @@ def running(folder: Path, url: str) -> Iterator[str]:
         yield until(lambda: LINK.findall(log.read_text(encoding="utf-8")), process, log)[0]
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_S)
 
 
 def until(there: Callable[[], list[str]], process: subprocess.Popen[bytes], log: Path) -> list[str]:
@@ -136,6 +136,7 @@ class Person:
         self.keys(Keys.ENTER)
 
 
+@pytest.mark.timeout(1200)
 def test_a_shift_at_the_keyboard(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     chromium_paths()
     site_file(tmp_path)
