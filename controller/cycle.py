@@ -2,7 +2,8 @@
 
 Orders that plan or rules change are committed to the store before they are acted on; when the store does not
 take them in time, what stood before stands on, and they are acted on as soon as they are in. Orders that guards
-change are noted in a preallocated journal, acted on, and stored after: safety never waits for a disk.
+change, and after a restart changes of orders that stand, are noted in a preallocated journal, acted on, and stored
+after: safety never waits for a disk.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ class Cycle:
         self._memory_before, self._memory = self._memory, guarded.memory
         checked = self._discipline.check(snapshot, self._before, now)
         written, outcomes = self._act(devices, snapshot, wanted, guarded, decided, now, reachable)
-        self._before = written
+        if self._before is not None or (reachable and self._senses.reachable):
+            self._before = written
         plan_id = decided.cause.plan_id
         self._records.post(
             *self._troubles(now),
@@ -154,12 +156,19 @@ class Cycle:
     def _split(
         self, changes: tuple[DecisionEntry, ...], snapshot: Snapshot, allowed: Setpoints
     ) -> tuple[tuple[DecisionEntry, ...], tuple[DecisionEntry, ...]]:
-        """Return the changes that guards force, which are acted on first, and those that wait to be committed.
+        """Return the changes that are noted in the journal and acted on first, and those that wait to be committed.
 
-        A planned change that guards would force on what stood before is forced: to hold it back would not be safe.
+        First are those that guards force; a planned change that guards would force on what stood before, since to hold it
+        back would not be safe; and after a restart, changes of orders that stand: they are known as texts only, so that to
+        hold them back would be to stop, for a moment, what runs.
         """
-        forced = [each for each in changes if each.origin in ("guard", "safe_state")]
-        planned = [each for each in changes if each.origin not in ("guard", "safe_state")]
+
+        def first(each: DecisionEntry) -> bool:
+            restarted = self._before is None and self._ledger.knows(each.subject)
+            return each.origin in ("guard", "safe_state") or restarted
+
+        forced = [each for each in changes if first(each)]
+        planned = [each for each in changes if not first(each)]
         if planned:
             held = held_back(allowed, self._before, (each.subject for each in planned))
             narrowed = apply_guards(snapshot, held, self._site, self._memory_before, without=self._without)

@@ -149,6 +149,10 @@ class Ledger:
                 continue
             self._standing[each.subject] = _Standing(each.seq, each.order_text, each.id, False, each.expires_utc)
 
+    def knows(self, subject: str) -> bool:
+        """Return whether a subject has ever been given an order."""
+        return subject in self._standing
+
     def stands(self, subject: str, order_text: str) -> bool:
         """Return whether an order is the standing one of its subject."""
         standing = self._standing.get(subject)

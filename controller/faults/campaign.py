@@ -107,6 +107,8 @@ class _Day:
     without: tuple[str, ...]
     violations: list[str] = field(default_factory=list)
     kills: int = 0
+    killed_utc: datetime | None = None
+    """When it was killed last: a kill waits for the call that it is meant for."""
     cycles: int = 0
     armed: str = ""
     """The call at which the process is killed next."""
@@ -255,7 +257,7 @@ def _live(day: _Day, injected: tuple[Injection, ...], hours: float) -> None:
         try:
             process.cycle(at + jumped)
         except Killed:
-            day.kills += 1
+            day.kills, day.killed_utc = day.kills + 1, at
             day.devices.spoilt.add(Fault.KILLED)
             day.records.lose_waiting()
             process = _Process(day, at + jumped)
@@ -341,7 +343,8 @@ def _unnamed(day: _Day, injected: tuple[Injection, ...]) -> list[str]:
         codes = NAMED_BY.get(each.fault)
         if codes is None or each.fault not in day.devices.spoilt:
             continue
-        since, until = min(one.start_utc for one in injected), each.end_utc + timedelta(hours=2)
+        ended = day.killed_utc if each.fault is Fault.KILLED and day.killed_utc is not None else each.end_utc
+        since, until = min(one.start_utc for one in injected), ended + timedelta(hours=2)
         if not any(code in codes and since <= at <= until for at, code in day.records.codes):
             found.append(f"'{each.fault.value}' is named nowhere")
     jumps = any(each.fault is Fault.CLOCK_JUMP for each in injected)

@@ -90,7 +90,7 @@ class FaultyDevices:
                 self.spoilt.add(Fault.SOC_FROZEN)
         else:
             self._frozen = None
-        if self.active(Fault.SOC_JUMP):
+        if self.active(Fault.SOC_JUMP) and not self.active(Fault.SOC_NAN):
             self.spoilt.add(Fault.SOC_JUMP)
             soc = 0.95 if self.twin.state.plant.battery.soc_frac < 0.6 else 0.35
         if self.active(Fault.SOC_NAN):

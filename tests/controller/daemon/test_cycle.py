@@ -28,7 +28,7 @@ from controller.records.entries import (
     JobSubmitted,
     NowEntry,
 )
-from controller.records.resume import Inbox, LiveJob
+from controller.records.resume import Inbox, LastOrder, LiveJob
 from controller.setpoints import Outcome, Setpoints
 from controller.snapshot import Snapshot
 from optimizer.plan import Level
@@ -93,7 +93,8 @@ class Story:
 class Bench:
     """A cycle with everything around it."""
 
-    def __init__(self) -> None:
+    def __init__(self, last: Sequence[LastOrder] = ()) -> None:
+        """``last`` is what a daemon before this one had ordered."""
         self.host = ManualClock(START)
         self.story = Story()
         self.ladder = Ladder(SITE)
@@ -102,7 +103,7 @@ class Bench:
             SITE,
             records=self.story,
             ladder=self.ladder,
-            ledger=Ledger(),
+            ledger=Ledger(last),
             book=self.book,
             reporter=Reporter(telemetry_every_s=10.0, speed=1.0, alarms=Alarms()),
             senses=Senses(SITE, self.host),
@@ -173,6 +174,35 @@ def test_guards_act_first_even_when_the_store_is_away(bench: Bench) -> None:
     assert bench.story.kinds()[0] == "journal"
     assert any(genset.run for genset in result.written.gensets)
     assert {each.origin for each in bench.story.happened[0][1]} == {"guard"}
+
+
+@pytest.mark.parametrize("store_takes", [True, False])
+@pytest.mark.parametrize("shortage", [True, False])
+def test_a_restart_never_stops_for_a_moment_what_runs(store_takes: bool, shortage: bool) -> None:
+    """The new daemon knows the orders that stand as texts only: it cannot hold what stood before, and must not drop it."""
+    before = LastOrder(
+        subject="service voice-agent",
+        seq=3,
+        order_text="another mode",
+        decision_id="d" * 32,
+        acted=True,
+        expires_utc=START + timedelta(hours=1),
+    )
+    bench = Bench([before])
+    bench.ladder.take(bench.plan())
+    bench.story.takes = store_takes
+    bench.story.overlay = {"unserved_kw": 30.0} if shortage else {}
+    bench.run()
+    writes = [what for kind, what in bench.story.happened if kind == "write"]
+    assert writes
+    for each in writes:
+        assert "voice-agent" in [service.name for service in each.services if service.mode.gpus]
+    recorded = [each for kind, what in bench.story.happened if kind != "write" for each in what]
+    order = next(each for each in recorded if each.subject == "service voice-agent")
+    assert order.seq == 4
+    first_write = bench.story.kinds().index("write")
+    noted = [each for kind, what in bench.story.happened[:first_write] if kind != "write" for each in what]
+    assert order in noted
 
 
 def test_the_ladder_goes_plan_rules_safe_state(bench: Bench) -> None:
