@@ -20,6 +20,8 @@ from sites.schema.workload import Pool, Service
 
 RATES = 6
 MODES_CONSIDERED = 60
+BUDGET_SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)
+"""Shares of its own budget within which a stage of a chain may be asked to answer."""
 PROFILES: tuple[PowerProfile, ...] = ("decode", "prefill", "vision", "training")
 
 
@@ -41,12 +43,47 @@ def capability(site: Site) -> Capability:
     """
     return Capability(
         pools=tuple(pool_problem(pool) for pool in site.pools),
-        menus={service.name: service_menu(service, site.pools) for service in site.services},
+        menus={service.name: service_menu(service, site.pools, chained(site, service)) for service in site.services},
     )
 
 
-def service_menu(service: Service, pools: tuple[Pool, ...]) -> tuple[ServingMode, ...]:
+def chained(site: Site, service: Service) -> int:
+    """Return the stages of the longest chain that a service is part of; 1 where it is part of none."""
+    lengths = [len(each.stages) for each in site.chains if any(stage.service == service.name for stage in each.stages)]
+    return max(lengths, default=1)
+
+
+def service_menu(service: Service, pools: tuple[Pool, ...], stages: int = 1) -> tuple[ServingMode, ...]:
     """Return the modes of a service that matter at the rates it sees.
+
+    A stage of a chain of ``stages`` services may be asked for less than its own budget, so that the others get more: its menu
+    has modes for shares of it, each with the rate that it then holds, without those that another mode makes useless.
+    """
+    if stages == 1:
+        return _within_budget(service, pools, 1)
+    found: dict[str, ServingMode] = {}
+    for share in BUDGET_SHARES:
+        part = service.model_copy(update={"p99_s": share * service.p99_s})
+        modes = _within_budget(part, pools, stages) if part.model_p99_s > 0.0 else ()
+        suffix = "" if share == 1.0 else f" in {part.p99_s:.3g} s"
+        named = (mode.model_copy(update={"name": mode.name + suffix}) if mode.gpus else mode for mode in modes)
+        found.update((mode.name, mode) for mode in named)
+    kept = (mode for mode in found.values() if not any(_useless(mode, other) for other in found.values()))
+    return tuple(sorted(kept, key=lambda mode: (mode.rate_rps, mode.name)))
+
+
+def _useless(mode: ServingMode, other: ServingMode) -> bool:
+    """Return whether another mode does all that this one does, on no more GPUs and power and no later."""
+    at_rps = mode.rate_rps
+    mine = (mode.gpus, mode.p99_s, mode.idle_w, mode.power_w(at_rps), -mode.quality, -at_rps)
+    theirs = (other.gpus, other.p99_s, other.idle_w, other.power_w(at_rps), -other.quality, -other.rate_rps)
+    if mode.pool != other.pool or any(b > a + 1e-9 for a, b in zip(mine, theirs, strict=True)):
+        return False
+    return any(b < a - 1e-9 for a, b in zip(mine, theirs, strict=True)) or other.name < mode.name
+
+
+def _within_budget(service: Service, pools: tuple[Pool, ...], stages: int) -> tuple[ServingMode, ...]:
+    """Return the modes within a service's budget that matter at the rates it sees.
 
     For each pool (its GPUs are scarce on their own) and each rate from a quarter of the mean to five times it, the mode that
     holds the rate with the least power; and the one that holds the highest with the fewest GPUs.
@@ -56,7 +93,7 @@ def service_menu(service: Service, pools: tuple[Pool, ...]) -> tuple[ServingMode
     for pool in pools:
         if pool.name not in service.pools:
             continue
-        modes = menu(service, (pool,), modes_max=MODES_CONSIDERED)
+        modes = menu(service, (pool,), modes_max=MODES_CONSIDERED, chained=stages)
         chosen.update((mode.name, mode) for mode in modes if mode.gpus == 0)
         for rate in rates:
             enough = [mode for mode in modes if mode.rate_rps >= rate]

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from controller.capability import service_menu
+from controller.capability import chained, service_menu
 from controller.devices.power.assemble import equipment_faults_here
 from forecasting.weather.files import PACKAGED
 from sites.compute.hardware import gpu_spec, model_spec
+from sites.compute.records import ServingMode
 from sites.errors import InputError, InputFault, shorten
 from sites.plant.params import plant_params
 from sites.schema.site import Site
@@ -52,8 +53,9 @@ def _faults(look_up: Callable[[], object], source: str, field: str) -> list[Inpu
 
 def _unservable(site: Site, source: str) -> list[InputFault]:
     faults = []
+    menus = {each.name: service_menu(each, site.pools, chained(site, each)) for each in site.services}
     for index, service in enumerate(site.services):
-        most_rps = max((mode.rate_rps for mode in service_menu(service, site.pools)), default=0.0)
+        most_rps = max((mode.rate_rps for mode in menus[service.name]), default=0.0)
         if most_rps < service.demand.mean_rps:
             mend = f"the pools named serve at most {most_rps:.3g} requests/s within {service.p99_s:g} s; "
             mend += "`mdc advise` ranks what would do: more replicas, another pool or precision, a longer budget"
@@ -65,6 +67,21 @@ def _unservable(site: Site, source: str) -> list[InputFault]:
                     mend=mend,
                 )
             )
+    return faults + _chains_too_slow(site, source, menus)
+
+
+def _chains_too_slow(site: Site, source: str, menus: Mapping[str, tuple[ServingMode, ...]]) -> list[InputFault]:
+    """Return chains whose stages do not keep the budget together even in their quickest modes."""
+    faults = []
+    for index, chain in enumerate(site.chains):
+        quickest = [
+            min((mode.p99_s for mode in menus[stage.service] if mode.gpus), default=0.0) for stage in chain.stages
+        ]
+        least_s = sum(stage.first_frac * time_s for stage, time_s in zip(chain.stages, quickest, strict=True))
+        if least_s > chain.p99_s:
+            mend = f"its stages take {least_s:.3g} s in their quickest modes: give it more time, or its services more precisions"
+            field = f"chains[{index}].p99_s"
+            faults.append(InputFault(source=source, field=field, found=shorten(chain.p99_s), mend=mend))
     return faults
 
 

@@ -18,6 +18,8 @@ from optimizer.places import TaskPlaces
 from optimizer.plan import Plan
 from optimizer.problem import (
     BatteryProblem,
+    ChainProblem,
+    ChainStage,
     FuelDelivery,
     GensetProblem,
     JobProblem,
@@ -120,6 +122,7 @@ def pose(
         room=_room(site, plant, snapshot, forecast),
         pools=tuple(_measured_pool(pool, snapshot) for pool in pools),
         services=_services(site, snapshot, forecast, menus),
+        chains=_chains(site),
         jobs=tuple(with_margin(job, forecast.start_utc) for job in jobs),
         offsite_usd_per_gpu_h=site.prices.offsite_usd_per_gpu_h,
         last_plan=_last_plan(previous, grid, site.prices.plan_change_usd),
@@ -398,6 +401,17 @@ def _services(
             critical=service.critical,
         )
         for service in site.services
+    )
+
+
+def _chains(site: Site) -> tuple[ChainProblem, ...]:
+    return tuple(
+        ChainProblem(
+            name=chain.name,
+            p99_s=chain.p99_s,
+            stages=tuple(ChainStage(service=each.service, first_frac=each.first_frac) for each in chain.stages),
+        )
+        for chain in site.chains
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from optimizer.chains import TOLERANCE_S, least_s
 from optimizer.objective import genset_breach_kw, hot_kwh, reserve_required_kw, tank_levels_l
 from optimizer.plan import Breach, Interval, JobPlan, ServicePlan, Status
 from optimizer.problem import Problem
@@ -38,6 +39,7 @@ def breaches_of(
         *_reserve(problem, intervals),
         *_gensets(problem, intervals),
         *_services(problem, services),
+        *_chains(problem),
         *_jobs(problem, jobs),
         *_tank(problem, intervals),
         *_battery(problem, intervals),
@@ -127,6 +129,20 @@ def _services(problem: Problem, services: Sequence[ServicePlan]) -> list[Breach]
             found.append(hard_breach(what, amount, "requests", f"{text}, and it is critical"))
         else:
             found.append(Breach(what=what, reason_code="P99", amount=amount, unit="requests", text=text))
+    return found
+
+
+def _chains(problem: Problem) -> list[Breach]:
+    """Return the chains whose budget no modes keep together: some of their stages serve nothing."""
+    found = []
+    for chain in problem.chains:
+        quickest_s = least_s(problem, chain)
+        if quickest_s > chain.p99_s + TOLERANCE_S:
+            text = (
+                f"the quickest modes of {chain.name} take {quickest_s:.3g} s together, its budget is {chain.p99_s:g} s"
+            )
+            over_s = quickest_s - chain.p99_s
+            found.append(Breach(what=f"chain {chain.name}", reason_code="P99", amount=over_s, unit="s", text=text))
     return found
 
 

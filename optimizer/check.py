@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from optimizer.chains import time_s
 from optimizer.equipment import battery_params, battery_state, start_soc_frac, warm_share
 from optimizer.objective import tank_levels_l, worth
 from optimizer.plan import Interval, JobPlan, Level, Plan, Status
@@ -59,6 +60,7 @@ def check(problem: Problem, plan: Plan) -> tuple[Fault, ...]:
         *_tank(problem, plan),
         *_it_power(problem, plan),
         *_gpus(problem, plan),
+        *_chains(problem, plan),
         *_jobs(problem, plan),
         *_statement(problem, plan),
     )
@@ -192,6 +194,16 @@ def _gpus(problem: Problem, plan: Plan) -> Iterator[Fault]:
         powered = [count * gpus_per_node(pool) for count in on] if on else [pool.gpus] * len(problem.hours)
         for row, gpus, most in zip(plan.intervals, taken[pool.name], powered, strict=True):
             yield from _over(f"{pool.name} {_where(row)}", "more GPUs than are powered", gpus - most, gpus, GPUS)
+
+
+def _chains(problem: Problem, plan: Plan) -> Iterator[Fault]:
+    menus = {service.name: {mode.name: mode for mode in menu(service)} for service in problem.services}
+    chosen = {each.name: each.modes for each in plan.services}
+    for chain in problem.chains:
+        for step, row in enumerate(plan.intervals):
+            modes = {name: menus[name][names[step]] for name, names in chosen.items()}
+            over_s = time_s(chain, modes) - chain.p99_s
+            yield from _over(f"chain {chain.name} {_where(row)}", "takes longer than its budget", over_s, chain.p99_s)
 
 
 def _jobs(problem: Problem, plan: Plan) -> Iterator[Fault]:

@@ -1,7 +1,7 @@
 """A deterministic plan in the manner of GreenSwitch, to compare with.
 
 What it lacks beside the planner: scenarios, power limits (every GPU runs at its highest), choice of serving mode (always the
-largest) and prices of change. What it shares: the same physics, solver, horizon and objective.
+largest but for stages of chains) and prices of change. What it shares: the same physics, solver, horizon and objective.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from optimizer.problem import PoolProblem, Problem, ProfileLevels, ServiceProble
 
 def greenswitch_plan(problem: Problem) -> Plan:
     """Return the plan; it is a plan of ``problem`` itself, made with fewer choices."""
+    chained = {stage.service for chain in problem.chains for stage in chain.stages}
     narrowed = problem.model_copy(
         update={
             "scenarios": (),
             "last_plan": None,
             "pools": tuple(_full_power(pool) for pool in problem.pools),
-            "services": tuple(_largest(service) for service in problem.services),
+            "services": tuple(each if each.name in chained else _largest(each) for each in problem.services),
         }
     )
     found = plan(narrowed, policy="greenswitch")

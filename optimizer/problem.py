@@ -237,6 +237,25 @@ class ServiceProblem(Record):
     """Whether it goes last in a shortage."""
 
 
+class ChainStage(Record):
+    """A service as a stage of a chain."""
+
+    service: str
+    """Name of the service."""
+    first_frac: float = Field(default=1.0, gt=0, le=1)
+    """Share of its response time until the first output that the next stage can use; 1 = the next one waits for all of it."""
+
+
+class ChainProblem(Record):
+    """Services that answer one after the other under one budget, each streaming into the next as far as ``first_frac`` says."""
+
+    name: str
+    """Name in the plan."""
+    p99_s: float = Field(gt=0)
+    """Budget until the last stage's first output. Stages promise their P99 at levels that share out the late requests."""
+    stages: tuple[ChainStage, ...] = Field(min_length=1)
+
+
 class PoolSpeed(Record):
     """A pool that a job may run on."""
 
@@ -380,6 +399,8 @@ class Problem(Record):
     room: RoomProblem | None = None
     pools: tuple[PoolProblem, ...] = ()
     services: tuple[ServiceProblem, ...] = ()
+    chains: tuple[ChainProblem, ...] = ()
+    """Services under one budget."""
     jobs: tuple[JobProblem, ...] = ()
     offsite_usd_per_gpu_h: float | None = Field(default=None, ge=0)
     """Price of a GPU-hour elsewhere, at speed 1, for jobs that are not sovereign; none = nothing is done elsewhere."""
@@ -402,6 +423,11 @@ class Problem(Record):
         for field, names in self._names():
             if len(set(names)) != len(names):
                 raise ValueError(f"{field}: names repeat")
+        known = {service.name for service in self.services}
+        for chain in self.chains:
+            for stage in chain.stages:
+                if stage.service not in known:
+                    raise ValueError(f"chains.{chain.name}: no service {stage.service}")
         return self
 
     def _series(self) -> Iterator[tuple[str, tuple[object, ...]]]:
@@ -429,4 +455,5 @@ class Problem(Record):
         yield "gensets", [genset.name for genset in self.gensets]
         yield "pools", [pool.name for pool in self.pools]
         yield "services", [service.name for service in self.services]
+        yield "chains", [chain.name for chain in self.chains]
         yield "jobs", [job.name for job in self.jobs]

@@ -9,7 +9,17 @@ from typing import Any
 
 from sites.errors import InputFault, shorten
 
-NAMED_LISTS = ("pv.arrays", "pv.inverters", "gensets", "tiers", "pools", "services", "batch", "weather.predictions")
+NAMED_LISTS = (
+    "pv.arrays",
+    "pv.inverters",
+    "gensets",
+    "tiers",
+    "pools",
+    "services",
+    "chains",
+    "batch",
+    "weather.predictions",
+)
 
 
 def name_faults(document: Any, source: str) -> Iterator[InputFault]:
@@ -21,7 +31,12 @@ def name_faults(document: Any, source: str) -> Iterator[InputFault]:
                 yield InputFault(
                     source=source, field=field, found=f"{name!r} {count} times", mend="give each its own name"
                 )
-    known = {"inverter": set(names["pv.inverters"]), "pool": set(names["pools"]), "tier": set(names["tiers"])}
+    known = {
+        "inverter": set(names["pv.inverters"]),
+        "pool": set(names["pools"]),
+        "tier": set(names["tiers"]),
+        "service": set(names["services"]),
+    }
     for field, name, kind in _uses(document):
         if name not in known[kind]:
             listed = ", ".join(sorted(known[kind])) or "none is described"
@@ -37,6 +52,10 @@ def _uses(document: Any) -> Iterator[tuple[str, str, str]]:
         for k, pool in enumerate(pools if isinstance(pools, list) else []):
             if isinstance(pool, str):
                 yield f"services[{i}].pools[{k}]", pool, "pool"
+    for i, chain in enumerate(_entries(_at(document, "chains"))):
+        for k, stage in enumerate(_entries(chain.get("stages"))):
+            if isinstance(stage.get("service"), str):
+                yield f"chains[{i}].stages[{k}].service", stage["service"], "service"
     for i, stream in enumerate(_entries(_at(document, "batch"))):
         for k, share in enumerate(_entries(stream.get("pools"))):
             if isinstance(share.get("pool"), str):

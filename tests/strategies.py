@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from optimizer.problem import (
     BatteryProblem,
+    ChainProblem,
+    ChainStage,
     FuelDelivery,
     GensetProblem,
     JobProblem,
@@ -146,7 +148,7 @@ def services(draw: st.DrawFn, number: int, pool: str, count: int) -> ServiceProb
             rate_rps=each * size,
             idle_w=80 * size,
             busy_w=280 * size,
-            p99_s=1,
+            p99_s=1 / size,
         )
         for size in (1, 2, 4)
     )
@@ -159,6 +161,16 @@ def services(draw: st.DrawFn, number: int, pool: str, count: int) -> ServiceProb
         switch_usd=draw(st.sampled_from([0.0, 0.05])),
         current_mode=draw(st.sampled_from(["", "x1", "gone"])),
         critical=draw(st.booleans()),
+    )
+
+
+@st.composite
+def chains(draw: st.DrawFn, served: tuple[ServiceProblem, ...]) -> ChainProblem:
+    """Return a chain of all services whose budget may be beyond their quickest modes."""
+    return ChainProblem(
+        name="chain",
+        p99_s=draw(st.sampled_from([0.1, 0.5, 0.8, 1.3, 2.0])),
+        stages=tuple(ChainStage(service=each.name, first_frac=draw(st.sampled_from([0.4, 1.0]))) for each in served),
     )
 
 
@@ -207,7 +219,12 @@ def problems(draw: st.DrawFn, most_steps: int = 24) -> Problem:
     peak = draw(st.sampled_from([0.0, 5.0, 60.0]))
     pool_list = [draw(pools(number)) for number in range(draw(st.integers(0, 2)))]
     names = [pool.name for pool in pool_list]
-    has_tank = draw(st.booleans())
+    served = (
+        tuple(draw(services(number, draw(st.sampled_from(names)), count)) for number in range(draw(st.integers(0, 2))))
+        if names
+        else ()
+    )
+    linked, has_tank = draw(st.booleans()), draw(st.booleans())
     return Problem(
         site="random",
         start_utc=START,
@@ -242,11 +259,8 @@ def problems(draw: st.DrawFn, most_steps: int = 24) -> Problem:
         cooling_kw_per_it_kw=draw(st.one_of(st.just(()), series(0.0, 0.4, count))),
         cooling_base_kw=draw(st.one_of(st.just(()), series(0.0, 1.0, count))),
         pools=tuple(pool_list),
-        services=tuple(
-            draw(services(number, draw(st.sampled_from(names)), count)) for number in range(draw(st.integers(0, 2)))
-        )
-        if names
-        else (),
+        services=served,
+        chains=(draw(chains(served)),) if served and linked else (),
         jobs=tuple(draw(jobs(number, names)) for number in range(draw(st.integers(0, 4)))) if names else (),
         limits=SolveLimits(seconds=5.0),
     )

@@ -7,7 +7,7 @@ load shed, reserve.
     minimise   fuel + genset hours, energy and starts + wear + load shed + unserved requests + mode switches
                + lateness + missing reserve + SoC and tank under their reserves - battery end value - value of work
 
-    balance (1)-(2), battery (3)-(7), gensets (8)-(13), tank (14)-(15), reserve (16)-(17), services (18)-(19),
+    balance (1)-(2), battery (3)-(7), gensets (8)-(13), tank (14)-(15), reserve (16)-(17), services (18)-(19b),
     pools (20)-(22), jobs (23)-(25d), change of plan (27), nodes (28)-(30), heat (31)-(32); the energy side alone adds (26).
     Each family's module holds its equations.
 

@@ -83,6 +83,8 @@ class Rows:
     """Heat of the room, T; empty where cooling has no limit."""
     nodes: dict[tuple[int, int], Index] = field(default_factory=dict)
     """Whole nodes that a service keeps on in a pool, by service and pool number, T."""
+    chain: Index = field(default_factory=_none)
+    """Time of a chain, C x T; empty without chains."""
     mode: list[Index] = field(default_factory=list)
     """Rows that hold one service's modes and switches together and nothing else, flat, one array a service."""
     tie: Index = field(default_factory=_none)

@@ -2,6 +2,7 @@
 
     (18)  sum_m x[s,m,t] = 1,  x binary
     (19)  switch[s,m,t] >= x[s,m,t] - x[s,m,t-1]               the mode in force before the horizon counts
+    (19b) sum over stages s of a chain, modes m of first_frac_s P99[s,m] x[s,m,t] <= budget     each chain, interval
 
 Requests that a mode does not serve are priced inside the mode's own cost, ``dt max(0, rate - rate_m) x``: each service is
 then a shortest path whose hull is integral, and the relaxation stays tight (a separate unmet-demand variable made the
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from optimizer.chains import share_of
 from optimizer.model.columns import Columns, Rows
 from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Matrix
@@ -19,7 +21,7 @@ from optimizer.workload import extra_mode_w, spreads, unserved_rps
 
 
 def add_services(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> None:
-    """Add (18) and (19)."""
+    """Add (18) to (19b)."""
     for place, service in enumerate(layout.problem.services):
         shape = (len(layout.menus[place]), layout.steps)
         x = matrix.columns(shape, upper=1.0, cost=mode_usd(layout, place), integer=True)
@@ -39,6 +41,28 @@ def add_services(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -
             matrix.put(row, x, -1.0)
             matrix.put(row[:, 1:], x[:, :-1], 1.0)
             rows.mode[-1] = np.concatenate([one, row.ravel()])
+    _add_chains(matrix, layout, columns, rows)
+
+
+def _add_chains(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> None:
+    """Add (19b)."""
+    chains = layout.problem.chains
+    if not chains:
+        return
+    rows.chain = matrix.rows((len(chains), layout.steps), upper=np.array([chain.p99_s for chain in chains])[:, None])
+    for number in range(len(chains)):
+        for place, seconds in enumerate(chain_s(layout, number)):
+            if seconds.any():
+                matrix.put(rows.chain[number][None, :], columns.mode[place], seconds[:, None])
+
+
+def chain_s(layout: Layout, number: int) -> list[Floats]:
+    """Return what each mode of each service takes of a chain's budget, s."""
+    chain, services = layout.problem.chains[number], layout.problem.services
+    return [
+        share_of(chain, service.name) * np.array([mode.p99_s if mode.gpus else 0.0 for mode in menu])
+        for service, menu in zip(services, layout.menus, strict=True)
+    ]
 
 
 def mode_usd(layout: Layout, place: int) -> Floats:

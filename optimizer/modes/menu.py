@@ -35,13 +35,15 @@ def menu(
     modes_max: int = 12,
     rate_cv2: Bursts = rate_cv2_at,
     with_off: bool = True,
+    chained: int = 1,
 ) -> tuple[ServingMode, ...]:
     """Return the non-dominated serving modes of ``service`` on those of ``pools`` it may use, ascending in rate.
 
     The first mode serves nothing unless ``with_off`` is false; no other follows when nothing fits or keeps
     the budget (the advisor says why). ``max_limit_w`` [W] lowers the highest limit of the pools it names, for
     heat or a power envelope; ``rate_cv2`` is the variability of the request rate (``sites.compute.queueing``),
-    by default that of independent users at each mode's own rate.
+    by default that of independent users at each mode's own rate. ``chained`` is the number of stages of the longest
+    chain that it is part of.
 
     Raises:
         InputError: a GPU or model that the catalogue does not know.
@@ -54,6 +56,7 @@ def menu(
         modes_max=modes_max,
         rate_cv2=rate_cv2,
         with_off=with_off,
+        chained=chained,
     )[service.name]
 
 
@@ -66,6 +69,7 @@ def menus(
     modes_max: int = 12,
     rate_cv2: Bursts = rate_cv2_at,
     with_off: bool = True,
+    chained: int = 1,
 ) -> dict[str, tuple[ServingMode, ...]]:
     """Return the menu of each service by its name, all scored at once; arguments and errors as for ``menu``."""
     ceilings = max_limit_w or {}
@@ -74,7 +78,7 @@ def menus(
             option
             for pool in pools
             if pool.name in service.pools
-            for option in options(service, pool, limits_per_gpu, ceilings.get(pool.name), demanded(service))
+            for option in options(service, pool, limits_per_gpu, ceilings.get(pool.name), demanded(service, chained))
         ]
         for service in services
     ]
@@ -82,7 +86,7 @@ def menus(
     if not any(found):
         return {service.name: first for service in services}
     rows = rows_of(
-        found, [service.model_p99_s for service in services], [demanded(service).tail for service in services]
+        found, [service.model_p99_s for service in services], [demanded(service, chained).tail for service in services]
     )
     scores = score(rows, rate_cv2)
     best = _best_of_their_kind(rows, scores)

@@ -75,9 +75,12 @@ class Option(NamedTuple):
     replicas_max: int
 
 
-def demanded(service: Service) -> Demanded:
-    """Return what a service of a site asks for: P99, or P99.9 in the class under 100 ms; less beside other stages."""
-    tail = TIGHTEST_TAIL if service.latency_class == "under-100ms" else TAIL
+def demanded(service: Service, chained: int = 1) -> Demanded:
+    """Return what a service of a site asks for: P99, or P99.9 in the class under 100 ms; less beside other stages.
+
+    The stages of a chain of ``chained`` services share out the late requests alike.
+    """
+    tail = (TIGHTEST_TAIL if service.latency_class == "under-100ms" else TAIL) / chained
     return Demanded(tail=tail * (1.0 - OTHERS_SHARE) if service.stages else tail)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from optimizer.chains import Rooms
 from optimizer.equipment import floor_frac
 from optimizer.objective import delivered_l
 from optimizer.plan import Breach, GensetInterval, Interval, JobPlan, Level, Plan, ServicePlan, Status
@@ -170,10 +171,12 @@ def _interval(roll: Roll, step: int, at_h: float) -> None:
 def _modes(roll: Roll, step: int, free: dict[str, float]) -> list[ServingMode]:
     problem = roll.problem
     chosen: dict[str, ServingMode] = {}
+    rooms = Rooms(problem)
     for service in sorted(problem.services, key=lambda service: (not service.critical, service.name)):
-        mode = _off(service) if roll.style.idle else choose_mode(service, step, free, roll.style)
+        mode = _off(service) if roll.style.idle else choose_mode(service, step, free, roll.style, rooms)
         if mode.gpus:
             free[mode.pool] -= mode.gpus
+        rooms.take(service.name, mode)
         chosen[service.name] = mode
     return [chosen[service.name] for service in problem.services]
 

@@ -161,7 +161,7 @@ def _split(total_kw: float, lows: list[float], highs: list[float]) -> list[float
     """Share a power among gensets: all at the same fraction between minimum and rating, or of the minimum below that."""
     least = sum(lows)
     span = sum(highs) - least
-    if 0.0 < least and total_kw < least - 1e-12:
+    if least > 0.0 and total_kw < least - 1e-12:
         return [total_kw * low / least for low in lows]
     share = (total_kw - least) / span if span > 1e-12 else 0.0
     return [low + share * (high - low) for low, high in zip(lows, highs, strict=True)]

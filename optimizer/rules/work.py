@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from optimizer.chains import Rooms
 from optimizer.problem import JobProblem, PoolProblem, Problem, ServiceProblem
 from optimizer.rules.styles import Order, Style
 from optimizer.workload import Rung, extra_mode_w, menu, pools_of, spreads, windows_h
@@ -87,8 +88,10 @@ def ordered(states: list[JobState], style: Style, urgent: Callable[[JobState], b
     return sorted(states, key=key)
 
 
-def choose_mode(service: ServiceProblem, step: int, free: dict[str, float], style: Style) -> ServingMode:
+def choose_mode(service: ServiceProblem, step: int, free: dict[str, float], style: Style, rooms: Rooms) -> ServingMode:
     """Return the mode of a service: the leanest that serves the rate within the free GPUs, else the largest there is.
+
+    ``rooms`` says which modes its chains have time for.
 
     With ``full_modes`` it is provisioned once for the horizon's peak, at the highest power limit.
     """
@@ -96,7 +99,9 @@ def choose_mode(service: ServiceProblem, step: int, free: dict[str, float], styl
         rate * math.exp(HELD_SPREADS * spread) for rate, spread in zip(service.rate_rps, spreads(service), strict=True)
     ]
     rate = max(held) if style.full_modes else held[step]
-    fits = [mode for mode in menu(service) if mode.gpus == 0 or mode.gpus <= free.get(mode.pool, 0.0) + 1e-9]
+    able = [mode for mode in menu(service) if mode.gpus == 0 or mode.gpus <= free.get(mode.pool, 0.0) + 1e-9]
+    most_s = rooms.most_s(service.name)
+    fits = [mode for mode in able if mode.gpus == 0 or mode.p99_s <= most_s]
     enough = [mode for mode in fits if mode.rate_rps >= rate]
     if not enough:
         return max(fits, key=lambda mode: (mode.rate_rps, mode.limit_w, mode.gpus))

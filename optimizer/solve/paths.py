@@ -2,7 +2,7 @@
 
 With prices fixed the services are independent, and each is a shortest path through (interval, mode) whose arcs cost the
 switch. Services are taken one after the other, the critical ones first, and see only the GPUs that are left, so that the
-modes chosen together always fit.
+modes chosen together always fit. So do chains: each stage leaves those that follow the time of their quickest modes.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from optimizer.chains import Rooms
 from optimizer.model.build import Model
 from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Index
 from optimizer.model.nodes import nodes_of_modes
-from optimizer.model.services import mode_kw, mode_usd
+from optimizer.model.services import chain_s, mode_kw, mode_usd
 from optimizer.objective import change_hours
 
 
@@ -30,6 +31,8 @@ class Prices:
     """Cost of one more GPU taken, P x T."""
     node_usd: Mapping[tuple[int, int], Floats] = field(default_factory=dict)
     """Cost of one more whole node that a service keeps on in a pool, T, by service and pool number."""
+    chain_usd: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    """Cost of a second of a chain's budget, C x T; empty = nothing."""
 
 
 def prices_of(model: Model, row_duals: Floats) -> Prices:
@@ -41,7 +44,8 @@ def prices_of(model: Model, row_duals: Floats) -> Prices:
     if rows.heat.size:
         power = power + row_duals[rows.heat] * layout.hours
     nodes = {pair: -row_duals[each] for pair, each in rows.nodes.items()}
-    return Prices(it_kw_usd=power, gpu_usd=-row_duals[rows.pool], node_usd=nodes)
+    chain_usd = -row_duals[rows.chain] if rows.chain.size else np.zeros((0, layout.steps))
+    return Prices(it_kw_usd=power, gpu_usd=-row_duals[rows.pool], node_usd=nodes, chain_usd=chain_usd)
 
 
 def choose_modes(layout: Layout, prices: Prices, support: list[Floats] | None = None) -> list[Index]:
@@ -53,6 +57,7 @@ def choose_modes(layout: Layout, prices: Prices, support: list[Floats] | None = 
     free = np.array([[pool.gpus] * layout.steps for pool in layout.problem.pools]).reshape(len(pools), layout.steps)
     chosen: list[Index] = [np.zeros(0, dtype=np.int32)] * len(layout.menus)
     order = sorted(range(len(layout.menus)), key=lambda place: not layout.problem.services[place].critical)
+    rooms = [Rooms(layout.problem) for _ in range(layout.steps)] if layout.problem.chains else []
     for place in order:
         cost = mode_usd(layout, place) + mode_kw(layout, place) * prices.it_kw_usd[None, :]
         cost = cost - stay_usd(layout, place)
@@ -67,10 +72,18 @@ def choose_modes(layout: Layout, prices: Prices, support: list[Floats] | None = 
                 continue
             cost[index] += mode.gpus * prices.gpu_usd[pools[mode.pool]]
             cost[index][free[pools[mode.pool]] < mode.gpus - 1e-9] = np.inf
+        for number, usd in enumerate(prices.chain_usd):
+            cost = cost + chain_s(layout, number)[place][:, None] * usd[None, :]
+        if rooms:
+            most_s = np.array([room.most_s(layout.problem.services[place].name) for room in rooms])
+            p99_s = np.array([mode.p99_s if mode.gpus else 0.0 for mode in layout.menus[place]])
+            cost[p99_s[:, None] > most_s[None, :]] = np.inf
         if support is not None:
             cost -= support[place] * np.maximum(np.abs(cost[np.isfinite(cost)]).max(initial=0.0) * 1e-6, 1e-9)
         path, _ = shortest_path(cost, entry_usd(layout, place))
         chosen[place] = path
+        for step, room in enumerate(rooms):
+            room.take(layout.problem.services[place].name, layout.menus[place][path[step]])
         for index, mode in enumerate(layout.menus[place]):
             if mode.gpus:
                 free[pools[mode.pool]][path == index] -= mode.gpus

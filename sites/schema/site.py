@@ -14,7 +14,7 @@ from sites.schema.energy import Battery, Bus, Genset, Pv, Tank, Ups
 from sites.schema.equipment import equipment_faults
 from sites.schema.mqtt import Mqtt
 from sites.schema.place import Cooling, Devices, Location, Planning, Prices, Reports, Store, Tier, Weather
-from sites.schema.workload import BatchStream, Pool, Service
+from sites.schema.workload import BatchStream, Chain, Pool, Service
 
 SITE_SCHEMA_VERSION = 1
 
@@ -40,6 +40,8 @@ class Site(Section):
     tiers: tuple[Tier, ...] = ()
     pools: tuple[Pool, ...] = ()
     services: tuple[Service, ...] = ()
+    chains: tuple[Chain, ...] = ()
+    """Services under one budget."""
     batch: tuple[BatchStream, ...] = ()
     prices: Prices = Field(default=Prices())
     planning: Planning = Field(default=Planning())

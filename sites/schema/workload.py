@@ -142,6 +142,26 @@ class Service(Section):
         return self
 
 
+class ChainStage(Section):
+    """A service as a stage of a chain."""
+
+    service: Name
+    """Name of the service; its own ``p99_s`` is the most that this stage may take."""
+    first_frac: float = Field(default=1.0, gt=0, le=1)
+    """Share of its response time until the first output that the next stage can use; 1 = the next one waits for all of it."""
+
+
+class Chain(Section):
+    """Services that answer one after the other under one budget, e.g. speech to text, a model, text to speech."""
+
+    name: Name
+    """Name in plans and reports."""
+    p99_s: Positive
+    """Budget until the last stage's first output, 99 of 100 requests."""
+    stages: tuple[ChainStage, ...] = Field(min_length=2)
+    """In their order. Plans choose modes that keep the budget together."""
+
+
 class PoolShare(Section):
     """A pool that batch work may run on and how fast it is there."""
 

@@ -46,6 +46,12 @@ def faults(change: Callable[[str], str]) -> dict[str, str]:
             "batch[1].group_gpus",
             "largest NVLink island of its pools has 2",
         ),
+        (
+            "batch:\n",
+            "chains:\n  - {name: c, p99_s: 1, stages: [{service: voice-agent}, {service: ear}]}\nbatch:\n",
+            "chains[0].stages[1].service",
+            "document-chat, voice-agent",
+        ),
         ("gpus_min: 8\n    gpus_max: 32", "gpus_min: 8\n    gpus_max: 32\n    group_gpus: 2", "batch[1]", "one value"),
     ],
 )
