@@ -136,7 +136,7 @@ def _spans(panel: Panel, horizon: Horizon, flags: Sequence[bool]) -> list[tuple[
 def time_axis(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> Markup:
     """Return vertical grid lines, clock labels below ``bottom`` and the zone's name in the corner.
 
-    Where there is no room for all labels, days come before hours.
+    Where there is no room for all labels, days come before hours; over many days only those with a label have a line.
     """
     scale, grid = time_scale(panel, horizon), horizon.grid
     hours = (grid.end_utc - grid.start_utc).total_seconds() / 3600
@@ -149,10 +149,12 @@ def time_axis(panel: Panel, horizon: Horizon, *, top: float, bottom: float) -> M
     ticks = clock_ticks(grid.start_utc, grid.end_utc, horizon.zone, every_h=every)
     for tick in sorted(ticks, key=lambda t: (not t.midnight, t.at_utc)):
         x = scale(tick.at_utc)
-        parts.append(line(x, top, x, bottom, class_="grid day" if tick.midnight else "grid"))
         half = width_px(tick.label, panel.text_px, bold=tick.midnight) / 2
         free = all(x + half + LABEL_GAP <= left or x - half - LABEL_GAP >= right for left, right in taken)
-        if free and x + half <= panel.width:
+        labelled = free and x + half <= panel.width
+        if labelled or every < 24:
+            parts.append(line(x, top, x, bottom, class_="grid day" if tick.midnight else "grid"))
+        if labelled:
             css = "tick middle strong" if tick.midnight else "tick middle"
             parts.append(text(tick.label, x, baseline, class_=css))
             taken.append((x - half, x + half))

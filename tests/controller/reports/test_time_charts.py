@@ -136,6 +136,14 @@ def test_days_come_before_hours_where_labels_have_no_room() -> None:
     assert days == ["Thu 16 Jan", "Fri 17 Jan", "Sat 18 Jan", "Sun 19 Jan"]
 
 
+def test_over_many_days_only_those_with_a_label_have_a_line() -> None:
+    hours = 24 * 31
+    root = assert_inside(power_chart(WIDE, _horizon(hours), tuple(_interval(hour, pv=10) for hour in range(hours))))
+    labels = by_class(root, "tick", "middle", "strong")
+    assert 4 <= len(labels) < 31
+    assert len(by_class(root, "grid", "day")) == len(labels)
+
+
 def test_the_charge_curve_starts_at_the_charge_now() -> None:
     root = assert_inside(soc_chart(WIDE, _horizon(2), (_interval(0), _interval(1)), LIMITS, soc_now_frac=0.75))
     (curve,) = by_class(root, "curve", "battery")
