@@ -54,7 +54,10 @@ def table(
     numeric: Sequence[int] = (),
     styles: Sequence[str] = (),
 ) -> None:
-    """Write a table; ``numeric`` columns stand flush right, ``styles`` colour rows on a terminal."""
+    """Write a table; ``numeric`` columns stand flush right, ``styles`` colour rows on a terminal.
+
+    Names and ids are copied from it: a column of single words gives way last.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -64,7 +67,8 @@ def table(
     console = Console(file=sys.stdout, width=None if terminal else PIPED_WIDTH, highlight=False)
     made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for place, head in enumerate(heads):
-        made.add_column(head, justify="right" if place in numeric else "left", overflow="fold")
+        names = all(" " not in row[place] for row in rows)
+        made.add_column(head, justify="right" if place in numeric else "left", overflow="fold", no_wrap=names)
     for place, row in enumerate(rows):
         made.add_row(*(Text(cell) for cell in row), style=styles[place] if place < len(styles) else "")
     console.print(made)

@@ -10,12 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from controller.cli.main import app
+from controller.cli.output import table
 from controller.overrides.orders import ForbidGenset, Standing
 from controller.records.reading import Reader
 from sites.errors import InputError
@@ -173,6 +175,17 @@ def test_tables_have_colours_on_a_terminal_alone(url: str) -> None:
     os.close(seen)
     assert b"\x1b[33m" in shown
     assert b"waits" in shown
+
+
+def test_names_stay_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "dumb")
+    name, words = "embedding-backfill-20250114-2", "runs now and ends on Wednesday at half past ten in the morning"
+    table(("job", "what now", "when"), [(name, words, "Thu 16 Jan 04:03")])
+    assert name in screen.getvalue()
 
 
 def completed(words: str, url: str) -> list[str]:
