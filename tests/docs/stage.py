@@ -20,7 +20,7 @@ from sites.load import find_site
 from tests.controller.devices.power.bench_site import EQUIPMENT, UNITS
 from tests.controller.web.container_day import container_day
 
-PATIENCE_S = 120.0
+PATIENCE_S = 400.0
 MDC = "from controller.cli.main import main; main()"
 WITH_GPUS_TOLD = (
     "from controller.devices.compute import parts;"

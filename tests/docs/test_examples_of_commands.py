@@ -37,6 +37,7 @@ BOLD = re.compile(r"\[bold\](.*?)\[/bold\]", re.DOTALL)
 MAIN = typer.main.get_command(app)
 COMMANDS = dict(_walk("mdc", MAIN))
 STORE = "sqlite:///var/mdc.sqlite"
+pytestmark = pytest.mark.timeout(900)
 UNTIL_STOPPED = {"mdc run", "mdc reload", "mdc mqtt", "mdc devices helper"}
 """Commands that go on until they are stopped, and the one that wants such a one beside it: each has a test of its own."""
 STANDS_FOR = {"postgresql://mdc@fleet.example/fleet": "sqlite:///fleet.sqlite", "--user mdc": f"--user {os.getuid()}"}

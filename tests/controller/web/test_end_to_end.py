@@ -32,7 +32,9 @@ from tests.browser import chromium, chromium_paths, set_view
 
 pytestmark = pytest.mark.browser
 NAME = "cell-tower"
-PLANNING = "planning: {review: review, answer_minutes: 1400, unanswered: reject, solve_seconds: 2}\n"
+PLANNING = (
+    "planning: {review: review, answer_minutes: 1400, unanswered: reject, solve_seconds: 2, interval_minutes: 15}\n"
+)
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/enter\?key=\S+")
 PATIENCE_S = 240
 
