@@ -219,6 +219,8 @@ def main() -> None:
         pass
     finally:
         cluster.stop()
+        if given.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
