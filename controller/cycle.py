@@ -151,7 +151,7 @@ class Cycle:
 
     def _jobs(self, devices: SiteDevices, snapshot: Snapshot, inbox: Inbox, now: datetime) -> tuple[Entry, ...]:
         """Hand jobs over and follow those that run."""
-        return (*self._book.take(inbox, devices, now), *self._book.follow(snapshot, devices))
+        return (*self._book.take(inbox, devices, now), *self._book.follow(snapshot))
 
     def _split(
         self, changes: tuple[DecisionEntry, ...], snapshot: Snapshot, allowed: Setpoints
@@ -215,7 +215,7 @@ class Cycle:
         written = held_back(allowed, self._before, missing)
         outcomes = self._senses.write(devices, written)
         reachable = reachable and self._senses.reachable
-        ids = self._ledger.open_ids(written, level=level.value, reachable=reachable)
+        ids = self._ledger.open_ids(written, level=level.value, reachable=reachable, over=self._book.over)
         self._ledger.acted(ids)
         if ids:
             self._records.post(ActedEntry(ids=ids, at_utc=now))

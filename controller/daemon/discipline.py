@@ -52,7 +52,7 @@ class Discipline:
     def _age_s(self, subject: str, order: object, now: datetime) -> float:
         """Return how long a subject has had its present order, s."""
         known = self._since.get(subject)
-        if known is None or known[0] != order:
+        if known is None or known[0] != order or now < known[1]:  # a clock that was set back
             self._since[subject] = (order, now)
             return 0.0
         return (now - known[1]).total_seconds()

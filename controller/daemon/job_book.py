@@ -36,6 +36,9 @@ class JobBook:
         """State and progress last recorded."""
         self._readings: dict[str, JobReading] = {}
         self._over: dict[str, None] = {}
+        self._kept: set[str] = set()
+        """Jobs that ended by themselves, which the runner keeps until the store knows it: a daemon that is killed before
+        would find them waiting, and run them again."""
         self._streams: tuple[JobProblem, ...] = ()
         self._streamed_until = streamed_until
         self.news = False
@@ -58,13 +61,17 @@ class JobBook:
     def take(self, inbox: Inbox, devices: SiteDevices, now: datetime) -> tuple[Entry, ...]:
         """Hand new jobs to the runner and cancelled ones back; returns what is to be recorded."""
         entries: list[Entry] = []
+        for name in self._kept - {live.name for live in inbox.jobs}:
+            devices.cancel(name)
+            self._kept.discard(name)
         for live in inbox.jobs:
             if live.name not in self._jobs and live.name not in self._over:
                 self._add(live.job, devices)
                 self._told[live.name] = (live.state, live.done_frac)
         for name in inbox.cancelled:
             if name in self._jobs:
-                self._end(name, devices)
+                devices.cancel(name)
+                self._end(name)
         due = [job for job in self._streams if self._streamed_until < job.release_utc <= now]
         for job in due:
             if job.name not in self._jobs and job.name not in self._over:
@@ -74,7 +81,7 @@ class JobBook:
         self._streamed_until = max(self._streamed_until, now)
         return tuple(entries)
 
-    def follow(self, snapshot: Snapshot, devices: SiteDevices) -> tuple[Entry, ...]:
+    def follow(self, snapshot: Snapshot) -> tuple[Entry, ...]:
         """Read progress from a snapshot; returns what is to be recorded."""
         entries: list[Entry] = []
         for reading in snapshot.jobs:
@@ -87,7 +94,8 @@ class JobBook:
                 self._told[reading.name] = (reading.state, reading.done_frac)
                 entries.append(_progress(reading, snapshot.at_utc, changed))
             if reading.state in ("done", "failed"):
-                self._end(reading.name, devices)
+                self._kept.add(reading.name)
+                self._end(reading.name)
         return tuple(entries)
 
     def left(self) -> tuple[JobProblem, ...]:
@@ -111,8 +119,7 @@ class JobBook:
         self._jobs[job.name] = job
         self.news = True
 
-    def _end(self, name: str, devices: SiteDevices) -> None:
-        devices.cancel(name)
+    def _end(self, name: str) -> None:
         self._jobs.pop(name, None)
         self._readings.pop(name, None)
         self._told.pop(name, None)

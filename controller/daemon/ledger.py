@@ -158,14 +158,20 @@ class Ledger:
         standing = self._standing.get(subject)
         return standing is not None and standing.order_text == order_text
 
-    def open_ids(self, allowed: Setpoints, *, level: str, reachable: bool) -> tuple[str, ...]:
-        """Return the ids of standing orders that ``allowed`` carries out and that are not marked as acted yet."""
+    def open_ids(
+        self, allowed: Setpoints, *, level: str, reachable: bool, over: frozenset[str] = frozenset()
+    ) -> tuple[str, ...]:
+        """Return the ids of standing orders that ``allowed`` carries out and that are not marked as acted yet.
+
+        Jobs in ``over`` have ended: an order that came too late for one is never carried out.
+        """
         orders = orders_of(allowed) | {"level": level}
         return tuple(
             standing.decision_id
             for subject, standing in self._standing.items()
             if not standing.acted
             and (reachable or subject == "level")
+            and subject.removeprefix("job ") not in over
             and orders.get(subject, idle_order(subject)) == standing.order_text
         )
 

@@ -40,8 +40,12 @@ class LoggedDevices:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def read(self) -> Snapshot:
-        """Return the process image."""
-        return self._devices.read()
+        """Return the process image, and note which jobs have ended: what is told to them is no order any more."""
+        snapshot = self._devices.read()
+        for job in snapshot.jobs:
+            if job.state in ("done", "failed"):
+                self._note_end(f"job {job.name}")
+        return snapshot
 
     def write(self, setpoints: Setpoints) -> tuple[Outcome, ...]:
         """Log what changes, then write."""
@@ -60,15 +64,18 @@ class LoggedDevices:
         self._devices.submit(job)
 
     def cancel(self, job_name: str) -> None:
-        """Note that a job ended; orders to it are no orders any more."""
-        if f"job {job_name}" in self._orders:
-            self._note(f"job {job_name}", "")
+        """Note that a job was ended."""
+        self._note_end(f"job {job_name}")
         self._devices.cancel(job_name)
 
     def close(self) -> None:
         """Leave the devices in their safe default."""
         self._devices.close()
         os.close(self._file)
+
+    def _note_end(self, subject: str) -> None:
+        if self._orders.get(subject, "") != "":
+            self._note(subject, "")
 
     def _note(self, subject: str, order: str) -> None:
         os.write(self._file, (json.dumps([subject, order]) + "\n").encode())

@@ -288,7 +288,6 @@ class _Process:
         self._left_open = after_kill is not None
         self._book = JobBook(streamed_until=now - timedelta(seconds=1))
         self._book.stream(day.jobs)
-        day.records.inbox = day.records.restart_inbox()
         self._alarms = Alarms()
         ladder = Ladder(day.site)
         self._planned: datetime | None = None
@@ -311,7 +310,6 @@ class _Process:
         """Run one cycle, take the planner's answers, and ask for a plan where one is due."""
         day, desk = self._day, self._desk
         result = self._cycle.run(day.devices, self._work, now)
-        day.records.over |= set(self._book.over)
         day.records.post(*told_by_recorder(day.records.health, self._alarms, now))
         day.records.post(*told_by_restart(self._began, self._left_open, self._alarms, now))
         self._answers(now)

@@ -76,7 +76,7 @@ class FaultyDevices:
             self.spoilt.add(Fault.TIMEOUT)
             raise TimeoutError("injected")
         self.told("read", None)
-        return self._machines(self._battery(self.twin.read()))
+        return self._machines(self._battery(self._inner.read()))
 
     def _battery(self, snapshot: Snapshot) -> Snapshot:
         battery = snapshot.battery

@@ -18,6 +18,7 @@ from controller.records.entries import (
     DecisionEntry,
     Entry,
     GuardEntry,
+    JobProgress,
     JobSubmitted,
     NowEntry,
     OutcomeEntry,
@@ -39,7 +40,6 @@ class MemoryRecords:
         """(time, reason code) of guard actions, alarms and decisions."""
         self.jobs: dict[str, JobProblem] = {}
         self.over: set[str] = set()
-        self.inbox = Inbox()
         self.failing = ""
         """Why the store takes nothing; empty while it does."""
         self._dropped = 0
@@ -106,6 +106,8 @@ class MemoryRecords:
                 self.acted.update(ids)
             case GuardEntry(at_utc=at, reason_code=code) | AlarmRaised(at_utc=at, code=code):
                 self.codes.append((at, code))
+            case JobProgress(name=name, state=state) if state in ("done", "failed"):
+                self.over.add(name)
             case JobSubmitted(job=job):
                 self.jobs.setdefault(job.name, job)
             case _:
@@ -142,8 +144,9 @@ class MemoryRecords:
             if subject.removeprefix("job ") not in self.over
         )
 
-    def restart_inbox(self) -> Inbox:
-        """Return the jobs that a restarted process finds."""
+    @property
+    def inbox(self) -> Inbox:
+        """The jobs that are not over, as far as the store knows."""
         return Inbox(
             jobs=tuple(
                 LiveJob(name=name, state="queued", done_frac=0.0, who="stream", job=job)

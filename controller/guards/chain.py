@@ -23,6 +23,7 @@ from controller.guards.genset_test import guard_test_run
 from controller.guards.genset_watch import watched
 from controller.guards.hosts_down import guard_hosts_down
 from controller.guards.inlet import guard_inlet
+from controller.guards.keeping import after_set_back
 from controller.guards.limits import guard_limits
 from controller.guards.load_step import guard_load_step
 from controller.guards.records import NO_JOBS, GuardInput, GuardMemory, GuardResult, Narrowed, Reason
@@ -85,6 +86,7 @@ def apply_guards(
         jobs: what is known of jobs by name: the least valuable are paused first.
         without: names of guards that are switched off (fault studies only).
     """
+    memory = after_set_back(memory, snapshot.at_utc)
     since_s = 0.0 if memory.last_utc is None else (snapshot.at_utc - memory.last_utc).total_seconds()
     dt_s = min(max(since_s, 0.0), DT_MAX_S)
     trusted, kept, reasons = believed(snapshot, site.battery, memory, dt_s)

@@ -35,5 +35,25 @@ def memory_of(document: bytes | None, now: datetime) -> GuardMemory:
     return memory
 
 
+def after_set_back(memory: GuardMemory, now: datetime) -> GuardMemory:
+    """Return a memory whose waits go on although the clock was set back: they end as late as they would have."""
+    if memory.last_utc is None or now >= memory.last_utc:
+        return memory
+    by = now - memory.last_utc
+
+    def moved(moment: datetime | None) -> datetime | None:
+        return None if moment is None else moment + by
+
+    gensets = {
+        name: each._replace(
+            call_since_utc=moved(each.call_since_utc),
+            release_since_utc=moved(each.release_since_utc),
+            test_until_utc=moved(each.test_until_utc),
+        )
+        for name, each in memory.gensets.items()
+    }
+    return memory._replace(last_utc=now, gensets=gensets)
+
+
 def _lasting(genset: GensetMemory) -> GensetMemory:
     return genset._replace(phase=None, phase_s=0.0, call_since_utc=None, release_since_utc=None, test_until_utc=None)

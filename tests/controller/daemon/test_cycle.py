@@ -312,8 +312,45 @@ def test_jobs_come_run_end_and_are_recorded(bench: Bench) -> None:
     events = [each.event for each in bench.story.posted if isinstance(each, JobProgress) and each.name == "mine"]
     assert [event for event in events if event] == ["started", "done"]
     assert "mine" not in bench.book.jobs
+    assert "mine" in bench.story.twin.state.jobs  # the store still says that it waits
+    bench.story.inbox = Inbox()
     bench.run()
     assert "mine" not in bench.book.jobs
+    assert "mine" not in bench.story.twin.state.jobs
+
+
+def test_a_daemon_killed_before_it_recorded_an_end_does_not_run_the_job_again(bench: Bench) -> None:
+    bench.story.inbox = Inbox(
+        jobs=(LiveJob(name="mine", state="queued", done_frac=0.0, who="me", job=job("mine", work_gpu_h=1.0)),)
+    )
+    while "mine" in bench.book.jobs or not bench.story.posted:
+        bench.run()
+    again = Bench()
+    again.story.twin, again.story.inbox = bench.story.twin, bench.story.inbox
+    result = again.run()
+    assert "mine" not in [each.name for each in result.written.jobs]
+    ends = [each for each in again.story.posted if isinstance(each, JobProgress) and each.event == "done"]
+    assert [each.name for each in ends] == ["mine"]
+
+
+def test_an_order_that_came_too_late_for_its_job_is_not_marked_as_acted_on(bench: Bench) -> None:
+    live = LiveJob(name="mine", state="queued", done_frac=0.0, who="me", job=job("mine", work_gpu_h=1.0))
+    bench.story.inbox = Inbox(jobs=(live,))
+    bench.run()
+    bench.story.takes = False
+    bench.ladder.take(bench.plan())  # a plan without the job: it is to pause, and the store does not take it
+    bench.run()
+    reading = bench.story.read().jobs[0].model_copy(update={"state": "done", "done_frac": 1.0})
+    bench.story.overlay = {"jobs": (reading,)}
+    bench.run()
+    for each in bench.story.late:
+        each.set_result(None)
+    bench.story.posted.clear()
+    bench.run()
+    acted = {name for each in bench.story.posted if isinstance(each, ActedEntry) for name in each.ids}
+    known = bench.cycle._ledger._standing["job mine"]
+    assert known.order_text == "pause"
+    assert known.decision_id not in acted
 
 
 def test_a_cancelled_job_leaves_the_runner(bench: Bench) -> None:

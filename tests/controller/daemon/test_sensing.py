@@ -196,6 +196,16 @@ def test_a_limit_that_somebody_raised_is_external() -> None:
     assert course(setpoints(jobs=["a"]), tick, seconds=200) == [(70, Verdict.EXTERNAL, "limit")]
 
 
+def test_a_clock_that_is_set_back_delays_a_verdict_by_a_minute_not_an_hour() -> None:
+    discipline = Discipline(SITE)
+    told = []
+    for at_s in (0.0, 30.0, -3569.0, -3530.0, -3500.0):
+        tick = snapshot(at_s, pools=(PoolReading(name="h100", gpus_ok=64, draw_kw=9.0, limit_w=350.0),))
+        outcomes = discipline.check(tick, setpoints(jobs=["a"]), tick.at_utc)
+        told.append([each.verdict for each in outcomes if each.what == "limit"])
+    assert told == [[], [], [], [], [Verdict.EXTERNAL]]
+
+
 def test_a_cap_that_leaks_is_told_when_it_lasts() -> None:
     told = setpoints()
     discipline = Discipline(SITE)

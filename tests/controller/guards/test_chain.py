@@ -22,6 +22,7 @@ from tests.controller.guards.ticks import (
     genset,
     play,
     setpoints,
+    site_with,
     snapshot,
 )
 
@@ -65,6 +66,13 @@ def test_a_clock_that_jumps_does_not_pass_for_an_hour_of_load() -> None:
 def test_a_clock_that_goes_back_is_no_time() -> None:
     results = play([snapshot(100.0, unserved_kw=1.0), snapshot(0.0)])
     assert results[-1].memory.cut_quiet_s == 0.0
+
+
+def test_waits_go_on_when_the_clock_is_set_back_an_hour() -> None:
+    """A genset has to be called for a minute before it starts: half of it has passed when the clock goes back."""
+    site = site_with(gensets={"call_delay_s": 60.0})
+    ticks = [snapshot(at_s, soc=0.15) for at_s in (0.0, 30.0, -3569.0, -3540.0, -3537.0)]
+    assert [any_runs(result) for result in play(ticks, site=site)] == [False, False, False, False, True]
 
 
 def test_began_and_ceased_name_the_edges() -> None:
