@@ -61,14 +61,15 @@ def forecast_page(reader: Reader, desk: Desk) -> Page:
         return Page(title="Forecast", subtitle="Nothing has been forecast yet.", facts=(), sections=())
     scores = day_scores(reader, desk.now.at_utc, zone)
     figures = _figure(desk, zone)
+    skilled = tuple(skill_section(night, zone) for night in reader.night_scores())
     return Page(
         title="Forecast",
         subtitle=_source_words(desk, zone),
         facts=_facts(scores),
         sections=(
             *((Section(title="Expected sun", figures=figures),) if figures else ()),
-            Section(title=f"The last {DAYS} days", tables=(_grid(scores),)) if scores else UNSCORED,
-            *(skill_section(night, zone) for night in reader.night_scores()),
+            *((Section(title=f"The last {DAYS} days", tables=(_grid(scores),)),) if scores else ()),
+            *(skilled if scores or skilled else (UNSCORED,)),
         ),
     )
 

@@ -232,3 +232,8 @@ def test_a_forecast_is_scored_over_the_hours_that_were_measured() -> None:
     assert (found.hours, found.hours_inside) == (2, 1)
     assert (found.forecast_kwh, found.happened_kwh) == (pytest.approx(40.0), pytest.approx(62.0))
     assert found.error_kwh == pytest.approx(22.0)
+
+
+def test_a_site_without_a_whole_day_says_when_its_forecast_is_scored(visit: Visit, day_store: str) -> None:
+    words = Outline(visit(day_store).get("/forecast").text).text
+    assert "a day is scored against its forecast once it is over" in words
