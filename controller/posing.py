@@ -261,6 +261,7 @@ def _genset(
         start_usd=site.prices.genset_start_usd,
         min_run_h=genset.min_run_minutes / 60.0,
         min_down_h=genset.min_down_minutes / 60.0,
+        step_kw=min(genset.load_step_frac * genset.rating_kw, max_kw),
         warmup_h=(genset.start_s + genset.warmup_s) / 3600.0,
         on=turning,
         hours_in_state=reading.phase_s / 3600.0 if reading else 1e3,

@@ -100,6 +100,8 @@ class GensetProblem(Record):
     """Shortest pause between two runs."""
     warmup_h: float = Field(default=0.0, ge=0)
     """Time from the start order until it carries load."""
+    step_kw: float | None = Field(default=None, ge=0)
+    """Most load that it takes at once, where no battery forms the grid; none = no limit."""
     on: bool = False
     """Whether it runs now."""
     hours_in_state: float = Field(default=1e3, ge=0)

@@ -163,13 +163,29 @@ def cooling_base_kw(problem: Problem, step: int) -> float:
 def pools_of(problem: Problem, job: JobProblem) -> tuple[tuple[PoolProblem, float, tuple[Rung, ...]], ...]:
     """Return the pools a job can run on, each with the job's speed there and its useful levels."""
     by_name = {pool.name: pool for pool in problem.pools}
+    most_kw = step_kw(problem)
     found = []
     for entry in job.pools:
         pool = by_name.get(entry.pool)
         rungs = useful_rungs(pool, job.profile) if pool is not None else ()
-        if pool is not None and rungs and pool.gpus > 0 and holds(pool, job):
+        if pool is None or not rungs or pool.gpus <= 0 or not holds(pool, job):
+            continue
+        if job.running or start_kw(pool, job, rungs) <= most_kw:
             found.append((pool, entry.speed, rungs))
     return tuple(found)
+
+
+def step_kw(problem: Problem) -> float:
+    """Return the most load that what forms the grid takes at once: the battery's inverter, else all gensets together."""
+    if problem.battery is not None and problem.battery.capacity_kwh > 0.0:
+        return problem.inverter_kw if problem.inverter_kw is not None else math.inf
+    steps = [genset.step_kw for genset in problem.gensets if genset.available]
+    return sum(math.inf if step is None else step for step in steps) if steps else math.inf
+
+
+def start_kw(pool: PoolProblem, job: JobProblem, rungs: tuple[Rung, ...]) -> float:
+    """Return the least load that a job adds when it starts: its fewest GPUs at the lowest limit, at the wall."""
+    return pool.wall_factor * least_gpus(job) * max(rungs[0].power_w - pool.idle_w, 0.0) / 1000.0
 
 
 def holds(pool: PoolProblem, job: JobProblem) -> bool:

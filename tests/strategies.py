@@ -82,6 +82,7 @@ def gensets(draw: st.DrawFn, number: int, count: int) -> GensetProblem:
         min_run_h=draw(st.sampled_from([0.0, 0.5, 2.0])),
         min_down_h=draw(st.sampled_from([0.0, 0.25, 1.5])),
         warmup_h=draw(st.sampled_from([0.0, 0.05, 0.4])),
+        step_kw=draw(st.sampled_from([None, None, 0.6 * most, 0.2])),
         on=draw(st.booleans()),
         hours_in_state=draw(floats(0, 3)),
         available=draw(st.integers(0, 9)) > 0,

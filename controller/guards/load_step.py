@@ -1,51 +1,121 @@
-"""Load steps: work is admitted no faster than what forms the bus can follow.
+"""Load steps: what adds load at once is admitted no faster than what forms the bus can follow.
 
-After a black start every host wakes at once, and a plan may start many jobs in one interval. A genset takes a share
-of its rating in one step (ISO 8528-5), a battery inverter what is left of its rating. So in each cycle jobs that do
-not run yet are admitted, in their order, while
+After a black start every host wakes at once, and a plan may start services, hosts and many jobs in one interval. A genset
+takes a share of its rating in one step (ISO 8528-5), a battery inverter what is left of its rating. So in each cycle
+critical services that are not served yet, hosts that are off, other services and jobs that do not run yet are admitted, in
+this order, while
 
     sum of their draw at the limit <= step of the gensets that carry load   when the battery is not there      (1)
     sum of their draw at the limit <= inverter rating - what it gives now   when it is                         (2)
 
-At least one job is admitted where (1) or (2) would let none in and nothing has been admitted for half a minute, so that a
-large job is late, never locked out.
+At least one is admitted where (1) or (2) would let none in and nothing has been admitted for half a minute, so that a
+large job is late, never locked out. What a plan has in one interval so comes up over some cycles of it. The overload that an
+inverter bears for some seconds is left to what nobody admits; neither does the operating reserve count it, which has to
+last for a quarter of an hour.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from controller.guards.gensets_called import reading_of
 from controller.guards.records import GuardInput, Narrowed, Reason
-from controller.setpoints import JobCommand
+from controller.setpoints import JobCommand, ServiceCommand
 from controller.snapshot import GensetPhase
+from sites.schema.site import Site
 
 LONGEST_WAIT_S = 30.0
 UNREAD_FRAC = 0.5
 """Share of its rating that an inverter whose power is not read is taken to give."""
 
 
+class Door:
+    """Admits one load after the other while there is room."""
+
+    def __init__(self, room_kw: float, waited_s: float) -> None:
+        self._room_kw, self._waited_s = room_kw, waited_s
+        self.held: list[str] = []
+
+    def admits(self, name: str, draw_kw: float) -> bool:
+        """Return whether a load may come on now."""
+        if draw_kw > self._room_kw and (self._waited_s < LONGEST_WAIT_S or self.held):
+            self.held.append(name)
+            return False
+        self._room_kw, self._waited_s = self._room_kw - draw_kw, 0.0
+        return True
+
+    @property
+    def waited_s(self) -> float:
+        """How long something has been held without anything being admitted; 0 when nothing is held."""
+        return self._waited_s if self.held else 0.0
+
+
 def guard_load_step(given: GuardInput) -> Narrowed:
-    """Admit new jobs within the load step that the bus can take."""
-    memory = given.memory
+    """Admit new services, hosts and jobs within the load step that the bus can take."""
+    memory, asked, site = given.memory, given.setpoints, given.site
+    door = Door(_room_kw(given), memory.admit_wait_s + given.dt_s)
+    critical = {service.name for service in site.services if service.critical}
+    first = _services(given, door, [each for each in asked.services if each.name in critical])
+    nodes_on = _hosts(given, door)
+    rest = _services(given, door, [each for each in asked.services if each.name not in critical])
+    services = tuple(each for each in asked.services if each.name in first | rest)
+    jobs = tuple(_jobs(given, door))
+    memory = memory._replace(
+        admit_wait_s=door.waited_s, services_let=tuple(each.name for each in services if each.mode.gpus)
+    )
+    if not door.held:
+        return Narrowed(asked, memory)
+    text = f"the load step leaves no room yet for {', '.join(door.held)}"
+    setpoints = asked.model_copy(update={"services": services, "jobs": jobs, "nodes_on": nodes_on})
+    return Narrowed(setpoints, memory, (Reason("load_step", "LOAD_STEP", "load", text),))
+
+
+def _services(given: GuardInput, door: Door, asked: list[ServiceCommand]) -> set[str]:
+    """Return the services that may be served: those that are, in whatever mode, and those that are admitted.
+
+    One of which nothing is known is taken to be served.
+    """
+    let = given.memory.services_let
+    idle = {each.name for each in given.snapshot.services if not each.mode}
+    served = {each.name for each in asked if each.name not in idle} if let is None else set(let)
+    factors = _wall_factors(given.site)
+    return {
+        each.name
+        for each in asked
+        if each.name in served
+        or not each.mode.gpus
+        or door.admits(each.name, each.mode.busy_w / 1000.0 * factors.get(each.mode.pool, 1.0))
+    }
+
+
+def _hosts(given: GuardInput, door: Door) -> dict[str, int] | None:
+    """Return the hosts of each pool that are to be on: those that are, and those that are admitted."""
+    asked = given.setpoints.nodes_on
+    wanted = asked if asked is not None else {pool.name: pool.nodes for pool in given.site.pools}
+    now = {reading.name: reading.nodes_on for reading in given.snapshot.pools}
+    let = dict(wanted)
+    for pool in given.site.pools:
+        more = wanted.get(pool.name, pool.nodes) - now.get(pool.name, pool.nodes)
+        if not pool.can_power_off or more <= 0:
+            continue
+        admitted = 0
+        while admitted < more and door.admits(f"a host of {pool.name}", pool.host_w / 1000.0):
+            admitted += 1
+        let[pool.name] = now[pool.name] + admitted
+    return let if let != wanted else asked
+
+
+def _jobs(given: GuardInput, door: Door) -> Iterator[JobCommand]:
     running = {job.name for job in given.snapshot.jobs if job.state == "running"}
-    factors = {pool.name: pool.wall_factor for pool in given.site.pools}
-    room_kw, waited_s = _room_kw(given), memory.admit_wait_s + given.dt_s
-    jobs: list[JobCommand] = []
-    held: list[str] = []
+    factors = _wall_factors(given.site)
     for job in given.setpoints.jobs:
         draw_kw = job.gpus * job.limit_w / 1000.0 * factors.get(job.pool, 1.0)
-        if job.name in running:
-            jobs.append(job)
-        elif draw_kw <= room_kw or (waited_s >= LONGEST_WAIT_S and not held):
-            jobs.append(job)
-            room_kw, waited_s = room_kw - draw_kw, 0.0
-        else:
-            held.append(job.name)
-    memory = memory._replace(admit_wait_s=waited_s if held else 0.0)
-    if not held:
-        return Narrowed(given.setpoints, memory)
-    text = f"the load step leaves no room yet for {', '.join(held)}"
-    setpoints = given.setpoints.model_copy(update={"jobs": tuple(jobs)})
-    return Narrowed(setpoints, memory, (Reason("load_step", "LOAD_STEP", "load", text),))
+        if job.name in running or door.admits(job.name, draw_kw):
+            yield job
+
+
+def _wall_factors(site: Site) -> dict[str, float]:
+    return {pool.name: pool.wall_factor for pool in site.pools}
 
 
 def _room_kw(given: GuardInput) -> float:

@@ -96,6 +96,8 @@ class GuardMemory(NamedTuple):
     """Whether preemptible jobs are paused for the last of the fuel."""
     admit_wait_s: float = 0.0
     """How long work has been held back because of the load step."""
+    services_let: tuple[str, ...] | None = None
+    """Services that the load step has let in; none before the first cycle."""
     hosts_up: float | None = None
     """Hosts that are let on after an orderly shutdown; none = all."""
     volts_high_s: float = 0.0

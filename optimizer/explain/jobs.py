@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from optimizer.explain.intervals import gpus_taken
 from optimizer.plan import Decision, JobPlan, Plan
 from optimizer.problem import JobProblem, Problem
-from optimizer.workload import cooling_factor, holds, open_h, pools_of, rung_at, window_h, windows_h
+from optimizer.workload import (
+    cooling_factor,
+    holds,
+    open_h,
+    pools_of,
+    rung_at,
+    step_kw,
+    useful_rungs,
+    window_h,
+    windows_h,
+)
 from sites.reasons import reason_text
 
 SURPLUS_USD_PER_KWH = 0.02
@@ -119,6 +129,12 @@ def _left_out(problem: Problem, plan: Plan, job: JobProblem, taken: dict[str, li
     places = pools_of(problem, job)
     if not places and (text := _cannot_hold(problem, job)):
         return Decision(what=what, reason_code="PLACEMENT", text=text)
+    if not places and any(
+        pool.gpus >= max(job.gpus_min, 1e-9) and pool.name in _named(job) and useful_rungs(pool, job.profile)
+        for pool in problem.pools
+    ):
+        text = f"its smallest start is more load than what forms the grid takes at once ({step_kw(problem):.1f} kW)"
+        return Decision(what=what, reason_code="LOAD_STEP", text=text)
     if not places or all(pool.gpus < max(job.gpus_min, 1e-9) for pool, _, _ in places):
         return Decision(what=what, reason_code="GPUS_FULL", text="no pool has the GPUs that it needs")
     fastest = max(speed for _, speed, _ in places)
@@ -143,10 +159,13 @@ def _left_out(problem: Problem, plan: Plan, job: JobProblem, taken: dict[str, li
     return Decision(what=what, reason_code=code, text=text)
 
 
+def _named(job: JobProblem) -> set[str]:
+    return {share.pool for share in job.pools}
+
+
 def _cannot_hold(problem: Problem, job: JobProblem) -> str:
     """Return what the GPUs of every pool of a job lack; nothing where it is not that."""
-    named = {share.pool for share in job.pools}
-    pools = [pool for pool in problem.pools if pool.name in named and pool.gpus > 0.0 and not holds(pool, job)]
+    pools = [pool for pool in problem.pools if pool.name in _named(job) and pool.gpus > 0.0 and not holds(pool, job)]
     if not pools:
         return ""
     most_gb = max(pool.memory_gb for pool in pools)

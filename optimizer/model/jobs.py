@@ -7,6 +7,10 @@
     (25)  sum over jobs of a group Y1[j,p,b] <= sum over t in b of dt sum_k s1 n[k,t]
           sum over jobs of a group Y2[j,p,b] <= sum over t in b of dt sum_k (speed_k - s1) n[k,t]
 
+    (23b) no work of a job whose smallest start, its fewest GPUs at the lowest limit, is more load than the grid takes at once:
+          the battery's inverter, without a battery the steps of all gensets together; smaller starts the guards put one after
+          the other within the step of what forms the grid then (``controller/guards/load_step.py``)
+
 Without the split a job of few GPUs could do at the lowest limit what it can only do at a high one (bound 0.1 to 0.2 % too
 loose and plans that need more power than they had); with a split at every level the bound moves by less than 0.01 % more.
 

@@ -170,3 +170,29 @@ def test_work_on_surplus_yields_where_whole_hours_have_put_it_beside_a_genset() 
     )
     plan = planned(problem)
     assert check(problem, plan) == ()
+
+
+def without_battery(step_kw: float | None, **change: Any) -> Problem:
+    small = small_site()
+    genset = small.gensets[0].model_copy(update={"step_kw": step_kw, "on": True})
+    gang = job("gang", gpus_min=8.0, gpus_max=8.0, work_gpu_h=16.0, value_usd=90.0, **change)
+    return small_site(battery=None, gensets=(genset,), services=(), jobs=(gang,))
+
+
+def test_a_job_whose_start_is_more_than_the_genset_takes_at_once_is_not_planned() -> None:
+    """Eight GPUs at the lowest limit add 8 x 150 W at the GPUs, 1.27 kW at the wall."""
+    for step_kw, runs in ((None, True), (1.3, True), (1.2, False)):
+        problem = without_battery(step_kw)
+        plan = answer(problem)
+        assert check(problem, plan) == ()
+        assert bool(steps_of(plan, "gang")) == runs
+    told = next(each for each in plan.decisions if each.what == "job gang does not run")
+    assert told.reason_code == "LOAD_STEP"
+    assert "1.2 kW" in told.text
+    assert steps_of(answer(without_battery(1.2, running=True)), "gang"), "one that runs needs no start"
+
+
+def test_with_a_battery_the_inverter_takes_the_step() -> None:
+    gang = job("gang", gpus_min=8.0, gpus_max=8.0, work_gpu_h=16.0, value_usd=90.0)
+    assert not steps_of(answer(small_site(services=(), jobs=(gang,), inverter_kw=1.2)), "gang")
+    assert steps_of(answer(small_site(services=(), jobs=(gang,), inverter_kw=9.0)), "gang")

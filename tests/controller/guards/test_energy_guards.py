@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 
 from controller.guards.battery_cold import cold_share
+from controller.guards.chain import apply_guards
 from controller.guards.records import GuardMemory
 from controller.guards.shortage import overload_seconds, overload_used
-from controller.snapshot import GensetPhase
+from controller.setpoints import ServiceCommand
+from controller.snapshot import GensetPhase, PoolReading, ServiceReading
 from sites.compute.hardware import gpu_spec
 from tests.controller.guards.ticks import (
     SITE,
@@ -15,6 +20,7 @@ from tests.controller.guards.ticks import (
     codes,
     genset,
     job_names,
+    mode,
     play,
     reading_job,
     runs,
@@ -185,3 +191,64 @@ def test_work_is_admitted_within_the_gensets_load_step() -> None:
 def test_a_battery_with_room_takes_all_work_at_once() -> None:
     assert len(play([snapshot(power_kw=50.0)])[0].setpoints.jobs) == 3
     assert len(play([snapshot(power_kw=396.0)])[0].setpoints.jobs) == 1
+
+
+def idle_services() -> tuple[ServiceReading, ...]:
+    """Readings of services that nothing serves, as after a black start."""
+    return tuple(ServiceReading(name=each.name, mode="", rate_rps=1.0) for each in setpoints().services)
+
+
+def test_after_a_black_start_services_come_before_jobs_critical_ones_first() -> None:
+    """6 kW are free: each service may draw 2 kW or so, a job 2.5 kW."""
+    carrying: dict[str, Any] = {
+        "contactor_closed": False,
+        "power_kw": 0.0,
+        "unserved_kw": 0.0,
+        "services": idle_services(),
+    }
+    machines = (genset("diesel-1", GensetPhase.RUNNING, power_kw=57.0), genset("diesel-2", GensetPhase.OFF))
+    memory, seen = GuardMemory(), list[tuple[list[str], list[str]]]()
+    for second in range(0, 200, 10):
+        jobs = tuple(reading_job(name, "running") for name in (seen[-1][1] if seen else ()))
+        (result,) = play([snapshot(float(second), gensets=machines, jobs=jobs, **carrying)], memory=memory)
+        memory = result.memory
+        seen.append(([each.name for each in result.setpoints.services], job_names(result)))
+    first = seen[0]
+    critical = {each.name for each in SITE.services if each.critical}
+    assert first[0]
+    assert set(first[0]) <= critical or not first[1]
+    assert all(set(before[0]) <= set(after[0]) for before, after in pairwise(seen)), "what is let in stays in"
+    assert len(seen[-1][0]) == len(setpoints().services)
+    assert len(seen[-1][1]) == 3
+    assert sum(map(len, first)) < sum(map(len, seen[-1]))
+
+
+def test_hosts_come_on_within_the_load_step() -> None:
+    pools = tuple(pool.model_copy(update={"can_power_off": True}) for pool in SITE.pools)
+    site = SITE.model_copy(update={"pools": pools})
+    off = tuple(PoolReading(name=pool.name, gpus_ok=0, draw_kw=0.0, nodes_on=0) for pool in pools)
+    asked = setpoints().model_copy(update={"jobs": (), "services": (), "nodes_on": {"h100": 8, "l40s": 0}})
+    carrying: dict[str, Any] = {"contactor_closed": False, "power_kw": 0.0, "unserved_kw": 0.0, "pools": off}
+    machines = (genset("diesel-1", GensetPhase.RUNNING, power_kw=57.0), genset("diesel-2", GensetPhase.OFF))
+    result = apply_guards(snapshot(0.0, gensets=machines, **carrying), asked, site, GuardMemory())
+    assert result.setpoints.nodes_on == {"h100": 2, "l40s": 0}, "3 kW are free, a host draws 1.1 kW"
+    roomy = apply_guards(snapshot(0.0, power_kw=50.0, unserved_kw=0.0, pools=off), asked, site, GuardMemory())
+    assert roomy.setpoints.nodes_on == {"h100": 8, "l40s": 0}
+
+
+def test_a_service_that_swaps_its_servers_is_no_new_load() -> None:
+    full = {"power_kw": 399.9, "unserved_kw": 0.0}
+    (first,) = play([snapshot(0.0, **full)])
+    assert first.setpoints.services == setpoints().services, "nothing is known of them: they are left alone"
+    (second,) = play([snapshot(5.0, services=idle_services(), **full)], memory=first.memory)
+    assert second.setpoints.services == setpoints().services
+
+
+def test_a_service_that_was_off_is_new_load() -> None:
+    off = ServiceCommand(name="voice-agent", mode=mode().model_copy(update={"gpus": 0, "name": "off"}))
+    asked = setpoints().model_copy(update={"services": (off,)})
+    full = {"power_kw": 399.9, "unserved_kw": 0.0}
+    result = apply_guards(snapshot(0.0, **full), asked, SITE, GuardMemory())
+    assert result.setpoints.services == (off,)
+    (after,) = play([snapshot(5.0, **full)], memory=result.memory)
+    assert after.setpoints.services == ()
