@@ -101,6 +101,7 @@ def pose(
         hours=forecast.hours,
         pv_available_kw=_counted_kw(site, forecast),
         scenarios=_scenarios(site, forecast),
+        risk_weight=site.planning.risk_weight,
         outdoor_c=forecast.outdoor_c,
         tiers=_tiers(site, len(grid)),
         inverter_kw=site.bus.inverter_kw if site.battery else None,

@@ -385,6 +385,8 @@ class Problem(Record):
     pv_available_kw: tuple[float, ...]
     """Expected available AC power in each interval."""
     scenarios: tuple[PvScenario, ...] = ()
+    risk_weight: float = Field(default=0.0, ge=0, le=1)
+    """Weight on the darkest scenarios beside the mean of all; 0 = the mean alone."""
     outdoor_c: tuple[float, ...] = ()
     """Outdoor temperature in each interval; empty = unknown."""
     tiers: tuple[LoadTier, ...] = ()

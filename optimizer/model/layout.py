@@ -4,6 +4,13 @@ Slots are single intervals for the first ``near_h`` hours, then stretches of hal
 many jobs that no single one counts. A slot model never says less than the interval model, so bounds stay true. The
 relaxation takes slots of two hours from the start, of four where there are so many jobs: half of the variables for 0.05 % of
 the bound.
+
+Scenarios count in every cost by their weight, with a risk weight r
+
+    (1b)  weight_w = (1 - r) p_w + r q_w,   q the darkest scenarios, RISK_TAIL of all probability together, scaled to 1
+
+which is (1 - r) mean + r CVaR of the cost where less sun never costs less. Known before the solve, it leaves the model and its
+bound as they are; worth and gap of a plan are then by these weights.
 """
 
 from __future__ import annotations
@@ -25,6 +32,8 @@ PLAN_SLOT_H = (0.5, 1.0)
 """Slots of a plan after the near hours, with up to ``SPLIT_JOBS`` jobs and with more."""
 RELAXED_SLOT_H = (2.0, 4.0)
 """Slots of the relaxation, with up to ``SPLIT_JOBS`` jobs and with more."""
+RISK_TAIL = 0.2
+"""Probability of the darkest scenarios that a risk weight looks at."""
 HARD_USD_PER_KWH = 1000.0
 """Price of giving up what may not be given up; a plan that pays it is infeasible as posed."""
 
@@ -60,7 +69,7 @@ class Layout:
     start_h: Floats
     """Offsets of interval starts, and of the end; one more than intervals."""
     weights: Floats
-    """Probability of each scenario."""
+    """Weight of each scenario (1b), its probability without a risk weight."""
     pv_kw: Floats
     """Available sun, scenario x interval."""
     cooling: Floats
@@ -169,8 +178,18 @@ def _scenarios(problem: Problem) -> tuple[Floats, Floats]:
     if not problem.scenarios:
         return np.ones(1), np.maximum(0.0, np.array([problem.pv_available_kw]))
     weights = np.array([scenario.weight for scenario in problem.scenarios])
-    pv_kw = np.array([scenario.pv_available_kw for scenario in problem.scenarios])
-    return weights / weights.sum(), np.maximum(0.0, pv_kw)
+    pv_kw = np.maximum(0.0, np.array([scenario.pv_available_kw for scenario in problem.scenarios]))
+    return risk_weights(weights / weights.sum(), pv_kw @ np.array(problem.hours), problem.risk_weight), pv_kw
+
+
+def risk_weights(probability: Floats, sun_kwh: Floats, risk_weight: float) -> Floats:
+    """Return the weights of scenarios (1b), from their probabilities and the energy of their sun."""
+    worst = np.zeros(len(probability))
+    left = RISK_TAIL
+    for scenario in np.argsort(sun_kwh, kind="stable"):
+        worst[scenario] = min(float(probability[scenario]), left) / RISK_TAIL
+        left = max(0.0, left - float(probability[scenario]))
+    return np.asarray((1.0 - risk_weight) * probability + risk_weight * worst)
 
 
 def _groups(problem: Problem, slot_start_h: Floats, slot_hours: Floats) -> tuple[tuple[Group, ...], tuple[Place, ...]]:

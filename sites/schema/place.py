@@ -159,6 +159,8 @@ class Planning(Section):
     """Deadline of a solve; then the best plan found is used with its gap."""
     uncertainty: Literal["expected", "cautious", "scenarios"] = "expected"
     """Sun that a plan counts on: its mean, its 30 % quantile, or gensets and work for all of the forecast's scenarios at once."""
+    risk_weight: float = Field(default=0.0, ge=0, le=1)
+    """With scenarios: weight on the darkest fifth of them beside the mean of all; 0 = the mean alone, 1 = the darkest alone."""
     reserve_load_frac: float = Field(default=0.10, ge=0, le=1)
     """Share of the load held in operating reserve."""
     reserve_pv_frac: float = Field(default=0.25, ge=0, le=1)
