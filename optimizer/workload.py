@@ -38,8 +38,9 @@ OFF_MODE = ServingMode(
     idle_w=0.0,
     busy_w=0.0,
     p99_s=0.0,
+    quality=0.0,
 )
-"""Serves nothing; stands in every menu that has no mode without GPUs, so that a plan always exists."""
+"""Serves nothing and draws nothing; stands in every menu that has no mode without GPUs, so that a plan always exists."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from optimizer.modes.options import Option, demanded, options
 from optimizer.modes.scores import Ints, Rows, Scores, rows_of, score
+from optimizer.workload import OFF_MODE
 from sites.compute.bursts import rate_cv2_at
 from sites.compute.queueing import Bursts, Floats, response_bound_s, swing_factor, variability
 from sites.compute.records import ServingMode
@@ -82,7 +83,7 @@ def menus(
         ]
         for service in services
     ]
-    first = (off_mode(),) if with_off else ()
+    first = (OFF_MODE,) if with_off else ()
     if not any(found):
         return {service.name: first for service in services}
     rows = rows_of(
@@ -104,27 +105,6 @@ def menus(
         )
         for index, service in enumerate(services)
     }
-
-
-def off_mode() -> ServingMode:
-    """Return the mode that serves nothing and draws nothing."""
-    return ServingMode(
-        name="off",
-        pool="",
-        profile="decode",
-        precision="fp16",
-        replicas=0,
-        gpus=0,
-        limit_w=0.0,
-        slots=0,
-        service_s=0.0,
-        service_scv=0.0,
-        rate_rps=0.0,
-        idle_w=0.0,
-        busy_w=0.0,
-        p99_s=0.0,
-        quality=0.0,
-    )
 
 
 def _promise_s(rows: Rows, scores: Scores, chosen: Ints, rate_cv2: Bursts) -> Floats:
