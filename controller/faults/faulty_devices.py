@@ -133,7 +133,7 @@ class FaultyDevices:
                 self.spoilt.add(Fault.CAP_RAISED)
             update["pools"] = tuple(
                 each.model_copy(update={"limit_w": None if each.limit_w is None else each.limit_w + 100.0})
-                for each in snapshot.pools
+                for each in update.get("pools", snapshot.pools)
             )
         return snapshot.model_copy(update=update) if update else snapshot
 
