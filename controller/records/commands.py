@@ -105,7 +105,9 @@ class Commands(StoreCommands):
         with Session(self._engine) as session:
             row = session.get(AlarmRow, alarm_id)
             if row is None or row.site != self._site:
-                raise InputError.single(source="alarm", field="id", found=alarm_id, mend="give the id of an alarm: mdc alarms list")
+                raise InputError.single(
+                    source="alarm", field="id", found=alarm_id, mend="give the id of an alarm: mdc alarms list"
+                )
             if row.acknowledged_utc is None:
                 row.acknowledged_utc, row.acknowledged_by = at_utc, who
                 self._audit(session, who, "alarm acknowledged", f"{row.code} {row.subject}", at_utc)
