@@ -107,6 +107,7 @@ class FaultyDevices:
 
     def _machines(self, snapshot: Snapshot) -> Snapshot:
         update: dict[str, object] = {}
+        pools = snapshot.pools
         if self.active(Fault.PANEL_MANUAL) and snapshot.gensets:
             self.spoilt.add(Fault.PANEL_MANUAL)
             update["gensets"] = tuple(_in_manual(each) for each in snapshot.gensets)
@@ -119,22 +120,22 @@ class FaultyDevices:
         if self.active(Fault.GPU_LOST):
             self.spoilt.add(Fault.GPU_LOST)
             lost = next(_lost(each) for each in self._injections if each.fault is Fault.GPU_LOST)
-            update["pools"] = tuple(
-                each.model_copy(update={"gpus_ok": max(each.gpus_ok - lost, 0)}) for each in snapshot.pools
-            )
+            pools = tuple(each.model_copy(update={"gpus_ok": max(each.gpus_ok - lost, 0)}) for each in pools)
         if self.active(Fault.CAP_LEAKS):
             above = any((each.draw_kw or 0.0) > self._leaking_kw(each.name) for each in snapshot.pools)
             self._leaked = self._leaked + 1 if above else 0
             if self._leaked > 90:
                 self.spoilt.add(Fault.CAP_LEAKS)
         if self.active(Fault.CAP_RAISED):
-            self._raised += any(each.limit_w is not None for each in snapshot.pools)
+            self._raised += any(each.limit_w is not None for each in pools)
             if self._raised > 200:
                 self.spoilt.add(Fault.CAP_RAISED)
-            update["pools"] = tuple(
+            pools = tuple(
                 each.model_copy(update={"limit_w": None if each.limit_w is None else each.limit_w + 100.0})
-                for each in update.get("pools", snapshot.pools)
+                for each in pools
             )
+        if pools is not snapshot.pools:
+            update["pools"] = pools
         return snapshot.model_copy(update=update) if update else snapshot
 
     def _leaking_kw(self, pool_name: str) -> float:
