@@ -93,5 +93,5 @@ def test_a_cost_jump_is_seen_against_the_plan_in_force_only() -> None:
 
 
 def test_the_site_file_is_checked() -> None:
-    with pytest.raises(ValueError, match="clock times"):
+    with pytest.raises(ValueError, match="not a clock time"):
         ReviewIf(night_hours=("22", "06:00"))

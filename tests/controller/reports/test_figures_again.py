@@ -131,7 +131,7 @@ def test_the_page_says_what_its_data_say(files: Path, form: str) -> None:
 
     (load,) = shown(rf"Load served</h3><p class=\"value\">({NUMBER})\u202fkWh")
     assert load == pytest.approx(energy("happened_load_kw"), abs=0.6)
-    it = shown(rf"<td>IT</td><td class=\"num\">({NUMBER})\u202fkWh</td><td class=\"num\">({NUMBER})\u202fkWh")
+    it = shown(rf"<td>IT</td><td class=\"num\"[^>]*>({NUMBER})\u202fkWh</td><td class=\"num\"[^>]*>({NUMBER})\u202fkWh")
     assert it == pytest.approx((energy("planned_it_kw"), energy("happened_it_kw")), abs=0.6)
     (sun,) = shown(rf"Sun ({NUMBER})\u202fkWh")
     assert sun == pytest.approx(energy("happened_pv_used_kw"), abs=0.6)
