@@ -8,10 +8,12 @@ this order, while
     sum of their draw at the limit <= step of the gensets that carry load   when the battery is not there      (1)
     sum of their draw at the limit <= inverter rating - what it gives now   when it is                         (2)
 
-At least one is admitted where (1) or (2) would let none in and nothing has been admitted for half a minute, so that a
-large job is late, never locked out. What a plan has in one interval so comes up over some cycles of it. The overload that an
-inverter bears for some seconds is left to what nobody admits; neither does the operating reserve count it, which has to
-last for a quarter of an hour.
+The first that (1) or (2) hold back is admitted after half a minute, whatever smaller ones after it come on meanwhile, so that
+a large job is late, never locked out. What is admitted stays so until it is on, and its draw takes up room until then:
+runners, hosts and servers need more than a cycle to start. What was on and went dark is admitted anew, services that swap
+their servers apart. What a plan has in one interval so comes up over some cycles of it. The overload that an inverter bears
+for some seconds is left to what nobody admits; neither does the operating reserve count it, which has to last for a quarter
+of an hour.
 """
 
 from __future__ import annotations
@@ -41,12 +43,18 @@ class Door:
         if draw_kw > self._room_kw and (self._waited_s < LONGEST_WAIT_S or self.held):
             self.held.append(name)
             return False
-        self._room_kw, self._waited_s = self._room_kw - draw_kw, 0.0
+        self.takes(draw_kw)
+        if not self.held:
+            self._waited_s = 0.0
         return True
+
+    def takes(self, draw_kw: float) -> None:
+        """Keep room for a load that has been admitted and is not on yet."""
+        self._room_kw -= draw_kw
 
     @property
     def waited_s(self) -> float:
-        """How long something has been held without anything being admitted; 0 when nothing is held."""
+        """How long the first that is held has been so; 0 when nothing is held."""
         return self._waited_s if self.held else 0.0
 
 
@@ -56,12 +64,16 @@ def guard_load_step(given: GuardInput) -> Narrowed:
     door = Door(_room_kw(given), memory.admit_wait_s + given.dt_s)
     critical = {service.name for service in site.services if service.critical}
     first = _services(given, door, [each for each in asked.services if each.name in critical])
-    nodes_on = _hosts(given, door)
+    nodes_on, hosts_let = _hosts(given, door)
     rest = _services(given, door, [each for each in asked.services if each.name not in critical])
     services = tuple(each for each in asked.services if each.name in first | rest)
     jobs = tuple(_jobs(given, door))
+    running = _running(given)
     memory = memory._replace(
-        admit_wait_s=door.waited_s, services_let=tuple(each.name for each in services if each.mode.gpus)
+        admit_wait_s=door.waited_s,
+        services_let=tuple(each.name for each in services if each.mode.gpus),
+        hosts_let=hosts_let,
+        jobs_let=tuple(each.name for each in jobs if each.name not in running),
     )
     if not door.held:
         return Narrowed(asked, memory)
@@ -79,38 +91,50 @@ def _services(given: GuardInput, door: Door, asked: list[ServiceCommand]) -> set
     idle = {each.name for each in given.snapshot.services if not each.mode}
     served = {each.name for each in asked if each.name not in idle} if let is None else set(let)
     factors = _wall_factors(given.site)
-    return {
-        each.name
-        for each in asked
-        if each.name in served
-        or not each.mode.gpus
-        or door.admits(each.name, each.mode.busy_w / 1000.0 * factors.get(each.mode.pool, 1.0))
-    }
+    draws_kw = {each.name: each.mode.busy_w / 1000.0 * factors.get(each.mode.pool, 1.0) for each in asked}
+    on = [each for each in asked if each.name in served or not each.mode.gpus]
+    for each in on:
+        if each.name in idle:
+            door.takes(draws_kw[each.name])
+    new = [each for each in asked if each not in on]
+    return {each.name for each in on} | {each.name for each in new if door.admits(each.name, draws_kw[each.name])}
 
 
-def _hosts(given: GuardInput, door: Door) -> dict[str, int] | None:
-    """Return the hosts of each pool that are to be on: those that are, and those that are admitted."""
-    asked = given.setpoints.nodes_on
+def _hosts(given: GuardInput, door: Door) -> tuple[dict[str, int] | None, dict[str, tuple[int, int]]]:
+    """Return the hosts of each pool that are to be on, those that are and those that are admitted; and what is remembered."""
+    asked, known = given.setpoints.nodes_on, dict(given.memory.hosts_let)
     wanted = asked if asked is not None else {pool.name: pool.nodes for pool in given.site.pools}
     now = {reading.name: reading.nodes_on for reading in given.snapshot.pools}
     let = dict(wanted)
     for pool in given.site.pools:
-        more = wanted.get(pool.name, pool.nodes) - now.get(pool.name, pool.nodes)
-        if not pool.can_power_off or more <= 0:
+        if not pool.can_power_off or pool.name not in now:
             continue
-        admitted = 0
-        while admitted < more and door.admits(f"a host of {pool.name}", pool.host_w / 1000.0):
+        on, most, draw_kw = now[pool.name], wanted.get(pool.name, pool.nodes), pool.host_w / 1000.0
+        on_before, let_before = known.get(pool.name, (on, on))
+        admitted = max(min(let_before, most) - on, 0) if on >= on_before else 0
+        door.takes(admitted * draw_kw)
+        while on + admitted < most and door.admits(f"a host of {pool.name}", draw_kw):
             admitted += 1
-        let[pool.name] = now[pool.name] + admitted
-    return let if let != wanted else asked
+        known[pool.name] = (on, on + admitted)
+        if on < most:
+            let[pool.name] = on + admitted
+    return (let if let != wanted else asked), known
+
+
+def _running(given: GuardInput) -> set[str]:
+    return {job.name for job in given.snapshot.jobs if job.state == "running"}
 
 
 def _jobs(given: GuardInput, door: Door) -> Iterator[JobCommand]:
-    running = {job.name for job in given.snapshot.jobs if job.state == "running"}
+    """Yield the jobs that may run: those that do, those let in that their runner has not started yet, and the admitted."""
+    running, let = _running(given), set(given.memory.jobs_let)
     factors = _wall_factors(given.site)
+    draws_kw = {
+        each.name: each.gpus * each.limit_w / 1000.0 * factors.get(each.pool, 1.0) for each in given.setpoints.jobs
+    }
+    door.takes(sum(draw_kw for name, draw_kw in draws_kw.items() if name in let - running))
     for job in given.setpoints.jobs:
-        draw_kw = job.gpus * job.limit_w / 1000.0 * factors.get(job.pool, 1.0)
-        if job.name in running or door.admits(job.name, draw_kw):
+        if job.name in running or job.name in let or door.admits(job.name, draws_kw[job.name]):
             yield job
 
 

@@ -58,6 +58,7 @@ class GensetMemory(NamedTuple):
 
 
 NO_GENSETS: Mapping[str, GensetMemory] = {}
+NO_HOSTS: Mapping[str, tuple[int, int]] = {}
 
 
 class GuardMemory(NamedTuple):
@@ -95,9 +96,13 @@ class GuardMemory(NamedTuple):
     fuel_saved: bool = False
     """Whether preemptible jobs are paused for the last of the fuel."""
     admit_wait_s: float = 0.0
-    """How long work has been held back because of the load step."""
+    """How long the first that is held back because of the load step has been so."""
     services_let: tuple[str, ...] | None = None
     """Services that the load step has let in; none before the first cycle."""
+    hosts_let: Mapping[str, tuple[int, int]] = NO_HOSTS
+    """Hosts of each pool that were on, and that the load step has let on."""
+    jobs_let: tuple[str, ...] = ()
+    """Jobs that the load step has let in and that do not run yet."""
     hosts_up: float | None = None
     """Hosts that are let on after an orderly shutdown; none = all."""
     volts_high_s: float = 0.0

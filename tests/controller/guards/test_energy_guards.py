@@ -11,8 +11,8 @@ from controller.guards.battery_cold import cold_share
 from controller.guards.chain import apply_guards
 from controller.guards.records import GuardMemory
 from controller.guards.shortage import overload_seconds, overload_used
-from controller.setpoints import ServiceCommand
-from controller.snapshot import GensetPhase, PoolReading, ServiceReading
+from controller.setpoints import JobCommand, ServiceCommand
+from controller.snapshot import GensetPhase, PoolReading, ServiceReading, Snapshot
 from sites.compute.hardware import gpu_spec
 from tests.controller.guards.ticks import (
     SITE,
@@ -252,3 +252,62 @@ def test_a_service_that_was_off_is_new_load() -> None:
     assert result.setpoints.services == (off,)
     (after,) = play([snapshot(5.0, **full)], memory=result.memory)
     assert after.setpoints.services == ()
+
+
+def weak_bus(**fields: Any) -> dict[str, Any]:
+    """A genset with 1 kW free carries the bus: less than any service, job or host draws."""
+    machines = (genset("diesel-1", GensetPhase.RUNNING, power_kw=59.0), genset("diesel-2", GensetPhase.OFF))
+    return {"contactor_closed": False, "power_kw": 0.0, "unserved_kw": 0.0, "gensets": machines, **fields}
+
+
+def test_small_jobs_that_come_and_go_do_not_keep_a_critical_service_out() -> None:
+    memory, small = GuardMemory(), JobCommand(name="small", pool="h100", gpus=1, limit_w=200)
+    let_in = []
+    for second in range(100):
+        jobs = (small.model_copy(update={"name": f"small-{second}"}),)
+        asked = setpoints().model_copy(update={"jobs": jobs})
+        (result,) = play([snapshot(float(second), **weak_bus(services=idle_services()))], asked, memory=memory)
+        memory = result.memory
+        let_in.append([each.name for each in result.setpoints.services])
+    assert let_in[0] == []
+    assert len(let_in[-1]) == len(setpoints().services)
+
+
+def test_a_host_that_never_comes_on_does_not_keep_services_out() -> None:
+    pools = tuple(pool.model_copy(update={"can_power_off": True, "host_w": 900.0}) for pool in SITE.pools)
+    site = SITE.model_copy(update={"pools": pools})
+    short = tuple(
+        PoolReading(name=each.name, gpus_ok=each.gpus, draw_kw=0.0, nodes_on=each.nodes - 1) for each in pools
+    )
+    asked = setpoints(jobs=())
+    ticks = [snapshot(float(second), **weak_bus(services=idle_services(), pools=short)) for second in range(200)]
+    assert len(play(ticks, asked, site=site)[-1].setpoints.services) == len(asked.services)
+
+
+def test_a_job_let_in_stays_in_until_its_runner_has_started_it() -> None:
+    """A runner may take many cycles to start a job; one that fell off once it ran is new load again."""
+    waits = [snapshot(float(second), **weak_bus()) for second in range(50)]
+    results = play(waits, setpoints(jobs=("dear",), services=()))
+    seen = [job_names(each) for each in results]
+    assert seen == [[]] * 30 + [["dear"]] * 20
+    ran = snapshot(50.0, **weak_bus(jobs=(reading_job("dear", "running"),)))
+    fell = snapshot(51.0, **weak_bus())
+    after = play([ran, fell], setpoints(jobs=("dear",), services=()), memory=results[-1].memory)
+    assert [job_names(each) for each in after] == [["dear"], []]
+
+
+def test_hosts_let_on_stay_so_until_they_are_on() -> None:
+    """Whoever switches hosts looks every few seconds; what went dark is new load again."""
+    pools = tuple(pool.model_copy(update={"can_power_off": True, "host_w": 1100.0}) for pool in SITE.pools)
+    site = SITE.model_copy(update={"pools": pools})
+    asked = setpoints(jobs=(), services=(), nodes_on={"h100": 2, "l40s": 0})
+
+    def tick(second: float, on: int) -> Snapshot:
+        readings = tuple(PoolReading(name=pool.name, gpus_ok=0, draw_kw=0.0, nodes_on=on) for pool in pools)
+        return snapshot(second, **weak_bus(pools=readings))
+
+    results = play([tick(float(second), 0) for second in range(45)], asked, site=site)
+    counts = [(each.setpoints.nodes_on or {})["h100"] for each in results]
+    assert counts == [0] * 30 + [1] * 15
+    after = play([tick(45.0, 1), tick(46.0, 0)], asked, site=site, memory=results[-1].memory)
+    assert [(each.setpoints.nodes_on or {})["h100"] for each in after] == [1, 0]
