@@ -30,13 +30,16 @@ def memory_of(document: bytes | None, now: datetime) -> GuardMemory:
     except ValidationError:
         return GuardMemory()
     if memory.last_utc is None or abs(now - memory.last_utc) > STILL_HOLDS:
-        lasting = {name: _lasting(genset) for name, genset in memory.gensets.items()}
-        return GuardMemory(gensets=lasting, full_utc=memory.full_utc)
+        lasting = {name: _lasting(_past(genset, now)) for name, genset in memory.gensets.items()}
+        return GuardMemory(gensets=lasting, full_utc=_no_later(memory.full_utc, now))
     return memory
 
 
 def after_set_back(memory: GuardMemory, now: datetime) -> GuardMemory:
-    """Return a memory whose waits go on although the clock was set back: they end as late as they would have."""
+    """Return a memory whose waits go on although the clock was set back: they end as late as they would have.
+
+    What happened while the clock was ahead happened now: a test run is not due a year late.
+    """
     if memory.last_utc is None or now >= memory.last_utc:
         return memory
     by = now - memory.last_utc
@@ -45,14 +48,24 @@ def after_set_back(memory: GuardMemory, now: datetime) -> GuardMemory:
         return None if moment is None else moment + by
 
     gensets = {
-        name: each._replace(
+        name: _past(each, now)._replace(
             call_since_utc=moved(each.call_since_utc),
             release_since_utc=moved(each.release_since_utc),
             test_until_utc=moved(each.test_until_utc),
         )
         for name, each in memory.gensets.items()
     }
-    return memory._replace(last_utc=now, gensets=gensets)
+    return memory._replace(last_utc=now, gensets=gensets, full_utc=_no_later(memory.full_utc, now))
+
+
+def _past(genset: GensetMemory, now: datetime) -> GensetMemory:
+    return genset._replace(
+        last_run_utc=_no_later(genset.last_run_utc, now), tested_utc=_no_later(genset.tested_utc, now)
+    )
+
+
+def _no_later(moment: datetime | None, now: datetime) -> datetime | None:
+    return None if moment is None else min(moment, now)
 
 
 def _lasting(genset: GensetMemory) -> GensetMemory:

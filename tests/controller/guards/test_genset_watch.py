@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.guards.keeping import STILL_HOLDS, document_of, memory_of
+from controller.guards.keeping import STILL_HOLDS, after_set_back, document_of, memory_of
 from controller.guards.records import GensetMemory, GuardMemory
 from controller.snapshot import GensetPhase, GensetReading
 from tests.controller.guards.ticks import START, codes, genset, play, runs, setpoints, snapshot
@@ -96,3 +96,13 @@ NAIVE = b'{"last_utc": "2025-01-01T00:00:00"}'
 @pytest.mark.parametrize("document", [None, b"", b"{", b'{"gensets": 7}', NAIVE])
 def test_a_memory_of_another_version_is_none(document: bytes | None) -> None:
     assert memory_of(document, START) == GuardMemory()
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_happened_while_the_clock_was_a_year_ahead_happened_now(stopped: bool) -> None:
+    """Else the next test run, and the next full charge, would be a year late."""
+    ahead = START + timedelta(days=365)
+    tested = GensetMemory(tested_utc=ahead, last_run_utc=ahead)
+    memory = GuardMemory(last_utc=ahead, full_utc=ahead, gensets={"diesel-1": tested})
+    kept = memory_of(document_of(memory), START) if stopped else after_set_back(memory, START)
+    assert (kept.full_utc, kept.gensets["diesel-1"].tested_utc, kept.gensets["diesel-1"].last_run_utc) == (START,) * 3
