@@ -32,6 +32,8 @@ IDLE_W = 1
 PAUSE_S = (1.0, 30.0)
 NO_ROOM = ("Resources", "Licenses", "Priority", "ReqNode")
 """Reasons for which a released job waits as it should."""
+GONE = "UnavailableNodes"
+"""In the reason of a job that waits for hosts which are down, drained or do not answer (Slurm, *Job Reason Codes*)."""
 OVER = (RunState.DONE, RunState.FAILED)
 
 
@@ -77,6 +79,10 @@ class JobDesk:
         self._told: dict[str, RunOrder] = {}
         self._watts: dict[str, int] = {}
         """What each job was last allowed to draw."""
+        self._hosts: dict[str, tuple[str, ...]] = {}
+        """Hosts that each job was last let go for."""
+        self._gone: dict[str, tuple[str, ...]] = {}
+        """Hosts that were not there when a job was let go for them."""
         self._refused = ""
         self._asked_s: dict[str, tuple[float, float]] = {}
         """When a job was asked for a checkpoint: of this clock and of the host's."""
@@ -217,16 +223,28 @@ class JobDesk:
 
     def _let_run(self, name: str, job: RunnerJob, order: RunOrder) -> None:
         self._asked_s.pop(name, None)
+        if job.state is RunState.RUNNING:
+            self._gone.pop(name, None)
         if self._told.get(name) != order:
             self._folder_of(name).order(order.gpus, order.limit_w, order.visible)
             self._told[name] = order
         if job.state is RunState.HELD:
-            self._step(lambda: self._runner.release(name, order.watts, order.nodes))
-            self._watts[name] = order.watts
+            hosts = () if order.nodes == self._gone.get(name) else order.nodes
+            self._step(lambda: self._runner.release(name, order.watts, hosts))
+            self._watts[name], self._hosts[name] = order.watts, hosts
+        elif job.state is RunState.PENDING and self._elsewhere(name, job, order):
+            self._step(lambda: self._runner.hold(name))
         elif job.state not in OVER:
             self._allow(name, order.watts)
         if job.state is RunState.SUSPENDED:
             self._step(lambda: self._runner.resume(name))
+
+    def _elsewhere(self, name: str, job: RunnerJob, order: RunOrder) -> bool:
+        """Return whether a job that waits has to be let go anew: for other hosts, or for any where its own are gone."""
+        hosts = self._hosts.get(name, ())
+        if hosts and GONE in job.why:
+            self._gone[name] = hosts
+        return bool(hosts) and (hosts == self._gone.get(name) or hosts != order.nodes)
 
     def _allow(self, name: str, watts: int) -> None:
         """Let a job draw so much, where that is news."""

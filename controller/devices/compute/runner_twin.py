@@ -22,6 +22,8 @@ class RunnerTwin:
         self.calls: list[str] = []
         self.nodes: dict[str, tuple[str, ...]] = {}
         """Hosts that each job was released for."""
+        self.down: set[str] = set()
+        """Hosts that are not there: who was released for one waits for it."""
 
     def jobs(self) -> Mapping[str, RunnerJob]:
         self._called("jobs")
@@ -30,8 +32,11 @@ class RunnerTwin:
             gpus = sum(self._tickets[each].gpus for each in (*running, name))
             watts = sum(self._watts[each] for each in (*running, name))
             fits = gpus <= self._gpus and (self.budget is None or watts <= self.budget + 0.5)
-            if job.state is RunState.PENDING and fits:
-                self._jobs[name] = job._replace(state=RunState.RUNNING)
+            missing = self.down & set(self.nodes.get(name, ()))
+            if job.state is RunState.PENDING and missing:
+                self._jobs[name] = job._replace(why=f"ReqNodeNotAvail, UnavailableNodes:{','.join(sorted(missing))}")
+            elif job.state is RunState.PENDING and fits:
+                self._jobs[name] = job._replace(state=RunState.RUNNING, why="")
                 running.add(name)
         return dict(self._jobs)
 

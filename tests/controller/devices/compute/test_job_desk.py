@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,6 +55,35 @@ def test_a_new_daemon_touches_nothing_before_its_first_orders(tmp_path: Path) ->
     assert bench.turn(2) is RunState.RUNNING
     bench.desk.order({})
     assert bench.turn() is RunState.SUSPENDED
+
+
+def on(*nodes: str) -> dict[str, RunOrder]:
+    """Return the order to run on certain hosts."""
+    return {"a": replace(RUN["a"], nodes=nodes)}
+
+
+def test_a_job_that_waits_for_hosts_that_are_not_there_goes_where_there_is_room(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.runner.down = {"host0"}
+    bench.desk.submit(ticket("a"))
+    bench.desk.order(on("host0"))
+    assert bench.turn(6) is RunState.RUNNING
+    assert bench.runner.nodes["a"] == ()
+
+
+def test_a_job_that_waits_follows_a_plan_that_moves_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.runner.submit(ticket("big", gpus=8))
+    bench.runner.release("big", 1)
+    bench.desk.submit(ticket("a"))
+    bench.desk.order(on("host0"))
+    assert bench.turn(4) is RunState.PENDING
+    bench.desk.order(on("host1"))
+    assert bench.turn(4) is RunState.PENDING
+    assert bench.runner.nodes["a"] == ("host1",)
+    steps = bench.desk.steps
+    bench.turn(5)
+    assert bench.desk.steps == steps
 
 
 def test_orders_are_levels(tmp_path: Path) -> None:
