@@ -32,6 +32,8 @@ from sites.schema.site import Site
 from sites.times import TimeGrid, uniform_grid
 
 LOG = logging.getLogger(__name__)
+AHEAD = timedelta(minutes=5)
+"""A plan made later than this from now was made before the clock was set back: it is for another hour."""
 RULES_EVERY = timedelta(minutes=5)
 RULES_STEPS, RULES_STEP_H = 48, 0.25
 """Horizon of the rules: half a day in quarters."""
@@ -128,7 +130,7 @@ class Ladder:
         """Return the setpoints of the best rung that holds; rules keep to ``orders`` of people, as plans do."""
         trouble = ""
         plan = self.approved
-        if plan is not None and now < plan.expires_utc:
+        if plan is not None and plan.made_utc - AHEAD <= now < plan.expires_utc:
             try:
                 setpoints = follow(plan.plan, plan.problem, snapshot, now=now)
             except Exception as error:

@@ -18,6 +18,8 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 MISFIRE_GRACE_S = 300
+SET_BACK = timedelta(minutes=1)
+"""A clock that goes back further than this was set: intervals begin anew, or nothing would fall due until it catches up."""
 
 
 class Timetable:
@@ -40,9 +42,10 @@ class Timetable:
         daily: Mapping[str, str] | None = None,
         zone: str = "UTC",
     ) -> None:
+        self._intervals_s = dict(intervals_s)
+        self._seen_utc = start_utc
         self._triggers: dict[str, BaseTrigger] = {
-            name: IntervalTrigger(seconds=max(round(seconds), 1), start_date=start_utc, timezone=UTC)
-            for name, seconds in intervals_s.items()
+            name: _every(seconds, start_utc) for name, seconds in intervals_s.items()
         }
         for name, time in (daily or {}).items():
             hour, minute = time.split(":")
@@ -64,6 +67,9 @@ class Timetable:
 
     def due(self, name: str, now: datetime) -> bool:
         """Return whether an interval has fallen due since it was last asked for; asking takes the flag down."""
+        if now < self._seen_utc - SET_BACK:
+            self._begin_anew(now)
+        self._seen_utc = now
         if self._scheduler is None:
             following = self._next[name]
             if following is None or now < following:
@@ -77,7 +83,20 @@ class Timetable:
         self._flags[name].clear()
         return True
 
+    def _begin_anew(self, now: datetime) -> None:
+        """Have every interval due now, and follow from now on."""
+        for name, seconds in self._intervals_s.items():
+            self._triggers[name] = _every(seconds, now)
+            self._next[name] = now
+            if self._scheduler is not None:
+                self._scheduler.reschedule_job(name, trigger=self._triggers[name])
+                self._flags[name].set()
+
     def close(self) -> None:
         """End the scheduler's thread."""
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
+
+
+def _every(seconds: float, start_utc: datetime) -> IntervalTrigger:
+    return IntervalTrigger(seconds=max(round(seconds), 1), start_date=start_utc, timezone=UTC)

@@ -314,7 +314,7 @@ class _Process:
         day.records.post(*told_by_restart(self._began, self._left_open, self._alarms, now))
         self._answers(now)
         every = PLAN_EVERY_IN_FAULT if fault_now(day.devices.active) else PLAN_EVERY
-        if self._planned is None or abs(now - self._planned) >= every:
+        if self._planned is None or now < self._planned or now - self._planned >= every:
             self._planned = now
             desk.want()
         if not self._prepared:

@@ -218,6 +218,12 @@ def test_the_ladder_goes_plan_rules_safe_state(bench: Bench) -> None:
     assert levels == ["rules"]
 
 
+def test_a_plan_of_a_later_time_is_not_followed_when_the_clock_is_set_back(bench: Bench) -> None:
+    plan = bench.plan()
+    bench.ladder.take(replace(plan, made_utc=plan.made_utc + timedelta(hours=1)))
+    assert bench.run().decided.level is Level.RULES
+
+
 def test_a_plan_waits_for_its_review(bench: Bench) -> None:
     plan = bench.plan(review="pending")
     bench.ladder.take(plan)
