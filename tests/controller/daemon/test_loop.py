@@ -22,6 +22,12 @@ STUB = "tests.controller.daemon.stub_worker"
 EVER = (START - timedelta(days=1), START + timedelta(days=9))
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store on a busy machine may be late; what a late store means is told in ``test_cycle``."""
+    monkeypatch.setattr("controller.cycle.COMMIT_S", 30.0)
+
+
 def options(folder: Path, *, start: bool = True, speed: float = 3600.0) -> LoopOptions:
     return LoopOptions(
         site=SITE,
