@@ -52,8 +52,8 @@ LISTED: list[tuple[str, str, str, int | None]] = [
 READ_EVERY_S = 0.05
 ON_A_FAST_CLOCK = {"poll_s": 600, "stale_s": 3600, "timeout_s": 10}
 """Devices are read when the clock has moved, not by themselves."""
-WATTS = 100_000
-"""Licences of power: more than all GPUs of the container draw at their highest limit, as a site's Slurm would have."""
+GPUS, WATTS = 128, 100_000
+"""What the site's Slurm has: all GPUs of the container, and licences for more than they draw at their highest limit."""
 
 
 class Total(NamedTuple):
@@ -189,7 +189,7 @@ def day_table(hours: float) -> None:
         if missing or os.getuid() != 0:
             print(f"jobs on Slurm: not run, {', '.join(missing) or 'needs root'}")
             return
-        cluster = SlurmCluster(folder / "cluster", watts=WATTS)
+        cluster = SlurmCluster(folder / "cluster", cpus=GPUS, watts=WATTS)
         try:
             cluster.start()
             slurm, seconds = run_day(folder / "all", hours, modbus=True, slurm=True, SLURM_CONF=str(cluster.conf))
