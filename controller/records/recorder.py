@@ -36,7 +36,7 @@ from controller.records.housekeeping import KEEP_DETAIL, prune, roll_up
 from controller.records.journal import Journal
 from controller.records.resume import Inbox, Resumed, read_inbox, read_resumed
 from controller.records.store import open_engine
-from controller.records.writing import record_site, write_entry
+from controller.records.writing import record_site, with_known_plan, write_entry
 from sites.ports import Clock
 from sites.schema.site import Site
 
@@ -101,7 +101,7 @@ class Recorder:
         with Session(self._durable) as session:
             record_site(session, self._site, self._clock.now_utc())
             for entry in self._journal.read():
-                write_entry(session, self._site.name, entry)
+                write_entry(session, self._site.name, with_known_plan(session, entry))
             session.commit()
         resumed = read_resumed(self._fast, self._site.name)
         self._last_utc = resumed.at_utc

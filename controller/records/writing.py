@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -112,6 +113,12 @@ def write_entry(session: Session, site: str, entry: Entry) -> None:
             _progress(session, site, entry)
         case _:
             assert_never(entry)
+
+
+def with_known_plan(session: Session, entry: DecisionEntry) -> DecisionEntry:
+    """Return a decision without its plan where the store has not that plan: it is not the store that it was made on."""
+    known = entry.plan_id is None or session.scalar(select(PlanRow.id).where(PlanRow.id == entry.plan_id)) is not None
+    return entry if known else replace(entry, plan_id=None)
 
 
 def record_site(session: Session, site: Site, at_utc: datetime) -> None:

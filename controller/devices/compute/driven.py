@@ -94,6 +94,10 @@ class DrivenComputers(SimulatedComputers):
                 outcomes.append(_refused(f"job {each.name}", why))
         if self._desk is not None and self._desk.trouble:
             outcomes.append(_trouble("runner", "jobs", self._desk.trouble))
+        refused = self._desk.refused() if self._desk is not None else {}
+        if refused:
+            text = "; ".join(f"{name}: {said}" for name, said in sorted(refused.items()))
+            outcomes.append(_refused("jobs", f"refused, the others go on: {text}"[:300]))
         for gpus in self._parts.gpus.values():
             outcomes += gpus.outcomes()
         return tuple(outcomes)

@@ -11,7 +11,8 @@ runner says and takes the step that is missing.
 
 So a step that got lost, a runner that restarts, a daemon that restarts, and a hand that meddles all come to the same end,
 and no job is doubled: nothing is submitted that the last look at the runner shows. A runner that fails is left alone for a
-pause that doubles to half a minute.
+pause that doubles to half a minute; a job that the runner refuses (wider than its cluster) for one that doubles to ten
+minutes, while the others go on. Refusals are told by :attr:`JobDesk.refused`, and nobody waits for such a job.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ LOG = logging.getLogger(__name__)
 IDLE_W = 1
 """What a suspended job may draw: licences are whole, and none is not possible."""
 PAUSE_S = (1.0, 30.0)
+REFUSED_PAUSE_S = (1.0, 600.0)
 NO_ROOM = ("Resources", "Licenses", "Priority", "ReqNode")
 """Reasons for which a released job waits as it should."""
 GONE = "UnavailableNodes"
@@ -52,6 +54,17 @@ class RunOrder:
     def watts(self) -> int:
         """What it may draw at its GPUs."""
         return max(round(self.gpus * self.limit_w), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """The runner's no to a job's step."""
+
+    text: str
+    count: int
+    """How often in a row."""
+    not_before_s: float
+    """When it is asked again."""
 
 
 class JobDesk:
@@ -83,7 +96,7 @@ class JobDesk:
         """Hosts that each job was last let go for."""
         self._gone: dict[str, tuple[str, ...]] = {}
         """Hosts that were not there when a job was let go for them."""
-        self._refused = ""
+        self._refusals: dict[str, Refusal] = {}
         self._asked_s: dict[str, tuple[float, float]] = {}
         """When a job was asked for a checkpoint: of this clock and of the host's."""
         self._wanted = self._done = 0
@@ -110,12 +123,15 @@ class JobDesk:
         with self._lock:
             if self._tickets.pop(name, None) is not None:
                 self._cancelled.add(name)
+                self._refusals.pop(name, None)
 
     def order(self, orders: Mapping[str, RunOrder]) -> bool:
         """Say which jobs run; those that are not named wait. Returns whether that is news."""
         with self._lock:
-            news = self._orders != dict(orders)
+            known, news = self._orders or {}, self._orders != dict(orders)
             self._orders = dict(orders)
+            for name in [name for name in self._refusals if known.get(name) != orders.get(name)]:
+                del self._refusals[name]  # what was refused may be possible with another order
             if news:
                 self._wanted += 1
                 self._lock.notify_all()
@@ -125,6 +141,11 @@ class JobDesk:
         """Return the jobs as last seen at the runner."""
         with self._lock:
             return dict(self._seen)
+
+    def refused(self) -> Mapping[str, str]:
+        """Return what the runner said to the jobs that it refuses, by name."""
+        with self._lock:
+            return {name: each.text for name, each in self._refusals.items()}
 
     def settle(self, timeout_s: float) -> bool:
         """Wait until every job stands as it was ordered; returns whether it does. For clocks that run fast."""
@@ -144,15 +165,18 @@ class JobDesk:
         return False
 
     def _missing(self) -> list[str]:
-        """Return jobs that do not stand as ordered."""
-        orders, missing = self._orders or {}, list(self._cancelled)
-        for name in self._tickets:
-            seen = self._seen.get(name)
-            if seen is None:
-                missing.append(name)
-            elif seen.state not in OVER and not (seen.state is RunState.PENDING and seen.why.startswith(NO_ROOM)):
-                missing += [name] if (seen.state is RunState.RUNNING) != (name in orders) else []
-        return missing
+        """Return jobs that do not stand as ordered, but for those that the runner refuses."""
+        names = {name for name in self._tickets if self._unmet(name)} | self._cancelled
+        return sorted(names - set(self._refusals))
+
+    def _unmet(self, name: str) -> bool:
+        """Return whether a job does not stand as ordered."""
+        seen = self._seen.get(name)
+        if seen is None:
+            return True
+        if seen.state in OVER or (seen.state is RunState.PENDING and seen.why.startswith(NO_ROOM)):
+            return False
+        return (seen.state is RunState.RUNNING) != (name in (self._orders or {}))
 
     def close(self) -> None:
         """Let all jobs wait, as far as the runner answers in time, and stop steering."""
@@ -179,7 +203,6 @@ class JobDesk:
 
     def turn(self) -> None:
         """Look at the runner and take the steps that are missing; blocks as long as the runner does, raises nothing."""
-        self._refused = ""
         try:
             self._look()
             self._bring_about()
@@ -191,24 +214,26 @@ class JobDesk:
             self._not_before_s = self._now_s() + pause_s
             LOG.warning("the runner fails, left alone for %.0f s: %s", pause_s, self.trouble)
             return
-        self.trouble, self._fails = self._refused, 0
+        self.trouble, self._fails = "", 0
 
     def _look(self) -> None:
         found = dict(self._runner.jobs())
         with self._lock:
             self._seen = found
+            kept = {name for name in self._refusals if name in self._tickets and self._unmet(name)}
+            self._refusals = {name: each for name, each in self._refusals.items() if name in kept}
 
     def _bring_about(self) -> None:
         with self._lock:
             tickets, orders, cancelled = dict(self._tickets), self._orders, set(self._cancelled)
             seen = dict(self._seen)
         for name in cancelled:
-            self._step(lambda name=name: self._runner.cancel(name))  # type: ignore[misc]
+            self._step(name, lambda name=name: self._runner.cancel(name))  # type: ignore[misc]
             with self._lock:
                 self._cancelled.discard(name)
         for name, ticket in tickets.items():
             if name not in seen:
-                self._step(lambda ticket=ticket: self._runner.submit(ticket))  # type: ignore[misc]
+                self._step(name, lambda ticket=ticket: self._runner.submit(ticket))  # type: ignore[misc]
         if orders is None:
             return
         self._runner.set_budget(float(sum(order.watts for order in orders.values()) + IDLE_W * len(tickets)))
@@ -230,14 +255,14 @@ class JobDesk:
             self._told[name] = order
         if job.state is RunState.HELD:
             hosts = () if order.nodes == self._gone.get(name) else order.nodes
-            self._step(lambda: self._runner.release(name, order.watts, hosts))
+            self._step(name, lambda: self._runner.release(name, order.watts, hosts))
             self._watts[name], self._hosts[name] = order.watts, hosts
         elif job.state is RunState.PENDING and self._elsewhere(name, job, order):
-            self._step(lambda: self._runner.hold(name))
+            self._step(name, lambda: self._runner.hold(name))
         elif job.state not in OVER:
             self._allow(name, order.watts)
         if job.state is RunState.SUSPENDED:
-            self._step(lambda: self._runner.resume(name))
+            self._step(name, lambda: self._runner.resume(name))
 
     def _elsewhere(self, name: str, job: RunnerJob, order: RunOrder) -> bool:
         """Return whether a job that waits has to be let go anew: for other hosts, or for any where its own are gone."""
@@ -249,31 +274,45 @@ class JobDesk:
     def _allow(self, name: str, watts: int) -> None:
         """Let a job draw so much, where that is news."""
         if self._watts.get(name) != watts:
-            self._step(lambda: self._runner.set_watts(name, watts))
+            self._step(name, lambda: self._runner.set_watts(name, watts))
             self._watts[name] = watts
 
     def _let_wait(self, name: str, job: RunnerJob) -> None:
         if job.state is RunState.PENDING:
-            self._step(lambda: self._runner.hold(name))
+            self._step(name, lambda: self._runner.hold(name))
         if job.state is not RunState.RUNNING:
             self._asked_s.pop(name, None)
         elif self._pause == "suspend":
-            self._step(lambda: self._runner.suspend(name))
+            self._step(name, lambda: self._runner.suspend(name))
             self._allow(name, IDLE_W)
         elif name not in self._asked_s:
-            self._step(lambda: self._runner.checkpoint(name))
+            self._step(name, lambda: self._runner.checkpoint(name))
             self._asked_s[name] = (self._now_s(), time.time())
         elif self._written(name) or self._now_s() - self._asked_s[name][0] > self._checkpoint_s:
-            self._step(lambda: self._runner.requeue(name))
+            self._step(name, lambda: self._runner.requeue(name))
 
     def _written(self, name: str) -> bool:
         """Return whether a job has written its checkpoint since it was asked."""
         return self._folder_of(name).checkpointed_s >= self._asked_s[name][1] - 0.01
 
-    def _step(self, step: Callable[[], None]) -> None:
-        """Take one step; a step that is refused, such as to suspend a job that is just ending, leaves the others be."""
+    def _step(self, name: str, step: Callable[[], None]) -> None:
+        """Take a step with a job; one that is refused, such as to suspend a job that is just ending, leaves the others be."""
+        known = self._refusals.get(name)
+        if known is not None and self._now_s() < known.not_before_s:
+            return
         self.steps += 1
         try:
             step()
         except RunnerRefusedError as error:
-            self._refused = self._refused or str(error)[:200]
+            self._refuse(name, str(error)[:200])
+        else:
+            with self._lock:
+                self._refusals.pop(name, None)
+
+    def _refuse(self, name: str, text: str) -> None:
+        """Leave a job alone for a pause that doubles."""
+        with self._lock:
+            count = self._refusals[name].count + 1 if name in self._refusals else 1
+            pause_s = min(REFUSED_PAUSE_S[0] * 2.0 ** min(count - 1, 16), REFUSED_PAUSE_S[1])
+            self._refusals[name] = Refusal(text=text, count=count, not_before_s=self._now_s() + pause_s)
+        LOG.warning("the runner refuses job %s, left alone for %.0f s: %s", name, pause_s, text)

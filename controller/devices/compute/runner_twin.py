@@ -45,6 +45,9 @@ class RunnerTwin:
         self._jobs[name] = RunnerJob(name, state, 0.0, why)
 
     def submit(self, ticket: JobTicket) -> None:
+        if ticket.gpus > self._gpus:
+            self._called("submit")
+            raise RunnerRefusedError(f"{ticket.gpus} GPUs are more than the {self._gpus} here")
         if ticket.name not in self._jobs and not self._lost("submit"):
             self._tickets[ticket.name], self._watts[ticket.name] = ticket, 1
             self._jobs[ticket.name] = RunnerJob(ticket.name, RunState.HELD, 0.0)

@@ -285,6 +285,12 @@ def test_journal_keeps_what_a_killed_process_noted(url: str, tmp_path: Path) -> 
     assert rows(url, "select count(*) from decisions") == [(3,)]
 
 
+def test_journal_of_a_store_that_was_replaced_is_taken_up_without_its_plans(url: str, tmp_path: Path) -> None:
+    Journal(tmp_path / "guards.journal").note(decision("tiers", 1, "shed", origin="guard", plan_id="of the lost store"))
+    open_recorder(url, tmp_path).close()
+    assert rows(url, "select seq, order_text, plan_id from decisions") == [(1, "shed", None)]
+
+
 def test_journal_leaves_out_torn_slots_and_wraps(tmp_path: Path) -> None:
     path = tmp_path / "j"
     journal = Journal(path)

@@ -86,6 +86,46 @@ def test_a_job_that_waits_follows_a_plan_that_moves_it(tmp_path: Path) -> None:
     assert bench.desk.steps == steps
 
 
+def test_a_job_that_the_runner_refuses_is_told_and_left_alone_for_longer_and_longer(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for name, gpus in (("wide", 31), ("a", 2)):
+        bench.desk.submit(ticket(name, gpus=gpus))
+    bench.desk.order(RUN)
+    assert bench.turn(100) is RunState.RUNNING
+    assert bench.runner.calls.count("submit") == 1 + 7  # after 0, 1, 3, 7, 15, 31, 63 s
+    assert bench.desk.refused() == {"wide": "31 GPUs are more than the 8 here"}
+    assert bench.desk.trouble == ""
+
+    bench.desk.cancel("wide")
+    bench.turn()
+    assert bench.desk.refused() == {}
+
+
+def test_a_fast_clock_does_not_wait_for_a_job_that_is_refused(tmp_path: Path) -> None:
+    desk = JobDesk(RunnerTwin(), lambda name: JobFolder(tmp_path, name))
+    for name, gpus in (("wide", 31), ("a", 2)):
+        desk.submit(ticket(name, gpus=gpus))
+    desk.order({**RUN, "wide": RUN["a"]})
+    desk.start()
+    try:
+        assert desk.settle(20.0)
+        assert set(desk.refused()) == {"wide"}
+        assert desk.seen()["a"].state is RunState.RUNNING
+    finally:
+        desk.close()
+
+
+def test_a_job_that_was_refused_is_asked_for_at_once_when_its_order_changes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.desk.submit(ticket("wide", gpus=31))
+    bench.desk.order({})
+    bench.turn(20)
+    asked = bench.runner.calls.count("submit")
+    bench.desk.order({"wide": RUN["a"]})
+    bench.turn()
+    assert bench.runner.calls.count("submit") == asked + 1
+
+
 def test_orders_are_levels(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.desk.submit(ticket("a"))
