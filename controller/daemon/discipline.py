@@ -84,6 +84,9 @@ class Discipline:
 
     def _jobs(self, snapshot: Snapshot, written: Setpoints, now: datetime) -> Iterator[Outcome]:
         told = {each.name for each in written.jobs}
+        there = {f"job {each.name}" for each in snapshot.jobs}
+        for gone in [each for each in self._since if each.startswith("job ") and each not in there]:
+            del self._since[gone]
         for reading in snapshot.jobs:
             runs, wanted = reading.state == "running", reading.name in told
             subject = f"job {reading.name}"

@@ -94,10 +94,11 @@ class Ledger:
             reachable: whether there are devices to tell; without them only the rung can change.
             now: site time.
         """
+        self._forget(over)
         orders = (orders_of(allowed) if reachable else {}) | {"level": level}
         asked = orders_of(wanted)
         for subject in self._standing:
-            if reachable and subject not in orders and subject.removeprefix("job ") not in over:
+            if reachable and subject not in orders:
                 orders[subject] = idle_order(subject)
         found = tuple(reasons)
         made = []
@@ -181,11 +182,11 @@ class Ledger:
         for standing in self._standing.values():
             standing.acted = standing.acted or standing.decision_id in done
 
-    def forget_jobs(self, names: Iterable[str]) -> None:
-        """Drop the orders of jobs that are over."""
-        for name in names:
-            self._standing.pop(f"job {name}", None)
-            self._issued.pop(f"job {name}", None)
+    def _forget(self, over: frozenset[str]) -> None:
+        """Drop the orders of jobs that are over: a ledger that keeps them grows for years."""
+        for subject in [each for each in self._standing if each.removeprefix("job ") in over]:
+            del self._standing[subject]
+            self._issued.pop(subject, None)
 
 
 def held_back(allowed: Setpoints, before: Setpoints | None, subjects: Iterable[str]) -> Setpoints:

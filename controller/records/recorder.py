@@ -32,6 +32,7 @@ from controller.records.entries import (
     TelemetryEntry,
     TwinEntry,
 )
+from controller.records.heap import give_back
 from controller.records.housekeeping import KEEP_DETAIL, prune, roll_up
 from controller.records.journal import Journal
 from controller.records.resume import Inbox, Resumed, read_inbox, read_resumed
@@ -254,6 +255,7 @@ class Recorder:
         except SQLAlchemyError as error:
             LOG.warning("no housekeeping this time: %s", error)
             return False
+        give_back()
         return True
 
 

@@ -70,6 +70,16 @@ def test_numbers_count_without_gaps_and_a_vanished_job_is_paused() -> None:
     assert changes(ledger, setpoints(jobs=[]), over=frozenset({"a"})) == ()
 
 
+def test_a_job_that_is_over_is_forgotten_for_good() -> None:
+    """However many jobs have ended since, none is told to pause, and the ledger does not grow."""
+    ledger = Ledger()
+    for number in range(50):
+        settled(ledger, setpoints(jobs=[f"j{number}"]))
+        changes(ledger, setpoints(jobs=[]), over=frozenset({f"j{number}"}))
+    assert changes(ledger, setpoints(jobs=[])) == ()
+    assert not any(ledger.knows(f"job j{number}") for number in range(50))
+
+
 def test_what_a_guard_changed_is_the_guards_decision() -> None:
     reason = Reason("reserve", "SOC_RESERVE", "genset diesel-1", "low")
     made = changes(Ledger(), setpoints(run=["diesel-1"], jobs=[]), wanted=setpoints(jobs=[]), reasons=[reason])
