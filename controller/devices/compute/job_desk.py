@@ -222,7 +222,7 @@ class JobDesk:
             self._seen = found
             for known in (self._told, self._watts, self._hosts, self._gone):
                 for name in [name for name in known if name not in self._tickets]:
-                    del known[name]  # type: ignore[attr-defined]
+                    del known[name]
             kept = {name for name in self._refusals if name in self._tickets and self._unmet(name)}
             self._refusals = {name: each for name, each in self._refusals.items() if name in kept}
 
