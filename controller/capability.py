@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from optimizer.modes.menu import menu
 from optimizer.problem import PoolProblem, ProfileLevels
-from sites.compute.hardware import gpu_spec
 from sites.compute.levels import cap_levels
+from sites.compute.pool_gpu import pool_gpu
 from sites.compute.records import PowerProfile, ServingMode
 from sites.plant import node
 from sites.plant.params import node_params
@@ -108,20 +108,24 @@ def _within_budget(service: Service, pools: tuple[Pool, ...], stages: int) -> tu
 
 def pool_problem(pool: Pool) -> PoolProblem:
     """Return a pool with its levels for every power profile: jobs of any kind may be submitted."""
-    host = node_params(pool)
+    host, gpu = node_params(pool), pool_gpu(pool)
     return PoolProblem(
         name=pool.name,
         gpus=pool.gpus,
-        idle_w=gpu_spec(pool.gpu).limits.idle_w,
+        idle_w=gpu.limits.idle_w,
         host_kw=pool.nodes * pool.host_w / 1000.0,
         wall_factor=pool.wall_factor,
-        levels=tuple(ProfileLevels(profile=profile, levels=cap_levels(pool.gpu, profile)) for profile in PROFILES),
+        levels=tuple(
+            ProfileLevels(profile=profile, levels=cap_levels(pool.gpu, profile, mig_parts=pool.mig_parts))
+            for profile in PROFILES
+        ),
         nodes=pool.nodes,
         can_power_off=pool.can_power_off,
         node_off_kw=host.off_w / 1000.0,
         boot_h=host.boot_s / 3600.0,
         boot_kwh=node.boot_energy_kwh(host),
-        node_gpus=pool.gpus_per_node,
+        node_gpus=pool.node_gpus,
         island_gpus=pool.island_gpus,
-        memory_gb=gpu_spec(pool.gpu).memory_b / 1e9,
+        mig_parts=pool.mig_parts,
+        memory_gb=gpu.memory_b / 1e9,
     )

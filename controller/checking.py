@@ -13,6 +13,7 @@ from controller.capability import chained, service_menu
 from controller.devices.power.assemble import equipment_faults_here
 from forecasting.weather.files import PACKAGED
 from sites.compute.hardware import gpu_spec, model_spec
+from sites.compute.pool_gpu import pool_gpu
 from sites.compute.records import ServingMode
 from sites.errors import InputError, InputFault, shorten
 from sites.plant.params import plant_params
@@ -28,7 +29,8 @@ def check_here(site: Site, *, source: str, folder: Path) -> None:
     """
     faults: list[InputFault] = []
     for index, pool in enumerate(site.pools):
-        faults += _faults(partial(gpu_spec, pool.gpu), source, f"pools[{index}].gpu")
+        unknown = _faults(partial(gpu_spec, pool.gpu), source, f"pools[{index}].gpu")
+        faults += unknown or _faults(partial(pool_gpu, pool), source, f"pools[{index}].mig_parts")
     for index, service in enumerate(site.services):
         faults += _faults(partial(model_spec, service.model), source, f"services[{index}].model")
     if not faults:

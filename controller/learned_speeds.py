@@ -41,12 +41,12 @@ class Learned(NamedTuple):
 
 
 def learned(site: Site, spool: Path) -> Iterator[Learned]:
-    """Yield a fit for each table of rows in ``spool`` that is good for one."""
+    """Yield a fit for each table of rows in ``spool`` that is good for one; what a part of a GPU did tells nothing of a GPU."""
     served = {each.service for each in site.devices.compute.serving}
     for service in site.services:
         if service.name not in served:
             continue
-        for pool in site.pools:
+        for pool in (each for each in site.pools if each.mig_parts == 1):
             for precision in service.precisions:
                 for gpus in range(1, GPUS_MOST + 1):
                     path = rows_file(spool, service.name, pool.name, precision, gpus)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from optimizer.chains import time_s
 from optimizer.equipment import battery_params, battery_state, start_soc_frac, warm_share
 from optimizer.objective import tank_levels_l, worth
+from optimizer.places import TaskKind
 from optimizer.plan import Interval, JobPlan, Level, Plan, Status
 from optimizer.problem import Problem
 from optimizer.workload import (
@@ -22,6 +23,7 @@ from optimizer.workload import (
     extra_mode_w,
     gpus_per_node,
     idle_kw,
+    island_size,
     menu,
     node_kw,
     open_h,
@@ -62,6 +64,7 @@ def check(problem: Problem, plan: Plan) -> tuple[Fault, ...]:
         *_gpus(problem, plan),
         *_chains(problem, plan),
         *_jobs(problem, plan),
+        *_places(problem, plan),
         *_statement(problem, plan),
     )
 
@@ -233,6 +236,41 @@ def _whole(problem: Problem, plan: Plan, work: JobPlan) -> Iterator[Fault]:
             where = f"job {job.name} {_where(plan.intervals[step])}"
             yield from _over(where, "GPUs are not whole", abs(gpus - round(gpus)), 0.0, GPUS)
             yield from _over(where, "fewer GPUs than it needs", job.gpus_min - gpus, 0.0, GPUS)
+
+
+def _places(problem: Problem, plan: Plan) -> Iterator[Fault]:
+    """Yield what the places of whole GPUs break: islands fuller than they are, parts of one GPU at two limits."""
+    pools = {pool.name: pool for pool in problem.pools}
+    for step, row in enumerate(plan.intervals):
+        span = next((each for each in plan.placement if each.start_utc <= row.start_utc < each.until_utc), None)
+        if span is None:
+            continue
+        limits_w = _limits_w(problem, plan, step)
+        gpus: dict[tuple[str, int, int], int] = {}
+        seen: dict[tuple[str, int, int], set[float]] = {}
+        for task in span.tasks:
+            for share in task.islands:
+                key = (task.pool, share.node, share.island)
+                gpus[key] = gpus.get(key, 0) + share.gpus
+                seen.setdefault(key, set()).add(limits_w[task.kind, task.name])
+        for key, count in gpus.items():
+            pool, where = pools[key[0]], f"{key[0]} {key[1]}.{key[2]} {_where(row)}"
+            yield from _over(where, "more GPUs than the island has", count - island_size(pool))
+            if pool.mig_parts > 1 and len(seen[key]) > 1:
+                yield Fault(
+                    where=where, what="limits of one GPU's parts differ", amount=max(seen[key]) - min(seen[key])
+                )
+
+
+def _limits_w(problem: Problem, plan: Plan, step: int) -> dict[tuple[TaskKind, str], float]:
+    """Return the power limit of each service and job in an interval, W."""
+    found: dict[tuple[TaskKind, str], float] = {}
+    for service, chosen in zip(problem.services, plan.services, strict=True):
+        modes = {mode.name: mode for mode in menu(service)}
+        found["service", service.name] = modes[chosen.modes[step]].limit_w
+    for work in plan.jobs:
+        found["job", work.name] = work.limit_w_by_interval[step] if work.limit_w_by_interval else 0.0
+    return found
 
 
 def _statement(problem: Problem, plan: Plan) -> Iterator[Fault]:

@@ -16,7 +16,7 @@ TaskKind = Literal["job", "service"]
 
 
 class IslandShare(Record):
-    """GPUs of one NVLink island that a task has; where GPUs have no NVLink, of one node."""
+    """GPUs of one NVLink island that a task has; where GPUs have no NVLink, of one node; where they are cut, parts of one."""
 
     node: int = Field(ge=0)
     """Number of the node in its pool."""

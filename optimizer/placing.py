@@ -1,7 +1,7 @@
 """Whole GPUs of a plan's near intervals onto nodes, interval by interval and pool by pool.
 
     bins     NVLink islands of the nodes that the plan has on, in the order in which hosts go on; where GPUs have no NVLink,
-             whole nodes
+             whole nodes; where they are cut into parts, single GPUs, whose parts have one limit
     tasks    jobs, rigid or not, and all replicas of a service's mode; groups of a job need one island, those of a mode too
              where they are no larger than an island, else a node
     now      the placement of the interval before; of the last plan for the first interval
@@ -22,7 +22,7 @@ from optimizer.placement import Placement, place
 from optimizer.places import IslandShare, PlacedSpan, TaskKind, TaskPlaces, Unplaced
 from optimizer.plan import Breach, Plan
 from optimizer.problem import PoolProblem, Problem
-from optimizer.workload import menu
+from optimizer.workload import island_size, menu
 
 LOG = logging.getLogger(__name__)
 NEAR_H = 2.0
@@ -77,8 +77,8 @@ def spans_of(problem: Problem, plan: Plan) -> tuple[PlacedSpan, ...]:
 
 
 def bins_of(pool: PoolProblem, nodes_on: int) -> Iterator[Bin]:
-    """Return the islands of the first ``nodes_on`` nodes of a pool; nodes where its GPUs have no NVLink; none without GPUs."""
-    size = pool.island_gpus if pool.island_gpus > 1 else pool.node_gpus
+    """Return the islands of the first ``nodes_on`` nodes of a pool; none without GPUs."""
+    size = island_size(pool)
     for node in range(nodes_on if pool.gpus > 0.0 else 0):
         for island, first in enumerate(range(0, pool.node_gpus, size)):
             yield Bin(
@@ -88,6 +88,7 @@ def bins_of(pool: PoolProblem, nodes_on: int) -> Iterator[Bin]:
                 size=min(size, pool.node_gpus - first),
                 memory_gb=pool.memory_gb or math.inf,
                 linked=pool.island_gpus > 1,
+                one_limit=pool.mig_parts > 1,
             )
 
 

@@ -211,6 +211,9 @@ class PoolProblem(Record):
     """GPUs built into each node; 0 = nothing is placed on nodes."""
     island_gpus: int = Field(default=1, ge=1)
     """GPUs of a node that talk over NVLink: all, pairs, or 1 = none do."""
+    mig_parts: int = Field(default=1, ge=1)
+    """Parts that each GPU is cut into, which share its power limit; 1 = GPUs are whole. A part then counts as a GPU everywhere
+    here: in ``gpus``, ``node_gpus``, modes and jobs, with its share of the GPU's draw and limit."""
     memory_gb: float = Field(default=0.0, ge=0)
     """Memory of one GPU; 0 = not known."""
 

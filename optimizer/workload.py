@@ -124,6 +124,13 @@ def gpus_per_node(pool: PoolProblem) -> float:
     return pool.gpus / pool.nodes
 
 
+def island_size(pool: PoolProblem) -> int:
+    """Return the GPUs of an island: parts of one GPU where they are cut; a node where GPUs have no NVLink."""
+    if pool.mig_parts > 1:
+        return pool.mig_parts
+    return pool.island_gpus if pool.island_gpus > 1 else pool.node_gpus
+
+
 def node_kw(pool: PoolProblem) -> float:
     """Return what powering off one node without work saves at the wall: its host and its idle GPUs."""
     return max(0.0, idle_kw(pool) / pool.nodes - pool.node_off_kw)

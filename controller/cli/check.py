@@ -42,6 +42,6 @@ def summary(site: Site) -> str:
     parts = [f"{sum(array.kwp for array in site.pv.arrays):g} kWp PV" if site.pv else "no PV"]
     parts.append(f"{site.battery.capacity_kwh:g} kWh battery" if site.battery else "no battery")
     parts += [f"genset {genset.name} {genset.rating_kw:g} kW" for genset in site.gensets] or ["no genset"]
-    parts += [f"{pool.gpus} x {pool.gpu}" for pool in site.pools]
+    parts += [f"{pool.nodes * pool.gpus_per_node} x {pool.gpu_text}" for pool in site.pools]
     parts.append(f"{len(site.services)} services, {len(site.batch)} kinds of batch work")
     return ", ".join(parts)

@@ -18,7 +18,7 @@ from datetime import datetime
 from controller.guards.gensets_called import TURNING, command_of, reading_of
 from controller.setpoints import Outcome, Setpoints, Verdict
 from controller.snapshot import Snapshot
-from sites.compute.hardware import gpu_spec
+from sites.compute.pool_gpu import pool_gpu
 from sites.plant.params import node_params
 from sites.schema.energy import Genset
 from sites.schema.site import Site
@@ -141,7 +141,7 @@ def ceiling_kw(pool: Pool, written: Setpoints) -> float:
     orders = [(each.gpus, each.limit_w) for each in written.jobs if each.pool == pool.name]
     orders += [(each.mode.gpus, each.mode.limit_w) for each in written.services if each.mode.pool == pool.name]
     idle = max(pool.gpus - sum(gpus for gpus, _ in orders), 0.0)
-    gpus_w = sum(gpus * limit_w for gpus, limit_w in orders) + idle * gpu_spec(pool.gpu).limits.idle_w
+    gpus_w = sum(gpus * limit_w for gpus, limit_w in orders) + idle * pool_gpu(pool).limits.idle_w
     host = node_params(pool)
     return (pool.nodes * max(host.idle_w, host.boot_w) + gpus_w * pool.wall_factor) / 1000.0
 

@@ -95,7 +95,7 @@ class Prices(Section):
         return LifePrices(
             **own,
             deliveries_usd_per_y=deliveries_usd_per_y if site.gensets else 0.0,
-            computers_usd=sum(pool.gpus * self.gpu_usd.get(pool.gpu, 0.0) for pool in site.pools),
+            computers_usd=sum(pool.nodes * pool.gpus_per_node * self.gpu_usd.get(pool.gpu, 0.0) for pool in site.pools),
             fuel_usd_per_l=known.diesel_usd_per_l if fuel is None else fuel,
             start_usd=known.genset_start_usd if start is None else start,
             unserved_usd_per_kwh=known.critical_unserved_usd_per_kwh if unserved is None else unserved,

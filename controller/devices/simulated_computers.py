@@ -248,7 +248,7 @@ class SimulatedComputers:
             return False
         described = next(each for each in self._site.pools if each.name == command.mode.pool)
         held = sum(each.mode.gpus for each in self.services[: index + 1] if each.mode.pool == command.mode.pool)
-        return held <= up.ready * described.gpus_per_node
+        return held <= up.ready * described.node_gpus
 
     def _idle_kw(self, pool: PoolProblem) -> float:
         """Return the draw of the pool's hosts and of GPUs that are powered and have nothing to do."""
@@ -257,7 +257,7 @@ class SimulatedComputers:
         powered = up.powered if up else described.nodes
         taken: float = sum(command.mode.gpus for command in self.services if command.mode.pool == pool.name)
         taken += sum(command.gpus for command in self.commands.values() if command.pool == pool.name)
-        idle = max(powered * described.gpus_per_node - taken, 0.0)
+        idle = max(powered * described.node_gpus - taken, 0.0)
         hosts_kw = up.power_kw if up else pool.host_kw
         return hosts_kw + idle * pool.idle_w / 1000.0 * pool.wall_factor
 

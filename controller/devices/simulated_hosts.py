@@ -53,4 +53,4 @@ def advance(
 
 def gpus_ready(pool: Pool, states: tuple[node.NodeState, ...]) -> int:
     """Return the GPUs of hosts that are up."""
-    return pool.gpus_per_node * sum(state.powered and state.boot_left_s <= 0.0 for state in states)
+    return pool.node_gpus * sum(state.powered and state.boot_left_s <= 0.0 for state in states)

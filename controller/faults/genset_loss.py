@@ -29,7 +29,7 @@ from controller.setpoints import GensetCommand, JobCommand, ServiceCommand, Setp
 from controller.snapshot import Snapshot
 from optimizer.plan import Level
 from optimizer.problem import JobProblem, PoolSpeed
-from sites.compute.hardware import gpu_spec
+from sites.compute.pool_gpu import pool_gpu
 from sites.plant import genset as gen
 from sites.ports import ManualClock
 from sites.schema.site import Site
@@ -101,7 +101,7 @@ def lose_gensets(site: Site) -> GensetLoss:
         reporter=Reporter(telemetry_every_s=60.0, speed=1.0, alarms=Alarms()),
         senses=Senses(site, host),
     )
-    floors = {pool.name: gpu_spec(pool.gpu).limits.min_limit_w for pool in site.pools}
+    floors = {pool.name: pool_gpu(pool).limits.min_limit_w for pool in site.pools}
     capped_s, paused_s, safe_s, lost_kw, missed_kwh, before = 0.0, 0.0, 0.0, 0.0, 0.0, 0
     step: SiteStep | None = None
     for second in range(SETTLED_S + WATCHED_S):
@@ -150,7 +150,7 @@ def _jobs(site: Site) -> tuple[JobProblem, ...]:
             profile="training",
             pools=(PoolSpeed(pool=pool.name, speed=1.0),),
             work_gpu_h=1000.0,
-            gpus_max=pool.gpus_per_node,
+            gpus_max=pool.node_gpus,
             release_utc=START - timedelta(minutes=1),
             deadline_utc=START + timedelta(days=2),
             value_usd=10.0,
@@ -166,7 +166,7 @@ def _fitting(site: Site, jobs: Sequence[JobProblem], services: Sequence[ServiceC
     for service in services:
         if service.mode.gpus:
             free[service.mode.pool] -= service.mode.gpus
-    limits = {pool.name: gpu_spec(pool.gpu).limits.max_limit_w for pool in site.pools}
+    limits = {pool.name: pool_gpu(pool).limits.max_limit_w for pool in site.pools}
     orders = []
     for job in jobs:
         pool = job.pools[0].pool

@@ -19,7 +19,7 @@ from controller.devices.simulated import SimulatedSite, SiteStep
 from controller.faults.faulty_devices import FaultyDevices
 from controller.faults.kinds import Fault
 from controller.setpoints import Setpoints
-from sites.compute.hardware import gpu_spec
+from sites.compute.pool_gpu import pool_gpu
 from sites.plant import genset as gen
 from sites.schema.site import Site
 
@@ -56,7 +56,7 @@ def _genset_faults(site: Site, told: Setpoints, twin: SimulatedSite, devices: Fa
 
 
 def _computer_faults(site: Site, told: Setpoints) -> Iterator[str]:
-    limits = {pool.name: gpu_spec(pool.gpu).limits for pool in site.pools}
+    limits = {pool.name: pool_gpu(pool).limits for pool in site.pools}
     used = dict.fromkeys(limits, 0.0)
     orders: list[tuple[str, str, float, float]] = [
         (f"service {each.name}", each.mode.pool, each.mode.gpus, each.mode.limit_w) for each in told.services

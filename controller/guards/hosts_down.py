@@ -76,7 +76,7 @@ def _needed(setpoints: Setpoints, site: Site) -> dict[str, int]:
     for each in setpoints.services:
         if each.name in critical and each.mode.gpus:
             gpus[each.mode.pool] += each.mode.gpus
-    return {pool.name: min(math.ceil(gpus[pool.name] / pool.gpus_per_node), pool.nodes) for pool in site.pools}
+    return {pool.name: min(math.ceil(gpus[pool.name] / pool.node_gpus), pool.nodes) for pool in site.pools}
 
 
 def _helped(given: GuardInput) -> bool:
@@ -94,7 +94,7 @@ def _carried(given: GuardInput) -> bool:
 
 def _fitting(setpoints: Setpoints, site: Site, nodes_on: dict[str, int]) -> Setpoints:
     """Return setpoints without work on hosts that go off; critical services keep theirs longest."""
-    free = {pool.name: float(nodes_on.get(pool.name, pool.nodes) * pool.gpus_per_node) for pool in site.pools}
+    free = {pool.name: float(nodes_on.get(pool.name, pool.nodes) * pool.node_gpus) for pool in site.pools}
     critical = {service.name for service in site.services if service.critical}
     kept: set[str] = set()
     for each in sorted(setpoints.services, key=lambda one: one.name not in critical):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller.guards.records import GuardInput, Narrowed, Reason
 from controller.setpoints import JobCommand, ServiceCommand
-from sites.compute.hardware import gpu_spec
+from sites.compute.pool_gpu import pool_gpu
 
 
 def guard_limits(given: GuardInput) -> Narrowed:
@@ -33,7 +33,7 @@ def guard_limits(given: GuardInput) -> Narrowed:
             dropped.append(f"job {job.name}")
             continue
         free[job.pool] -= job.gpus
-        spec = gpu_spec(pool.gpu).limits
+        spec = pool_gpu(pool).limits
         limit_w = min(max(job.limit_w, spec.min_limit_w), spec.max_limit_w)
         jobs.append(job if limit_w == job.limit_w else job.model_copy(update={"limit_w": limit_w}))
     gensets = {genset.name for genset in site.gensets}

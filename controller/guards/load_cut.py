@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from controller.setpoints import JobCommand, Setpoints
 from optimizer.problem import JobProblem
-from sites.compute.hardware import gpu_spec
+from sites.compute.pool_gpu import pool_gpu
 from sites.schema.site import Site
 
 
@@ -55,7 +55,7 @@ def job_saves_kw(command: JobCommand, site: Site) -> float:
     """Return the power [kW] that pausing a job is certain to save: each GPU from its floor limit to its idle draw."""
     for pool in site.pools:
         if pool.name == command.pool:
-            limits = gpu_spec(pool.gpu).limits
+            limits = pool_gpu(pool).limits
             return command.gpus * max(limits.min_limit_w - limits.idle_w, 0.0) / 1000.0 * pool.wall_factor
     return 0.0
 
@@ -75,7 +75,7 @@ def without(setpoints: Setpoints, cuts: tuple[Cut, ...]) -> Setpoints:
 
 def at_lowest_limits(setpoints: Setpoints, site: Site) -> Setpoints:
     """Return setpoints with every job at the lowest limit its GPUs can be set to."""
-    floors = {pool.name: gpu_spec(pool.gpu).limits.min_limit_w for pool in site.pools}
+    floors = {pool.name: pool_gpu(pool).limits.min_limit_w for pool in site.pools}
     jobs = tuple(
         each.model_copy(update={"limit_w": min(each.limit_w, floors.get(each.pool, each.limit_w))})
         for each in setpoints.jobs

@@ -26,7 +26,7 @@ from controller.overrides.orders import (
 )
 from controller.overrides.wording import moment_words, order_words
 from optimizer.problem import JobProblem
-from sites.compute.hardware import gpu_spec
+from sites.compute.pool_gpu import pool_gpu
 from sites.errors import InputError, InputFault, shorten
 from sites.schema.site import Site
 
@@ -136,11 +136,12 @@ def _soc(soc_frac: float, site: Site) -> Iterator[Fault]:
 
 
 def _limit(pool: str, limit_w: float, site: Site) -> list[Fault]:
-    limits = gpu_spec(next(each.gpu for each in site.pools if each.name == pool)).limits
+    described = next(each for each in site.pools if each.name == pool)
+    limits, each = pool_gpu(described).limits, " for a part of a GPU" if described.mig_parts > 1 else ""
     if limits.min_limit_w <= limit_w <= limits.max_limit_w:
         return []
     nearest = limits.min_limit_w if limit_w < limits.min_limit_w else limits.max_limit_w
-    return [("limit", f"{limit_w:g} W", f"the driver takes nothing beyond {nearest:g} W")]
+    return [("limit", f"{limit_w:g} W", f"the driver takes nothing beyond {nearest:g} W{each}")]
 
 
 def _start(job: JobProblem, start: datetime, site: Site, now: datetime) -> list[Fault]:

@@ -137,7 +137,7 @@ def pool_use(desk: Desk) -> tuple[PoolUse, ...]:
         found.append(
             PoolUse(
                 name=pool.name,
-                gpu=pool.gpu,
+                gpu=pool.gpu_text,
                 gpus=pool.gpus,
                 gpus_ok=reading.gpus_ok if reading else 0,
                 serving=serving.get(pool.name, 0.0),

@@ -20,6 +20,7 @@ from optimizer.modes.hurdles import best_alone_s
 from optimizer.modes.ways import power_text
 from sites.catalog.load import load_catalog
 from sites.compute.hardware import LlmSpec, gpu_spec, model_spec
+from sites.compute.pool_gpu import pool_gpu
 from sites.schema.workload import Pool
 
 NETWORK_S = 0.1
@@ -98,7 +99,7 @@ def _off_site(workload: Workload) -> str:
 def _nearest(workload: Workload, conditions: Conditions, asked: Sequence[Pool], of_site: bool) -> tuple[str, ...]:
     """Return what would have to give for a candidate to do it, the smallest changes found."""
     said: list[str] = []
-    alone = [(best_alone_s(gpu_spec(pool.gpu), pool, workload, conditions), pool.name) for pool in asked]
+    alone = [(best_alone_s(pool_gpu(pool), pool, workload, conditions), pool.name) for pool in asked]
     seconds, where = min(alone)
     if math.isfinite(seconds) and seconds + workload.elsewhere_s > workload.p99_s:
         said.append(f"a budget of {seconds + workload.elsewhere_s:.3g} s instead of {workload.p99_s:g} s, on {where}")

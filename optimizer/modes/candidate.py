@@ -11,6 +11,7 @@ from optimizer.modes.scores import rows_of, score
 from optimizer.modes.ways import best_ways, budget_s, clockwork, swings
 from sites.catalog.load import load_catalog
 from sites.compute.hardware import GpuSpec, gpu_spec
+from sites.compute.pool_gpu import pool_gpu
 from sites.schema.workload import Demand, Pool, Request, Service
 
 LIMITS = 7
@@ -18,24 +19,22 @@ LIMITS = 7
 
 def candidate(pool: Pool, workload: Workload, conditions: Conditions) -> Advice:
     """Return what stops ``pool`` from serving the workload, or its best ways to do it, not yet ranked."""
-    gpu = gpu_spec(pool.gpu)
-    entry = load_catalog().gpus[gpu.key]
+    gpu, key = pool_gpu(pool), gpu_spec(pool.gpu).key
+    entry = load_catalog().gpus[key]
     name = entry.name
     stop = climate_hurdle(entry, conditions) or fit_hurdle(gpu, pool, workload)
     if stop is not None:
-        return Advice(gpu=gpu.key, name=name, verdict=stop.verdict, reason=stop.text)
+        return Advice(gpu=key, name=name, verdict=stop.verdict, reason=stop.text)
     found = _options(pool, workload, conditions)
     if not found:
         miss = latency_hurdle(gpu, pool, workload, conditions)
-        return Advice(gpu=gpu.key, name=name, verdict=miss.verdict, reason=miss.text)
+        return Advice(gpu=key, name=name, verdict=miss.verdict, reason=miss.text)
     rows = rows_of([found], [budget_s(workload)], [asked_of(workload).tail])
     scores = score(rows, swings(workload), clockwork(workload))
     ways = best_ways(gpu, rows, scores, found, workload, conditions)
     if isinstance(ways, Hurdle):
-        return Advice(gpu=gpu.key, name=name, verdict=ways.verdict, reason=ways.text)
-    return Advice(
-        gpu=gpu.key, name=name, verdict=Verdict.COSTS_MORE, reason="to be ranked", way=ways[0], others=ways[1:]
-    )
+        return Advice(gpu=key, name=name, verdict=ways.verdict, reason=ways.text)
+    return Advice(gpu=key, name=name, verdict=Verdict.COSTS_MORE, reason="to be ranked", way=ways[0], others=ways[1:])
 
 
 def _options(pool: Pool, workload: Workload, conditions: Conditions) -> list[Option]:

@@ -61,7 +61,7 @@ def fit_hurdle(gpu: GpuSpec, pool: Pool, workload: Workload) -> Hurdle | None:
     if any(_groups(gpu, pool, workload, model, precision) for precision in workload.precisions):
         return None
     least = min(_need_b(model, precision, workload) for precision in workload.precisions)
-    most = max(group for group in GROUPS if group <= pool.gpus_per_node) if isinstance(model, LlmSpec) else 1
+    most = max(group for group in GROUPS if group <= pool.group_most) if isinstance(model, LlmSpec) else 1
     room = most * gpu.memory_b * USABLE_MEMORY_FRAC
     one = "the most one host has" if most > 1 else "all it has"
     return Hurdle(
@@ -128,7 +128,7 @@ def _groups(gpu: GpuSpec, pool: Pool, workload: Workload, model: LlmSpec | ItemS
     return [
         group
         for group in GROUPS
-        if group <= pool.gpus_per_node and llm_slots_max(gpu, model, precision, context, group, workload.speculative)
+        if group <= pool.group_most and llm_slots_max(gpu, model, precision, context, group, workload.speculative)
     ]
 
 

@@ -18,10 +18,11 @@ from typing import NamedTuple
 from sites.catalog.records import Precision
 from sites.compute.chain import OTHERS_SHARE
 from sites.compute.decode import GroupLink
-from sites.compute.hardware import GpuSpec, ItemSpec, LlmSpec, gpu_spec, model_spec, quality
+from sites.compute.hardware import GpuSpec, ItemSpec, LlmSpec, model_spec, quality
 from sites.compute.items import item_point, item_slots_max
 from sites.compute.levels import limit_steps_w
 from sites.compute.point import Point, group_link, llm_point, llm_slots_max
+from sites.compute.pool_gpu import pool_gpu
 from sites.schema.workload import Pool, Service
 
 TOKENS_SCV = 0.6
@@ -110,7 +111,7 @@ def options(
     Raises:
         InputError: a GPU or model that the catalogue does not know.
     """
-    model, gpu = model_spec(service.model), gpu_spec(pool.gpu)
+    model, gpu = model_spec(service.model), pool_gpu(pool)
     limits = limit_steps_w(gpu, limits_per_gpu, max_limit_w)
     found: list[Option] = []
     for precision in service.precisions:
@@ -129,7 +130,7 @@ def group_sizes(
     return [
         group
         for group in GROUPS
-        if group <= pool.gpus_per_node and llm_slots_max(gpu, model, precision, context, group, draft) >= 1
+        if group <= pool.group_most and llm_slots_max(gpu, model, precision, context, group, draft) >= 1
     ]
 
 
@@ -163,7 +164,7 @@ def _llm_options(
     found: list[Option] = []
     for group, pipeline in _groups(gpu, pool, model, precision, context, draft, demand.group_sizes):
         link = group_link(gpu, pool.interconnect, group, pipeline)
-        replicas = min(service.replicas_max, pool.nodes * (pool.gpus_per_node // group))
+        replicas = min(service.replicas_max, pool.nodes * (pool.node_gpus // group))
         most = llm_slots_max(gpu, model, precision, context, group, draft)
 
         def at(batch: int, limit: float, link: GroupLink = link) -> Point:

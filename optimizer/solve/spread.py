@@ -5,7 +5,8 @@ group's mean speed, or faster where the job could not do its share otherwise. GP
 
 Near intervals: whole GPUs. What rounding leaves undone is carried to the job's next interval (error diffusion), a job gets
 as many GPUs as do its share at the lowest useful limit, then the limit that does exactly the share: more GPUs at a lower
-limit do the same work for less power, so rounding does not ask for more power than the plan had.
+limit do the same work for less power, so rounding does not ask for more power than the plan had. Where GPUs are cut into
+parts the limit is the next level: parts of one GPU have one limit, and few limits leave few parts that nobody can share.
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ def speed_to_limit(rungs: tuple[Rung, ...], speed: float) -> tuple[float, float]
             share = (limit_w - low.limit_w) / (high.limit_w - low.limit_w)
             return limit_w, low.speed + share * (high.speed - low.speed)
     return rungs[-1].limit_w, rungs[-1].speed
+
+
+def level_for(rungs: tuple[Rung, ...], speed: float) -> tuple[float, float]:
+    """Return (limit [W], speed) of the lowest level that reaches a speed, else of the highest."""
+    rung = next((each for each in rungs if each.speed >= speed - TINY), rungs[-1])
+    return rung.limit_w, rung.speed
 
 
 def rung_mix(rungs: tuple[Rung, ...], limit_w: float) -> Floats:
@@ -308,7 +315,8 @@ def _whole(
     held = record.running and not record.preemptible and todo > TINY
     if share <= TINY and not held:
         return 0.0
-    rungs = layout.groups[layout.places[index].group].rungs
+    group = layout.groups[layout.places[index].group]
+    rungs = group.rungs
     low = rungs[0].speed * hours
     least = max(record.gpus_min, min(1.0, record.gpus_max))
     whole = record.gpus_max >= 1.0
@@ -321,6 +329,8 @@ def _whole(
     count = min(count, float(int(free + 1e-6)) if whole else free)
     if count < least - 1e-9:
         return 0.0
-    limit_w, speed = speed_to_limit(rungs, min(1.0, max(share, must) / (count * hours)))
+    cut = layout.problem.pools[group.pool].mig_parts > 1
+    limit_for = level_for if cut else speed_to_limit
+    limit_w, speed = limit_for(rungs, min(1.0, max(share, must) / (count * hours)))
     run.gpus[steps], run.limit_w[steps], run.speed[steps] = count, limit_w, speed
     return count * speed * hours

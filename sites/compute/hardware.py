@@ -148,9 +148,9 @@ def llm_spec(name: str) -> LlmSpec:
 
 @lru_cache(maxsize=256)
 def curve(name: CurveName, gpu_key: str = "") -> CapCurve:
-    """Return the cap curve of a power profile, that of the GPU itself where the catalogue has one."""
+    """Return the cap curve of a power profile, that of the GPU itself, whole or cut, where the catalogue has one."""
     known = load_catalog()
-    entry = known.gpu_curves.get(gpu_key, {}).get(name) or known.curves[name]
+    entry = known.gpu_curves.get(gpu_key.partition("/")[0], {}).get(name) or known.curves[name]
     return CapCurve(knee_frac=entry.knee_frac.value, exponent=entry.exponent.value)
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from sites.catalog.records import CurveName
 from sites.compute.hardware import GpuSpec, curve, gpu_spec
+from sites.compute.point import mig_part
 from sites.compute.records import CapLevel, PowerProfile
 from sites.plant.gpu import busy_power_w, speed_frac
 
@@ -38,18 +39,18 @@ def limit_steps_w(gpu: GpuSpec, n_levels: int, max_limit_w: float | None = None)
 
 @lru_cache(maxsize=256)
 def cap_levels(
-    gpu: str, profile: PowerProfile, n_levels: int = 5, max_limit_w: float | None = None
+    gpu: str, profile: PowerProfile, n_levels: int = 5, max_limit_w: float | None = None, *, mig_parts: int = 1
 ) -> tuple[CapLevel, ...]:
-    """Return the levels of one GPU, ascending in limit; those worse in speed and in speed per watt are
-    dropped.
+    """Return the levels of one GPU, or of one of its ``mig_parts`` parts, ascending in limit; those worse in speed and in
+    speed per watt are dropped.
 
     ``gpu`` is a catalogue name; ``max_limit_w`` [W] caps the range (default: the highest settable limit).
     ``speed_frac`` is relative to the highest level returned.
 
     Raises:
-        InputError: no such GPU.
+        InputError: no such GPU, or one that is not cut into so many parts.
     """
-    spec = gpu_spec(gpu)
+    spec = mig_part(gpu_spec(gpu), mig_parts)
     shape = curve(_CURVES[profile], spec.key)
     limits = limit_steps_w(spec, n_levels, max_limit_w)
     full = speed_frac(limits[-1], spec.saturated_w, shape, spec.limits)

@@ -105,6 +105,7 @@ def mig_slice(gpu: GpuSpec, slices: int) -> GpuSpec:
         fp16_flops=gpu.fp16_flops * part,
         fp8_flops=gpu.fp8_flops * part,
         int8_flops=gpu.int8_flops * part,
+        fp32_flops=gpu.fp32_flops * part,
         limits=GpuLimits(
             idle_w=gpu.limits.idle_w * part,
             min_limit_w=gpu.limits.min_limit_w * part,
@@ -113,6 +114,47 @@ def mig_slice(gpu: GpuSpec, slices: int) -> GpuSpec:
         saturated_w=gpu.saturated_w * part,
         price_usd=gpu.price_usd * part,
         key=f"{gpu.key}/{slices}g",
+    )
+
+
+def mig_cuts(gpu: GpuSpec) -> dict[int, int]:
+    """Return the slices of a part by the number of equal parts that a GPU can be cut into, fewest parts first."""
+    cuts = {gpu.mig_slices // slices: slices for slices in mig_sizes(gpu)}
+    return {parts: cuts[parts] for parts in sorted(cuts) if parts > 1}
+
+
+@lru_cache(maxsize=256)
+def mig_part(gpu: GpuSpec, parts: int) -> GpuSpec:
+    """Return one of the ``parts`` equal parts that fill a GPU, as a device of its own; the GPU itself for 1.
+
+    Memory, bandwidth and FLOPs are those of its slices. Draw and limits are the GPU's by ``1 / parts``, so that all parts
+    together idle, draw and are limited as the GPU is:
+
+        parts x draw(limit / parts) = draw of the GPU at the limit
+
+    which takes slices that belong to no part (the seventh of 2 x 3g and of 3 x 2g) for as busy as the others: never less than
+    what is drawn.
+
+    Raises:
+        InputError: a GPU that cannot be cut, or not into so many parts.
+    """
+    if parts == 1:
+        return gpu
+    cuts = mig_cuts(gpu)
+    if parts not in cuts:
+        known = ", ".join(f"{each} (of {gpu.key}/{slices}g)" for each, slices in cuts.items())
+        mend = f"give 1 for whole GPUs, or one of: {known}" if cuts else f"give 1: {gpu.key} has no MIG"
+        raise InputError.single(source="catalog", field="mig_parts", found=parts, mend=mend)
+    share = 1.0 / parts
+    return mig_slice(gpu, cuts[parts])._replace(
+        limits=GpuLimits(*(watts * share for watts in gpu.limits)),
+        default_limit_w=gpu.default_limit_w * share,
+        modes_w=tuple(watts * share for watts in gpu.modes_w),
+        saturated_w=gpu.saturated_w * share,
+        mig_slices=0,
+        price_usd=gpu.price_usd * share,
+        host_w_per_gpu=gpu.host_w_per_gpu * share,
+        host_usd_per_gpu=gpu.host_usd_per_gpu * share,
     )
 
 

@@ -145,12 +145,23 @@ class Computing(Section):
 
 
 def computing_faults(
-    computing: Computing, *, pools: Mapping[str, int], services: tuple[str, ...], source: str
+    computing: Computing,
+    *,
+    pools: Mapping[str, int],
+    services: tuple[str, ...],
+    source: str,
+    cut: Mapping[str, str],
 ) -> Iterator[InputFault]:
-    """Yield names that point nowhere or twice, ports that are taken twice, and hosts without a helper.
+    """Yield names that point nowhere or twice, ports that are taken twice, hosts without a helper, and servers on parts of GPUs.
 
-    ``pools`` has the number of nodes of each pool.
+    ``pools`` has the number of nodes of each pool, ``cut`` a pool whose GPUs are cut for each service that may run on one.
     """
+    for index, server in enumerate(computing.serving):
+        if server.command and server.service in cut:
+            mend = f"a server started here is not told which part of a GPU of {cut[server.service]} is its own: list servers "
+            mend += "that others run, each bound to its MIG device, or give that pool mig_parts 1"
+            field = f"devices.compute.serving[{index}].command"
+            yield InputFault(source=source, field=field, found=shorten(server.command), mend=mend)
     for index, access in enumerate(computing.gpus):
         nodes, count = pools.get(access.pool), len(access.helper)
         if nodes is not None and count > 1 and count != nodes:

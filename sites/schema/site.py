@@ -83,17 +83,24 @@ class Site(Section):
             pools={pool.name: pool.nodes for pool in self.pools},
             source=source,
         )
+        cut = [pool.name for pool in self.pools if pool.mig_parts > 1]
         yield from computing_faults(
             self.devices.compute,
             pools={pool.name: pool.nodes for pool in self.pools},
             services=tuple(service.name for service in self.services),
+            cut={each.name: name for name in cut for each in self.services if name in each.pools},
             source=source,
         )
+        for index, pool in enumerate(self.pools):
+            if pool.mig_parts > 1 and pool.interconnect != "pcie":
+                mend = f"leave it out: GPUs in {pool.mig_parts} parts cannot talk to each other; or set mig_parts to 1"
+                field = f"pools[{index}].interconnect"
+                yield InputFault(source=source, field=field, found=pool.interconnect, mend=mend)
         islands = {pool.name: pool.island_gpus for pool in self.pools}
         for index, stream in enumerate(self.batch):
             sizes = [islands[share.pool] for share in stream.pools if share.pool in islands]
             if sizes and stream.group_gpus > max(sizes):
-                mend = f"the largest NVLink island of its pools has {max(sizes)}; see pools: interconnect"
+                mend = f"the largest NVLink island of its pools has {max(sizes)}; see pools: interconnect, mig_parts"
                 field = f"batch[{index}].group_gpus"
                 yield InputFault(source=source, field=field, found=shorten(stream.group_gpus), mend=mend)
         for index, pool in enumerate(self.pools):

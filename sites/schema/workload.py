@@ -26,29 +26,50 @@ class Pool(Section):
     """Hosts in the pool."""
     gpus_per_node: int = Field(ge=1)
     """GPUs in each host."""
+    mig_parts: int = Field(default=1, ge=1)
+    """Equal parts that MIG cuts each GPU into, e.g. of seven slices 2 of 3g, 3 of 2g or 7 of 1g; 1 = not cut. A part counts as a
+    GPU wherever GPUs are counted, in services, jobs, plans and reports, but for ``gpus_per_node``. It takes one replica or a
+    whole number of a job's GPUs; its power limit is its share of the GPU's."""
     interconnect: Literal["pcie", "nvlink-bridge", "nvlink"] = "pcie"
-    """How the GPUs of a host talk to each other."""
+    """How the GPUs of a host talk to each other; parts of GPUs that are cut cannot."""
     host_w: NonNegative
     """Draw of one powered node without its GPUs, idle fans included."""
     wall_factor: float = Field(default=1.06, ge=1, le=2)
     """Watts at the wall for a watt at the GPU: power supplies and fans."""
     default_limit_w: Positive | None = None
-    """Limit the GPUs wake with; from the catalogue if absent."""
+    """Limit the GPUs wake with, each as a whole; from the catalogue if absent."""
     safe_limit_w: Positive | None = None
-    """Limit left behind when the daemon is gone; the lowest of the range if absent."""
+    """Limit left behind when the daemon is gone, for a GPU as a whole; the lowest of the range if absent."""
     boot_minutes: NonNegative = 5.0
     """From power-on until a host takes work."""
     can_power_off: bool = False
     """Whether hosts without work may be powered off."""
 
     @property
+    def node_gpus(self) -> int:
+        """GPUs of a host; their parts where they are cut."""
+        return self.gpus_per_node * self.mig_parts
+
+    @property
     def gpus(self) -> int:
-        """GPUs of the pool."""
-        return self.nodes * self.gpus_per_node
+        """GPUs of the pool; their parts where they are cut."""
+        return self.nodes * self.node_gpus
+
+    @property
+    def gpu_text(self) -> str:
+        """Its GPU in words, e.g. h100-pcie in 2 parts."""
+        return f"{self.gpu} in {self.mig_parts} parts" if self.mig_parts > 1 else self.gpu
+
+    @property
+    def group_most(self) -> int:
+        """Most GPUs that can work as one: those of a host; parts of GPUs that are cut work alone."""
+        return 1 if self.mig_parts > 1 else self.gpus_per_node
 
     @property
     def island_gpus(self) -> int:
-        """GPUs of a host that talk over NVLink: all, pairs, or 1 = none do."""
+        """GPUs of a host that talk over NVLink: all, pairs, or 1 = none do, as where they are cut."""
+        if self.mig_parts > 1:
+            return 1
         return {"nvlink": self.gpus_per_node, "nvlink-bridge": min(2, self.gpus_per_node), "pcie": 1}[self.interconnect]
 
 

@@ -102,9 +102,9 @@ class DrivenComputers(SimulatedComputers):
             outcomes += gpus.outcomes()
         return tuple(outcomes)
 
-    def _order_gpus(self) -> dict[str, tuple[int, ...]]:
+    def _order_gpus(self) -> dict[str, tuple[int | str, ...]]:
         """Set the limits of this host's GPUs; returns the GPUs of each job."""
-        places: dict[str, tuple[int, ...]] = {}
+        places: dict[str, tuple[int | str, ...]] = {}
         for pool, gpus in self._parts.gpus.items():
             wants = [
                 Want(f"service {each.name}", each.mode.gpus, each.mode.limit_w, each.islands)
@@ -119,7 +119,7 @@ class DrivenComputers(SimulatedComputers):
             places.update(gpus.order(wants))
         return places
 
-    def _order_jobs(self, places: Mapping[str, tuple[int, ...]]) -> None:
+    def _order_jobs(self, places: Mapping[str, tuple[int | str, ...]]) -> None:
         if self._desk is None:
             return
         self._orders = {

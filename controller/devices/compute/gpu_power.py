@@ -57,6 +57,8 @@ class GpuReading:
     """Whether limits outlive the last client of the driver."""
     slices: bool | None = None
     """Whether it is cut into MIG slices, which share one limit."""
+    mig_devices: tuple[str, ...] = ()
+    """UUIDs of the parts that it is cut into, as ``CUDA_VISIBLE_DEVICES`` takes them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -160,7 +160,8 @@ class HelperGpu:
 
     def reading(self) -> GpuReading:
         found = self._ask("read")
-        return GpuReading(**{**found, "throttle_reasons": tuple(found["throttle_reasons"])})
+        lists = {name: tuple(found.get(name, ())) for name in ("throttle_reasons", "mig_devices")}
+        return GpuReading(**{**found, **lists})
 
     def set_limit_w(self, limit_w: float) -> LimitOutcome:
         try:

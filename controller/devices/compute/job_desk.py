@@ -45,8 +45,8 @@ class RunOrder:
 
     gpus: float
     limit_w: float
-    visible: tuple[int, ...] = ()
-    """GPUs of this host that are its own, where that is known."""
+    visible: tuple[int | str, ...] = ()
+    """GPUs of this host that are its own, where that is known; parts of GPUs by their UUID."""
     nodes: tuple[str, ...] = ()
     """Hosts that the plan has it on; empty = any."""
 

@@ -85,7 +85,7 @@ class JobFolder:
         wrapper.chmod(0o755)
         return wrapper
 
-    def order(self, gpus: float, limit_w: float, visible: Sequence[int] = ()) -> None:
+    def order(self, gpus: float, limit_w: float, visible: Sequence[int | str] = ()) -> None:
         """Tell the program what it may use now, and which GPUs are its own where that is known."""
         if not self.path.is_dir():
             return

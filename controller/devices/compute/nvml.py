@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeVar, cast
 
 from controller.devices.compute.gpu_power import (
@@ -83,6 +84,8 @@ class NvmlLibrary(Protocol):
     def nvmlDeviceGetPersistenceMode(self, handle: object) -> int: ...  # noqa: N802
     def nvmlDeviceSetPersistenceMode(self, handle: object, mode: int) -> None: ...  # noqa: N802
     def nvmlDeviceGetMigMode(self, handle: object) -> list[int]: ...  # noqa: N802
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: object) -> int: ...  # noqa: N802
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: object, index: int) -> object: ...  # noqa: N802
     def nvmlDeviceSetPowerManagementLimit(self, handle: object, limit_mw: int) -> None: ...  # noqa: N802
 
 
@@ -154,7 +157,20 @@ class NvmlGpu:
             ecc_uncorrected=self._told(lambda: library.nvmlDeviceGetTotalEccErrors(handle, UNCORRECTED, VOLATILE)),
             persistent=None if persistent is None else persistent == ENABLED,
             slices=None if mig is None else mig[0] == ENABLED,
+            mig_devices=self._mig_devices() if mig is not None and mig[0] == ENABLED else (),
         )
+
+    def _mig_devices(self) -> tuple[str, ...]:
+        """Return the UUIDs of its MIG devices; places without one are left out."""
+        library, found = self._library, []
+        for index in range(self._told(lambda: library.nvmlDeviceGetMaxMigDeviceCount(self._handle)) or 0):
+            with contextlib.suppress(GpuPowerError):
+                found.append(_text(self._asked(partial(self._mig_uuid, index))))
+        return tuple(found)
+
+    def _mig_uuid(self, index: int) -> str | bytes:
+        library = self._library
+        return library.nvmlDeviceGetUUID(library.nvmlDeviceGetMigDeviceHandleByIndex(self._handle, index))
 
     def set_limit_w(self, limit_w: float) -> LimitOutcome:
         try:

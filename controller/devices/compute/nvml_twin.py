@@ -40,6 +40,7 @@ class ToldGpu:
     persistence: int = 0
     persistence_supported: bool = True
     mig: tuple[int, int] | None = None
+    mig_devices: tuple[str, ...] = ()
     lost: bool = False
     locked: bool = False
     """Whether this user has no right to set anything."""
@@ -148,6 +149,15 @@ class ToldNvml:
         if mig is None:
             raise ToldError(NOT_SUPPORTED)
         return list(mig)
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: object) -> int:  # noqa: N802
+        return 7 if self._gpu(handle).mig is not None else 0
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: object, index: int) -> object:  # noqa: N802
+        devices = self._gpu(handle).mig_devices
+        if index >= len(devices):
+            raise ToldError(NOT_FOUND)
+        return devices[index]
 
     def nvmlDeviceSetPowerManagementLimit(self, handle: object, limit_mw: int) -> None:  # noqa: N802
         gpu = self._gpu(handle)

@@ -18,6 +18,7 @@ from controller.devices.compute.pool_gpus import PoolGpus
 from controller.devices.compute.serving.fleet import ServiceSetup
 from controller.devices.compute.serving.server_desk import ServerDesk
 from controller.devices.compute.slurm import SlurmRunner
+from sites.compute.pool_gpu import pool_gpu
 from sites.schema.computing import GpuAccess, Program, ServiceAccess
 from sites.schema.site import Site
 
@@ -102,14 +103,15 @@ def _runner(site: Site, spool: Path) -> JobRunner | None:
 
 def _pool_gpus(site: Site, access: GpuAccess) -> PoolGpus:
     pool = next(each for each in site.pools if each.name == access.pool)
-    count = len(access.indices) or pool.gpus
+    count = len(access.indices) or pool.nodes * pool.gpus_per_node
     each = pool.gpus_per_node
     return PoolGpus(
         access.pool,
         lambda: opened(access, each),
         count=count,
         safe_limit_w=pool.safe_limit_w,
-        layout=Layout(node_gpus=each, island_gpus=pool.island_gpus),
+        layout=Layout(node_gpus=pool.node_gpus, island_gpus=pool.island_gpus, mig_parts=pool.mig_parts),
+        part_idle_w=pool_gpu(pool).limits.idle_w,
     )
 
 

@@ -1,7 +1,8 @@
 """Which GPUs of a pool serve whom.
 
 Where a plan says on which islands somebody's GPUs are, they are there: those that it had there first, then the lowest. Everybody
-else keeps the GPUs that he has and takes the lowest that are free; so does who finds his island taken.
+else keeps the GPUs that he has and takes the lowest that are free; so does who finds his island taken. Parts of a GPU that is cut
+count as GPUs here; who is new takes those of GPUs that have no other limit, as far as there are any.
 """
 
 from __future__ import annotations
@@ -35,12 +36,15 @@ class Layout(NamedTuple):
     """GPUs of a node; 0 = not known, and the plan's islands are not followed."""
     island_gpus: int = 1
     """GPUs of a node that talk over NVLink; 1 = none do, and the node counts as one island."""
+    mig_parts: int = 1
+    """Parts of each GPU, which are one island; 1 = GPUs are whole."""
 
     def island_of(self, index: int) -> tuple[int, int]:
         """Return node and island of a GPU; (-1, -1) where that is not known."""
         if self.node_gpus <= 0:
             return -1, -1
-        size = self.island_gpus if self.island_gpus > 1 else self.node_gpus
+        size = max(self.mig_parts, self.island_gpus)
+        size = size if size > 1 else self.node_gpus
         return index // self.node_gpus, index % self.node_gpus // size
 
 
@@ -59,12 +63,17 @@ def placed(
         had = before.get(want.name, ())[: want.whole] if want.name not in found else ()
         kept[want.name] = (*found.get(want.name, ()), *(i for i in had if i in indices and i not in taken))
         taken.update(kept[want.name])
+    held_w = limits_w(listed, kept)
     places: dict[str, tuple[int, ...]] = {}
     for want in listed:
         own = kept[want.name]
         free = [index for index in indices if index not in taken]
+        if layout.mig_parts > 1:
+            other = {i // layout.mig_parts for i in taken if held_w.get(i, want.limit_w) != want.limit_w}
+            free.sort(key=lambda index: (index // layout.mig_parts in other, index))
         more = tuple(free[: max(want.whole - len(own), 0)])
         taken.update(more)
+        held_w |= dict.fromkeys(more, want.limit_w)
         places[want.name] = (*own, *more)
     return places
 
@@ -90,5 +99,15 @@ def _on_islands(
 
 
 def limits_w(wants: Iterable[Want], places: Mapping[str, tuple[int, ...]]) -> dict[int, float]:
-    """Return the limit of each GPU that serves somebody, W."""
+    """Return the limit of each GPU, or part of one, that serves somebody, W."""
     return {index: want.limit_w for want in wants for index in places.get(want.name, ())}
+
+
+def whole_limits_w(limits_w: Mapping[int, float], mig_parts: int, idle_w: float) -> dict[int, float]:
+    """Return the limit of each whole GPU that serves somebody, W: what its parts may draw together, idle ones ``idle_w``.
+
+    So a part that works alone gets no more than its own limit, as far as the GPU can be limited so low.
+    """
+    whole = sorted({index // mig_parts for index in limits_w})
+    parts = range(mig_parts)
+    return {gpu: sum(limits_w.get(gpu * mig_parts + part, idle_w) for part in parts) for gpu in whole}

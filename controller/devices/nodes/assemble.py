@@ -98,7 +98,7 @@ class SiteNodes:
         """Return whether the work that is ordered fits on the hosts that stay, and Slurm has emptied this one."""
         described = next(each for each in self._site.pools if each.name == pool)
         wanted = self.keepers[pool].wanted
-        fits = wanted is not None and self._gpus_used.get(pool, 0.0) <= wanted * described.gpus_per_node
+        fits = wanted is not None and self._gpus_used.get(pool, 0.0) <= wanted * described.node_gpus
         return fits and (host not in self._in_slurm or self._drain.emptied(self._in_slurm[host]))
 
     def _used_again(self, host: str) -> None:
@@ -111,7 +111,7 @@ class SiteNodes:
         if keeper is None:
             return reading
         described = next(each for each in self._site.pools if each.name == reading.name)
-        gpus_ok = min(reading.gpus_ok, keeper.ready * described.gpus_per_node)
+        gpus_ok = min(reading.gpus_ok, keeper.ready * described.node_gpus)
         return reading.model_copy(
             update={"gpus_ok": gpus_ok, "nodes_on": keeper.powered, "boot_s": keeper.slowest_boot_s}
         )
