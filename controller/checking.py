@@ -18,6 +18,7 @@ from sites.compute.records import ServingMode
 from sites.errors import InputError, InputFault, shorten
 from sites.plant.params import plant_params
 from sites.schema.site import Site
+from sites.schema.workload import Pool
 
 
 def check_here(site: Site, *, source: str, folder: Path) -> None:
@@ -61,6 +62,7 @@ def _unservable(site: Site, source: str) -> list[InputFault]:
         if most_rps < service.demand.mean_rps:
             mend = f"the pools named serve at most {most_rps:.3g} requests/s within {service.p99_s:g} s; "
             mend += "`mdc advise` ranks what would do: more replicas, another pool or precision, a longer budget"
+            mend += "".join(_part_text(pool) for pool in site.pools if pool.name in service.pools)
             faults.append(
                 InputFault(
                     source=source,
@@ -70,6 +72,15 @@ def _unservable(site: Site, source: str) -> list[InputFault]:
                 )
             )
     return faults + _chains_too_slow(site, source, menus)
+
+
+def _part_text(pool: Pool) -> str:
+    """Return what a replica on a pool has to fit into where GPUs are cut."""
+    if pool.mig_parts == 1:
+        return ""
+    part = pool_gpu(pool)
+    text = f"; on {pool.name} a model has to be no larger than a part of a GPU, {part.key} of {part.memory_b / 1e9:.0f} GB: "
+    return text + "parts cannot work together, fewer mig_parts are larger"
 
 
 def _chains_too_slow(site: Site, source: str, menus: Mapping[str, tuple[ServingMode, ...]]) -> list[InputFault]:

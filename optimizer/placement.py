@@ -239,6 +239,8 @@ def _why(task: Task, bins: Sequence[Bin]) -> str:
         return f"it needs {task.group} GPUs on one NVLink island and there is none so large"
     if _room(task, own) < task.gpus:
         return f"it needs {task.gpus} GPUs and the pool has fewer that fit"
+    if any(each.one_limit for each in own):
+        return f"no parts are free of GPUs that may have its limit, {task.limit_w:.0f} W a part"
     return "the GPUs that fit are taken by tasks of higher priority or larger benefit"
 
 

@@ -24,7 +24,9 @@ SPEECH = """  - name: dictation
 
 def cut_text(pool: str = POOL, more: str = "") -> str:
     """Return the site file; ``more`` is added at its end."""
-    text = find_site("cabinet").read_text(encoding="utf-8").replace("[l40s]", "[h100]").replace("pool: l40s", "pool: h100")
+    text = (
+        find_site("cabinet").read_text(encoding="utf-8").replace("[l40s]", "[h100]").replace("pool: l40s", "pool: h100")
+    )
     text = re.sub(r"  - \{name: l40s.*\n", pool, text).replace("batch:\n", f"{SPEECH}batch:\n", 1)
     return text.replace("name: cabinet\n", "name: cut\n", 1) + more
 

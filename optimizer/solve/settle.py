@@ -9,6 +9,7 @@ import numpy as np
 from optimizer.model.build import Model
 from optimizer.model.jobs import segments
 from optimizer.model.matrix import Floats, Index
+from optimizer.solve.cut import parts_of
 from optimizer.solve.paths import Prices, choose_modes, mode_values
 from optimizer.solve.relax import Relaxed, on_paths
 from optimizer.solve.session import Answer, Deadline, NoPlanFoundError, Session
@@ -137,7 +138,7 @@ def fix_near(
     layout, columns = model.layout, model.columns
     if not runs or near_steps(layout) == 0:
         return values
-    round_near(model, values, places, free_gpus(layout, modes), runs)
+    round_near(model, values, places, free_gpus(layout, modes), parts_of(layout, modes), runs)
     near_jobs = [job for job, run in runs.items() if run.gpus.any()]
     for job in near_jobs:
         session.open(columns.work[runs[job].place].ravel())

@@ -6,7 +6,7 @@ group's mean speed, or faster where the job could not do its share otherwise. GP
 Near intervals: whole GPUs. What rounding leaves undone is carried to the job's next interval (error diffusion), a job gets
 as many GPUs as do its share at the lowest useful limit, then the limit that does exactly the share: more GPUs at a lower
 limit do the same work for less power, so rounding does not ask for more power than the plan had. Where GPUs are cut into
-parts the limit is the next level: parts of one GPU have one limit, and few limits leave few parts that nobody can share.
+parts the limit is a level at which there is room (:mod:`optimizer.solve.cut`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from optimizer.model.build import Model
 from optimizer.model.layout import NEAR_H, Layout, hours_open
 from optimizer.model.matrix import Floats
+from optimizer.solve.cut import Parts, level_with_room
 from optimizer.workload import Rung, all_or_nothing
 
 TINY = 1e-7
@@ -59,12 +60,6 @@ def speed_to_limit(rungs: tuple[Rung, ...], speed: float) -> tuple[float, float]
             share = (limit_w - low.limit_w) / (high.limit_w - low.limit_w)
             return limit_w, low.speed + share * (high.speed - low.speed)
     return rungs[-1].limit_w, rungs[-1].speed
-
-
-def level_for(rungs: tuple[Rung, ...], speed: float) -> tuple[float, float]:
-    """Return (limit [W], speed) of the lowest level that reaches a speed, else of the highest."""
-    rung = next((each for each in rungs if each.speed >= speed - TINY), rungs[-1])
-    return rung.limit_w, rung.speed
 
 
 def rung_mix(rungs: tuple[Rung, ...], limit_w: float) -> Floats:
@@ -247,8 +242,13 @@ def empty_runs(layout: Layout, places: dict[int, int]) -> dict[int, JobRun]:
     }
 
 
-def round_near(model: Model, values: Floats, places: dict[int, int], free: Floats, runs: dict[int, JobRun]) -> None:
-    """Fill the near intervals of ``runs`` with whole GPUs, alike within an hour; ``free`` (pools x T) is what modes leave."""
+def round_near(
+    model: Model, values: Floats, places: dict[int, int], free: Floats, cut: dict[int, Parts], runs: dict[int, JobRun]
+) -> None:
+    """Fill the near intervals of ``runs`` with whole GPUs, alike within an hour.
+
+    ``free`` (pools x T) is what modes leave, ``cut`` what they take of pools whose GPUs are cut.
+    """
     layout = model.layout
     owed = dict.fromkeys(places, 0.0)
     todo = {job: layout.problem.jobs[job].work_gpu_h / layout.places[index].speed for job, index in places.items()}
@@ -267,7 +267,8 @@ def round_near(model: Model, values: Floats, places: dict[int, int], free: Float
                 continue
             pool = layout.groups[layout.places[index].group].pool
             spare = float(left[pool, inside].min())
-            done = _whole(layout, job, index, steps[inside], (owed[job], must[job], todo[job]), spare, runs[job])
+            amounts = owed[job], must[job], todo[job]
+            done = _whole(layout, job, index, steps[inside], amounts, spare, runs[job], cut.get(pool))
             left[pool, inside] -= runs[job].gpus[steps[inside]]
             owed[job] -= min(done, todo[job])
             todo[job] = max(0.0, todo[job] - done)
@@ -304,10 +305,12 @@ def _whole(
     amounts: tuple[float, float, float],
     free: float,
     run: JobRun,
+    cut: Parts | None,
 ) -> float:
     """Give a job whole GPUs, the same in all of ``steps``, and return the work it does there.
 
-    ``amounts``: work owed so far, the part of it that cannot wait, and all that is left of the job.
+    ``amounts``: work owed so far, the part of it that cannot wait, and all that is left of the job; ``cut``: what is taken of
+    the pool where its GPUs are cut.
     """
     owed, must, todo = amounts
     record, hours = layout.problem.jobs[job], float(layout.hours[steps].sum())
@@ -329,8 +332,14 @@ def _whole(
     count = min(count, float(int(free + 1e-6)) if whole else free)
     if count < least - 1e-9:
         return 0.0
-    cut = layout.problem.pools[group.pool].mig_parts > 1
-    limit_for = level_for if cut else speed_to_limit
-    limit_w, speed = limit_for(rungs, min(1.0, max(share, must) / (count * hours)))
+    speed = min(1.0, max(share, must) / (count * hours))
+    if cut is None:
+        limit_w, speed = speed_to_limit(rungs, speed)
+    else:
+        level, count = level_with_room(rungs, speed, count, cut, steps)
+        if count < least - 1e-9 or count <= 0.0:
+            return 0.0
+        limit_w, speed = level.limit_w, level.speed
+        cut.take(limit_w, count, steps)
     run.gpus[steps], run.limit_w[steps], run.speed[steps] = count, limit_w, speed
     return count * speed * hours

@@ -9,7 +9,8 @@ from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Index
 from optimizer.model.pools import group_kw, group_sheddable_kw
 from optimizer.model.services import mode_kw
-from optimizer.solve.spread import JobRun
+from optimizer.solve.cut import Parts, parts_of
+from optimizer.solve.spread import JobRun, near_steps
 from optimizer.workload import node_kw
 
 
@@ -55,9 +56,23 @@ def nodes_kw(model: Model, values: Floats) -> Floats:
 
 
 def gpus_used(layout: Layout, modes: list[Index], runs: dict[int, JobRun]) -> Floats:
-    """Return the GPUs that a plan uses, pools x T."""
+    """Return the GPUs that a plan uses, pools x T; in near intervals all parts of GPUs of which it uses some."""
     total = np.array([[pool.gpus] * layout.steps for pool in layout.problem.pools]).reshape(-1, layout.steps)
     used: Floats = total - free_gpus(layout, modes)
     for run in runs.values():
         used[layout.groups[layout.places[run.place].group].pool] += run.gpus
+    near = slice(near_steps(layout))
+    for place, parts in _cut(layout, modes, runs).items():
+        used[place, near] = np.maximum(used[place, near], parts.whole()[near])
     return used
+
+
+def _cut(layout: Layout, modes: list[Index], runs: dict[int, JobRun]) -> dict[int, Parts]:
+    """Return what modes and jobs take of each pool whose GPUs are cut."""
+    found = parts_of(layout, modes)
+    for run in runs.values():
+        pool = layout.groups[layout.places[run.place].group].pool
+        if pool in found:
+            for limit_w in np.unique(run.limit_w[run.gpus > 0.0]):
+                found[pool].take(float(limit_w), run.gpus * (run.limit_w == limit_w))
+    return found

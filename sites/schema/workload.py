@@ -28,8 +28,8 @@ class Pool(Section):
     """GPUs in each host."""
     mig_parts: int = Field(default=1, ge=1)
     """Equal parts that MIG cuts each GPU into, e.g. of seven slices 2 of 3g, 3 of 2g or 7 of 1g; 1 = not cut. A part counts as a
-    GPU wherever GPUs are counted, in services, jobs, plans and reports, but for ``gpus_per_node``. It takes one replica or a
-    whole number of a job's GPUs; its power limit is its share of the GPU's."""
+    GPU wherever GPUs are counted, in services, jobs, plans and reports, but for ``gpus_per_node``. Parts work
+    alone: no model replica or job group is larger than one. Power limits of parts are their share of the GPU's."""
     interconnect: Literal["pcie", "nvlink-bridge", "nvlink"] = "pcie"
     """How the GPUs of a host talk to each other; parts of GPUs that are cut cannot."""
     host_w: NonNegative

@@ -12,7 +12,8 @@ from optimizer.ladder import answer
 from optimizer.places import IslandShare, PlacedSpan, TaskPlaces
 from optimizer.plan import Level, Plan
 from optimizer.policies import policy
-from optimizer.problem import JobProblem, LastPlan, PoolProblem, Problem
+from optimizer.problem import JobProblem, LastPlan, PoolProblem, Problem, ProfileLevels
+from sites.compute.records import CapLevel
 from tests.optimizer.small_site import START, job, small_site
 
 
@@ -137,3 +138,60 @@ def test_a_failing_placement_costs_no_plan(monkeypatch: pytest.MonkeyPatch) -> N
     plan = answer(small_site(pools=(pool(),)))
     assert plan.level is Level.OPTIMAL
     assert plan.placement == ()
+
+
+def cut(gpus: int, parts: int, nodes: int = 1, **change: Any) -> PoolProblem:
+    """Nodes of GPUs in parts, each with its share of the draw; training at 200 W a GPU only, vision at 300 W only."""
+    levels = tuple(
+        ProfileLevels(
+            profile=profile,
+            levels=(CapLevel(limit_w=watts / parts, power_w=watts / parts, idle_w=50 / parts, speed_frac=1.0),),
+        )
+        for profile, watts in (("training", 200.0), ("vision", 300.0))
+    )
+    own: dict[str, Any] = {
+        "gpus": float(nodes * gpus * parts),
+        "node_gpus": gpus * parts,
+        "nodes": nodes,
+        "island_gpus": 1,
+    }
+    return pool(mig_parts=parts, levels=levels, idle_w=50 / parts, **(own | change))
+
+
+def test_two_limits_may_not_share_a_gpu_that_is_cut() -> None:
+    idle = small_site().services[0].model_copy(update={"rate_rps": (0.0,) * 16})
+    slow, fast = gang("slow", 2), gang("fast", 2, profile="vision")
+    _, plan = placed(slow, fast, pool_=cut(2, 3), services=(idle,))
+    first = plan.placement[0]
+    assert {each.name: {share.island for share in each.islands} for each in first.tasks if each.kind == "job"} in (
+        {"slow": {0}, "fast": {1}},
+        {"slow": {1}, "fast": {0}},
+    )
+    assert not [each for each in plan.breaches if each.reason_code == "PLACEMENT"]
+    _, plan = placed(slow, fast, pool_=cut(1, 4), services=(idle,))
+    together = [{each.name for each in span.tasks if each.kind == "job"} for span in plan.placement]
+    assert {"slow"} in together or {"fast"} in together
+    assert {"slow", "fast"} not in together, "the one GPU has one limit at a time"
+    alike = gang("fast", 2)
+    _, plan = placed(slow, alike, pool_=cut(1, 4), services=(idle,))
+    assert {"slow", "fast"} in [{each.name for each in span.tasks if each.kind == "job"} for span in plan.placement]
+
+
+def test_the_check_finds_parts_of_one_gpu_at_two_limits_and_an_overfull_one() -> None:
+    idle = small_site().services[0].model_copy(update={"rate_rps": (0.0,) * 16})
+    problem, plan = placed(gang("slow", 2), gang("fast", 2, profile="vision"), pool_=cut(2, 3), services=(idle,))
+    share = (IslandShare(node=0, island=0, gpus=2),)
+    moved = tuple(
+        span.model_copy(update={"tasks": tuple(each.model_copy(update={"islands": share}) for each in span.tasks)})
+        for span in plan.placement
+    )
+    whats = {fault.what for fault in check(problem, plan.model_copy(update={"placement": moved}))}
+    assert whats == {"limits of one GPU's parts differ", "more GPUs than the island has"}
+
+
+def test_nodes_stay_on_for_parts_that_another_limit_keeps_apart() -> None:
+    idle = small_site().services[0].model_copy(update={"rate_rps": (0.0,) * 16})
+    two = cut(1, 4, nodes=2, can_power_off=True, nodes_on=2)
+    _, plan = placed(gang("slow", 1), gang("fast", 1, profile="vision"), pool_=two, services=(idle,))
+    assert {"slow", "fast"} in [{each.name for each in span.tasks if each.kind == "job"} for span in plan.placement]
+    assert plan.pools[0].nodes_on[0] == 2
