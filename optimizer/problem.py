@@ -217,6 +217,13 @@ class PoolProblem(Record):
     memory_gb: float = Field(default=0.0, ge=0)
     """Memory of one GPU; 0 = not known."""
 
+    @model_validator(mode="after")
+    def _parts_of_whole_gpus(self) -> PoolProblem:
+        if self.mig_parts > 1 and (self.island_gpus > 1 or self.node_gpus % self.mig_parts):
+            mend = f"give island_gpus 1, and node_gpus as a multiple of mig_parts {self.mig_parts}"
+            raise ValueError(f"pool {self.name}: parts of GPUs have no NVLink and fill their nodes; {mend}")
+        return self
+
 
 class ServiceProblem(Record):
     """A service that takes requests all the time."""

@@ -113,6 +113,8 @@ def pools(draw: st.DrawFn, number: int) -> PoolProblem:
     )
     gpus, nodes = draw(st.sampled_from([0, 1, 4, 16])), draw(st.sampled_from([0, 1, 2]))
     node_gpus = draw(st.sampled_from([0, gpus // nodes])) if nodes and gpus % nodes == 0 else 0
+    mig_parts = draw(st.sampled_from([1, 1, 2])) if node_gpus and node_gpus % 2 == 0 else 1
+    islands = [1] if mig_parts > 1 else [1, max(1, min(2, node_gpus)), max(1, node_gpus)]
     return PoolProblem(
         name=f"p{number}",
         gpus=gpus,
@@ -122,7 +124,8 @@ def pools(draw: st.DrawFn, number: int) -> PoolProblem:
         levels=levels,
         nodes=nodes,
         node_gpus=node_gpus,
-        island_gpus=draw(st.sampled_from([1, max(1, min(2, node_gpus)), max(1, node_gpus)])),
+        island_gpus=draw(st.sampled_from(islands)),
+        mig_parts=mig_parts,
         memory_gb=draw(st.sampled_from([0.0, 48.0, 80.0])),
         can_power_off=draw(st.booleans()),
         boot_h=draw(st.sampled_from([0.0, 0.1, 0.5])),

@@ -12,6 +12,7 @@ from optimizer.policies import POLICIES
 from optimizer.problem import BatteryProblem, GensetProblem, PoolProblem, Problem, ReserveProblem, TankProblem
 from optimizer.rules.roll import rules_plan
 from optimizer.rules.styles import STYLES
+from optimizer.workload import island_size
 from tests.strategies import START, problems
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -75,8 +76,7 @@ def test_every_near_task_of_whole_gpus_has_a_place_or_a_reason(problem: Problem)
         for each in placed.values():
             for share in each.islands:
                 used[share.node, share.island] = used.get((share.node, share.island), 0) + share.gpus
-        size = pool.island_gpus if pool.island_gpus > 1 else pool.node_gpus
-        assert all(number <= size for number in used.values())
+        assert all(number <= island_size(pool) for number in used.values())
         assert sum(used.values()) <= pool.gpus
         told = {breach.what for breach in found.breaches if breach.reason_code == "PLACEMENT"}
         assert {f"job {name}" for name in left if name in planned} <= told
