@@ -19,6 +19,10 @@ from sites.schema.site import Site
 from sites.schema.workload import Pool, Service
 
 RATES = 6
+LIMITS = 5
+"""Power limits that a pool offers, from the lowest to the highest."""
+SEVERAL_LIMITS_GPUS = 4
+"""GPUs that a pool needs, where they are cut, to offer more than one limit."""
 MODES_CONSIDERED = 60
 BUDGET_SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)
 """Shares of its own budget within which a stage of a chain may be asked to answer."""
@@ -93,7 +97,12 @@ def _within_budget(service: Service, pools: tuple[Pool, ...], stages: int) -> tu
     for pool in pools:
         if pool.name not in service.pools:
             continue
-        modes = menu(service, (pool,), modes_max=MODES_CONSIDERED, chained=stages)
+        only_w = only_limit_w(pool)
+        limits = LIMITS if only_w is None else 1
+        highest = {} if only_w is None else {pool.name: only_w}
+        modes = menu(
+            service, (pool,), limits_per_gpu=limits, max_limit_w=highest, modes_max=MODES_CONSIDERED, chained=stages
+        )
         chosen.update((mode.name, mode) for mode in modes if mode.gpus == 0)
         for rate in rates:
             enough = [mode for mode in modes if mode.rate_rps >= rate]
@@ -106,9 +115,21 @@ def _within_budget(service: Service, pools: tuple[Pool, ...], stages: int) -> tu
     return tuple(sorted(chosen.values(), key=lambda mode: (mode.rate_rps, mode.name)))
 
 
+def only_limit_w(pool: Pool) -> float | None:
+    """Return the one limit of a part [W] on a pool with too few GPUs to keep parts at several limits apart; none = any.
+
+    Parts of one GPU have one limit. Two services and jobs at three limits would leave most of two GPUs to nobody.
+    """
+    if pool.mig_parts == 1 or pool.nodes * pool.gpus_per_node >= SEVERAL_LIMITS_GPUS:
+        return None
+    limits = pool_gpu(pool).limits
+    whole_w = pool.default_limit_w or pool.mig_parts * limits.max_limit_w
+    return min(max(whole_w / pool.mig_parts, limits.min_limit_w), limits.max_limit_w)
+
+
 def pool_problem(pool: Pool) -> PoolProblem:
     """Return a pool with its levels for every power profile: jobs of any kind may be submitted."""
-    host, gpu = node_params(pool), pool_gpu(pool)
+    host, gpu, only_w = node_params(pool), pool_gpu(pool), only_limit_w(pool)
     return PoolProblem(
         name=pool.name,
         gpus=pool.gpus,
@@ -116,7 +137,10 @@ def pool_problem(pool: Pool) -> PoolProblem:
         host_kw=pool.nodes * pool.host_w / 1000.0,
         wall_factor=pool.wall_factor,
         levels=tuple(
-            ProfileLevels(profile=profile, levels=cap_levels(pool.gpu, profile, mig_parts=pool.mig_parts))
+            ProfileLevels(
+                profile=profile,
+                levels=cap_levels(pool.gpu, profile, LIMITS if only_w is None else 1, only_w, mig_parts=pool.mig_parts),
+            )
             for profile in PROFILES
         ),
         nodes=pool.nodes,

@@ -37,7 +37,8 @@ class Pool(Section):
     wall_factor: float = Field(default=1.06, ge=1, le=2)
     """Watts at the wall for a watt at the GPU: power supplies and fans."""
     default_limit_w: Positive | None = None
-    """Limit the GPUs wake with, each as a whole; from the catalogue if absent."""
+    """Limit the GPUs wake with, each as a whole; from the catalogue if absent. Fewer than four GPUs that are cut run at it
+    always, at the highest if absent: they are too few to keep parts at several limits apart."""
     safe_limit_w: Positive | None = None
     """Limit left behind when the daemon is gone, for a GPU as a whole; the lowest of the range if absent."""
     boot_minutes: NonNegative = 5.0

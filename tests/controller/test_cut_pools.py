@@ -112,3 +112,26 @@ def test_a_day_in_closed_loop_without_a_fault(study: Study, name: str) -> None:
     assert missing == []
     assert sum(flow.served_rps for step in course.steps for flow in step.services) > 0.0
     assert any(job.done_frac > 0.0 for job in course.site.state.jobs.values())
+
+
+def test_few_gpus_have_one_limit_that_all_their_parts_may_share() -> None:
+    few = POOL.replace("nodes: 2, gpus_per_node: 2", "nodes: 1, gpus_per_node: 2, default_limit_w: 260")
+    site = cut_site(few)
+    able = capability(site)
+    limits = {level.limit_w for profile in able.pools[0].levels for level in profile.levels}
+    limits |= {mode.limit_w for modes in able.menus.values() for mode in modes if mode.gpus}
+    assert limits == {130.0}
+    many = capability(cut_site()).pools[0].levels[0].levels
+    assert len(many) > 1
+    small = prepare_study(site, start_utc=START, days=0.25, drain_days=0.0)
+    missing: list[str] = []
+
+    def planner(problem: Problem) -> Plan:
+        plan = policy("planner").plan(problem)
+        assert check(problem, plan) == ()
+        missing.extend(breach.text for breach in plan.breaches if breach.reason_code == "PLACEMENT")
+        return plan
+
+    course = run_policy(small, "planner", planner, tick_s=300.0, limits=SolveLimits(seconds=1.0))
+    assert missing == []
+    assert any(job.done_frac > 0.0 for job in course.site.state.jobs.values())
