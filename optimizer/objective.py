@@ -21,7 +21,7 @@ from itertools import accumulate, pairwise
 
 from optimizer.equipment import floor_frac, fuel_l_per_h, warm_share
 from optimizer.plan import GensetInterval, Interval, JobPlan, ServicePlan
-from optimizer.problem import Problem
+from optimizer.problem import JobProblem, Problem
 from optimizer.workload import all_or_nothing, least_gpus, menu, pause_usd, pools_of, rung_at, spreads, unserved_rps
 
 DARK_USD_PER_KWH = 1000.0
@@ -88,7 +88,10 @@ def _change_usd(problem: Problem, intervals: Sequence[Interval], services: Seque
 
 def job_shares(problem: Problem, plan: JobPlan) -> list[float]:
     """Return the share of a job's work that a plan does in each interval; they sum to at most 1."""
-    job = next(job for job in problem.jobs if job.name == plan.name)
+    return _shares(problem, next(job for job in problem.jobs if job.name == plan.name), plan)
+
+
+def _shares(problem: Problem, job: JobProblem, plan: JobPlan) -> list[float]:
     places = {pool.name: (speed, rungs) for pool, speed, rungs in pools_of(problem, job)}
     shares = [0.0] * len(problem.hours)
     if plan.pool not in places:
@@ -110,11 +113,13 @@ def _jobs(problem: Problem, plans: Sequence[JobPlan]) -> tuple[float, float]:
     value = late = 0.0
     for plan in plans:
         job = jobs[plan.name]
-        shares = job_shares(problem, plan)
+        shares = _shares(problem, job, plan)
         if all_or_nothing(job, problem) and sum(shares) < 1.0 - 1e-6:
             continue
         deadline_h = (job.deadline_utc - problem.start_utc).total_seconds() / 3600.0
         for end_h, share in zip(ends_h, shares, strict=True):
+            if share <= 0.0:
+                continue
             over_h = max(0.0, end_h - deadline_h)
             value += share * job.value_usd
             late += share * min(job.value_usd, job.late_usd_per_h * over_h)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 
 from optimizer.breaches import breaches_of, status_of
@@ -26,7 +28,8 @@ def plan_of(problem: Problem, solved: Solved, *, policy: str) -> Plan:
     """
     intervals = _intervals(problem, solved, solved.course, solved.flows.values, 0)
     services = tuple(_service(problem, solved, place) for place in range(len(problem.services)))
-    jobs = tuple(_job(problem, solved, number) for number in range(len(problem.jobs)))
+    starts = problem.grid.starts_utc
+    jobs = tuple(_job(problem, solved, number, starts) for number in range(len(problem.jobs)))
     value = _expected_worth(problem, solved, intervals, services, jobs)
     breaches = breaches_of(problem, intervals, services, jobs)
     status = status_of(breaches)
@@ -151,7 +154,7 @@ def _service(problem: Problem, solved: Solved, place: int) -> ServicePlan:
     return ServicePlan(name=service.name, modes=tuple(mode.name for mode in chosen), unserved_requests=missed)
 
 
-def _job(problem: Problem, solved: Solved, number: int) -> JobPlan:
+def _job(problem: Problem, solved: Solved, number: int, starts: tuple[datetime, ...]) -> JobPlan:
     job, run = problem.jobs[number], solved.runs.get(number)
     steps = np.flatnonzero(run.gpus > 1e-6) if run is not None else np.zeros(0, dtype=int)
     missed = job.due_utc <= problem.grid.end_utc
@@ -170,7 +173,6 @@ def _job(problem: Problem, solved: Solved, number: int) -> JobPlan:
             gpus_by_interval=zeros,
             limit_w_by_interval=zeros,
         )
-    starts = problem.grid.starts_utc
     ends = (*starts[1:], problem.grid.end_utc)
     done = min(1.0, run.work_done(solved.layout) / job.work_gpu_h)
     finished = done >= 1.0 - 1e-6

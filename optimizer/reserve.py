@@ -17,10 +17,15 @@ from sites.compute.records import PowerProfile
 
 def sheddable_w(problem: Problem, pool: PoolProblem, profile: PowerProfile, rung: Rung) -> float:
     """Return the watts that one batch GPU gives up at once, before the wall factor (3)."""
-    group = [job for job in problem.jobs if job.profile == profile and any(p.pool == pool.name for p in job.pools)]
-    if all(job.preemptible for job in group):
-        return rung.power_w - pool.idle_w
-    return rung.power_w - useful_rungs(pool, profile)[0].power_w
+    return rung.power_w - kept_w(problem, pool, profile)
+
+
+def kept_w(problem: Problem, pool: PoolProblem, profile: PowerProfile) -> float:
+    """Return the watts that one batch GPU of a group keeps when it gives up what it can at once (3)."""
+    held = (job for job in problem.jobs if job.profile == profile and not job.preemptible)
+    if any(entry.pool == pool.name for job in held for entry in job.pools):
+        return useful_rungs(pool, profile)[0].power_w
+    return pool.idle_w
 
 
 def battery_reserve_kw(problem: Problem, battery_kw: float, soc_end_frac: float) -> float:

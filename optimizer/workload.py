@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from optimizer.problem import JobProblem, PoolProblem, Problem, ServiceProblem
@@ -60,6 +61,7 @@ def useful_rungs(pool: PoolProblem, profile: PowerProfile) -> tuple[Rung, ...]:
     return _hull(pool.idle_w, levels)
 
 
+@lru_cache(maxsize=256)
 def _hull(idle_w: float, levels: tuple[CapLevel, ...]) -> tuple[Rung, ...]:
     ordered = sorted(levels, key=lambda level: (level.power_w, -level.speed_frac))
     kept: list[Rung] = [Rung(limit_w=0.0, power_w=idle_w, speed=0.0)]

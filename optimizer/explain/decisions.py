@@ -134,8 +134,6 @@ def _without_run_usd(solved: Solved, place: int, first: int, last: int) -> float
         less_kw=layout.cooling * batch_kw,
         more_kw=np.zeros(layout.steps),
         price_usd_per_kwh=np.minimum(price, 2.0),
-        cut_kwh=np.zeros(0),
-        cut_usd_per_kwh=np.zeros(0),
     )
     energy = build_energy(layout, solved.load, flex)
     session = Session(energy.program)

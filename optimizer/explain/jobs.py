@@ -39,7 +39,10 @@ def energy_kwh(problem: Problem, job: JobProblem, planned: JobPlan) -> list[floa
     pool, _, rungs = next(place for place in pools_of(problem, job) if place[0].name == planned.pool)
     taken = []
     for step, (gpus, limit_w) in enumerate(zip(planned.gpus_by_interval, planned.limit_w_by_interval, strict=True)):
-        watts = rung_at(rungs, limit_w).power_w - pool.idle_w if gpus > 0.0 else 0.0
+        if gpus <= 0.0:
+            taken.append(0.0)
+            continue
+        watts = rung_at(rungs, limit_w).power_w - pool.idle_w
         kw = gpus * watts * pool.wall_factor / 1000.0 * cooling_factor(problem, step)
         taken.append(kw * problem.hours[step])
     return taken

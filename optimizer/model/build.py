@@ -8,7 +8,8 @@ load shed, reserve.
                + lateness + missing reserve + SoC and tank under their reserves - battery end value - value of work
 
     balance (1)-(2), battery (3)-(7), gensets (8)-(13), tank (14)-(15), reserve (16)-(17), services (18)-(19b),
-    pools (20)-(22), jobs (23)-(25d), change of plan (27), nodes (28)-(30), heat (31)-(32); the energy side alone adds (26).
+    pools (20)-(22), jobs (23)-(25d), change of plan (27), nodes (28)-(30), heat (31)-(32); the energy side alone adds (26),
+    a relaxation (33)-(34).
     Each family's module holds its equations.
 
 Physics is hard. Demands that may prove impossible (critical load, hosts, a hard reserve, a minimum load) have a slack at a
@@ -32,6 +33,7 @@ from optimizer.model.pools import add_pools
 from optimizer.model.reserve import add_reserve
 from optimizer.model.room import add_room
 from optimizer.model.services import add_services
+from optimizer.model.states import add_states
 from optimizer.model.tank import add_tank
 
 
@@ -59,5 +61,7 @@ def build(layout: Layout) -> Model:
     add_pools(matrix, layout, columns, rows)
     add_nodes(matrix, layout, columns, rows)
     add_jobs(matrix, layout, columns, rows)
+    if layout.relaxed:
+        add_states(matrix, layout, columns)
     add_change(matrix, layout, columns)
     return Model(layout=layout, program=matrix.finish(), columns=columns, rows=rows)

@@ -1,11 +1,9 @@
 """The energy side alone: IT load given, with some freedom to shed or add batch work at a price.
 
-Families (1)-(17) as in the whole model, and
+Families (1)-(17) as in the whole model, (33) and (34) where work is free to answer, and
 
     (26)  balance gains  less[t] - more[t],   0 <= less <= batch power,  0 <= more <= room for batch work
-          less costs and more earns the whole model's price of energy in the interval, 2 % apart: work can be moved
-          sum over t of dt (less - more) = sum over bins of cut - added,   0 <= cut <= energy of the bin's jobs
-          a cut kWh costs what the bin's jobs are worth a kWh above the mean price: work can be dropped, at its value
+          less costs and more earns the whole model's price of energy in the interval, 20 % apart
 
 Commitment is decided here: a few thousand variables instead of tens of thousands, and batch work may still answer to it.
 """
@@ -25,14 +23,11 @@ from optimizer.model.gensets import add_gensets
 from optimizer.model.layout import Layout
 from optimizer.model.matrix import Floats, Matrix
 from optimizer.model.reserve import add_reserve
+from optimizer.model.states import add_given_states
 from optimizer.model.tank import add_tank
 
 TIED_SHARE = 0.1
-"""Share of the price of energy that adding or shedding work costs where it cannot move."""
-MOVE_SHARE = 0.02
-"""Share of the price of energy that moving work costs."""
-ADD_SHARE = 0.1
-"""Share of the price of energy that work beyond what the relaxation found worth doing loses."""
+"""Share of the price of energy that adding or shedding work costs."""
 DROP_USD_PER_KWH = 400.0
 """Price of dropping batch work that is given: above any load that may be shed, below hosts going dark."""
 EARLY_USD_PER_KWH_H = 1e-5
@@ -58,10 +53,6 @@ class Flex:
     less_kw: Floats
     more_kw: Floats
     price_usd_per_kwh: Floats
-    cut_kwh: Floats
-    """Energy of batch work in each bin of worth; empty where work cannot move and only the price of energy counts."""
-    cut_usd_per_kwh: Floats
-    """Worth of a bin's work above the mean price."""
     hourly_after_h: float | None = None
     """Hours after which gensets start and stop on slot borders only."""
 
@@ -89,31 +80,21 @@ def build_energy(layout: Layout, load: Load, flex: Flex | None = None) -> Model:
             matrix.put(rows.balance[scenario], columns.drop, 1.0)
     add_change(matrix, layout, columns)
     if flex is not None:
-        _add_flex(matrix, layout, columns, rows, flex)
+        _add_flex(matrix, layout, columns, rows, flex, bus_kw)
     elif columns.energy.size:
         soon = -EARLY_USD_PER_KWH_H * layout.weights[:, None] * layout.hours[None, :]
         matrix.add_cost(columns.energy[:, 1:], np.broadcast_to(soon, columns.energy[:, 1:].shape))
     return Model(layout=layout, program=matrix.finish(), columns=columns, rows=rows)
 
 
-def _add_flex(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows, flex: Flex) -> None:
+def _add_flex(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows, flex: Flex, bus_kw: Floats) -> None:
     price = np.maximum(flex.price_usd_per_kwh, 0.0) * layout.hours
-    share = MOVE_SHARE if len(flex.cut_kwh) else TIED_SHARE
-    less = matrix.columns((layout.steps,), upper=flex.less_kw, cost=(1.0 + share) * price)
-    more = matrix.columns((layout.steps,), upper=flex.more_kw, cost=-(1.0 - share) * price)
+    less = matrix.columns((layout.steps,), upper=flex.less_kw, cost=(1.0 + TIED_SHARE) * price)
+    more = matrix.columns((layout.steps,), upper=flex.more_kw, cost=-(1.0 - TIED_SHARE) * price)
     for scenario in range(layout.scenarios):
         matrix.put(rows.balance[scenario], less, 1.0)
         matrix.put(rows.balance[scenario], more, -1.0)
-    if not len(flex.cut_kwh):
-        _tie_hours(matrix, layout, columns, flex)
-        return
-    cut = matrix.columns(flex.cut_kwh.shape, upper=flex.cut_kwh, cost=flex.cut_usd_per_kwh)
-    added = matrix.columns((1,), cost=ADD_SHARE * float(np.mean(flex.price_usd_per_kwh)))
-    net = matrix.rows((1,), lower=0.0, upper=0.0)
-    matrix.put(net, less, layout.hours)
-    matrix.put(net, more, -layout.hours)
-    matrix.put(net, cut, -1.0)
-    matrix.put(net, added, 1.0)
+    add_given_states(matrix, layout, columns, bus_kw, less, more)
     _tie_hours(matrix, layout, columns, flex)
 
 

@@ -17,7 +17,7 @@ from optimizer.model.columns import Columns, Rows
 from optimizer.model.layout import Group, Layout
 from optimizer.model.matrix import Floats, Index, Matrix
 from optimizer.model.services import mode_kw
-from optimizer.reserve import sheddable_w
+from optimizer.reserve import kept_w
 
 
 def add_pools(matrix: Matrix, layout: Layout, columns: Columns, rows: Rows) -> None:
@@ -55,8 +55,8 @@ def group_kw(layout: Layout, group: Group) -> Floats:
 def group_sheddable_kw(layout: Layout, group: Group) -> Floats:
     """Return what one GPU at each level can give up at once, kW at the wall."""
     pool = layout.problem.pools[group.pool]
-    watts = [sheddable_w(layout.problem, pool, group.profile, rung) for rung in group.rungs]
-    return pool.wall_factor * np.array(watts) / 1000.0
+    kept = kept_w(layout.problem, pool, group.profile)
+    return pool.wall_factor * np.array([rung.power_w - kept for rung in group.rungs]) / 1000.0
 
 
 def _add_power(

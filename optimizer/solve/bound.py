@@ -4,13 +4,12 @@
     commitment and all-or-nothing jobs       the weaker branch as a mixed-integer program with those integer, as far as its
                                              cuts come in the time that is left
 
-The bound is the weakest of what is left. The first split runs beside the search for a plan.
+The bound is the weakest of what is left. It is sought once there is a plan, as far as that plan asks for it.
 """
 
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,19 +34,15 @@ class Branch:
 
 
 class Tightening:
-    """The first split, under way beside the search for a plan, and what follows from it when a plan asks for more."""
+    """A relaxation whose bound can be tightened; it may not be used for anything else from then on."""
 
     def __init__(self, relaxed: Relaxed, deadline: Deadline) -> None:
         self._relaxed, self._deadline = relaxed, deadline
         self._root = Branch(starts=(0.0, np.inf), cost=relaxed.cost, values=relaxed.answer.values)
-        self._pool = ThreadPoolExecutor(max_workers=1)
-        self._first = self._pool.submit(_split_starts, relaxed, self._root, deadline)
 
     def bound(self, target_cost: float) -> float:
         """Return the tightened bound on cost; stops when it reaches ``target_cost`` or the deadline."""
-        parts = self._first.result()
-        self._pool.shutdown()
-        branches = parts if parts is not None else [self._root]
+        branches = [self._root]
         for _ in range(BRANCHES):
             weakest = min(branches, key=lambda branch: branch.cost)
             enough = self._deadline.left_s() >= max(0.1, 0.5 * self._relaxed.answer.seconds)

@@ -1,16 +1,16 @@
-"""Commitment of gensets: two small energy models propose, the whole model decides.
+"""Commitment of gensets: roundings and a search propose, small changes improve, the whole model decides.
 
-The two are searched side by side, one thread each. Each proposal is a root-node solution of the energy model (families (1)
-to (17)) with the relaxation's work given and some freedom to change it. One lets work be shed at 1.1 and added at 0.9 times
-the price of energy, which is right where work is tied to its time; the other lets work move and be dropped at its worth,
-which is right where it is not. What ran in the last plan is a third proposal, the relaxation's shares rounded two more; where
-there are scenarios or no search ends in time, so is what the rules would run under darker skies. The whole model, relaxed but
-for the commitment, says which is best.
+At hand at once: what ran in the last plan, the relaxation's shares rounded, and where there are scenarios what the rules would
+run under darker skies. The best of them is improved by small changes (``improve.py``). Meanwhile a thread searches: a root-node
+solution of the energy model (families (1) to (17), (33), (34)) on a coarser grid, with the relaxation's work given and some
+freedom to shed it at 1.1 and to add at 0.9 times the price of energy. The whole model, relaxed but for the commitment, says
+which is best; if it is what the search found, that is improved in turn.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from optimizer.model.energy import Flex, Load, build_energy
 from optimizer.model.matrix import Floats, Index
 from optimizer.model.pools import group_kw
 from optimizer.rules.roll import rules_plan
+from optimizer.solve.improve import improve
 from optimizer.solve.relax import Relaxed, priced_out
 from optimizer.solve.session import Answer, Deadline, NoPlanFoundError, Session
 from optimizer.solve.work import batch_kw, free_gpus, modes_kw, nodes_kw
@@ -39,61 +40,70 @@ AROUND_H = 2.0
 SURE = 1e-4
 SEARCH_SHARE = 0.45
 """Share of the time that a search may take; on free cores it ends by its node limit long before."""
-CUT_BINS = 8
-SUPPORT = 1e-5
+
+Judged = tuple[Floats, Relaxed]
+"""A commitment and the relaxation solved with it fixed."""
 
 
-def propose(model: Model, relaxed: Answer, modes: list[Index], deadline: Deadline) -> list[Floats]:
-    """Return commitments (G x T) to choose from, the most trusted first; none without gensets."""
-    layout, columns = model.layout, model.columns
-    if not columns.on.size:
-        return []
-    work_kw, freed_kw = batch_kw(model, relaxed.values)
-    it_kw = modes_kw(layout, modes) + work_kw + nodes_kw(model, relaxed.values)
-    coarse = coarse_of(layout, scenarios=COMMIT_SCENARIOS)
-    load = Load(it_kw=coarse.mean(it_kw), freed_kw=coarse.mean(freed_kw))
-    energies = [
-        build_energy(coarse.layout, load, _flex(model, coarse, relaxed, modes, work_kw, moves))
-        for moves in (True, False)
-    ]
-    with ThreadPoolExecutor(max_workers=len(energies)) as pool:
-        searched = list(pool.map(lambda energy: _search(model, energy, coarse, relaxed, deadline), energies))
-    found: list[Floats] = []
-    for proposal in searched:
-        if proposal is not None and not any(np.array_equal(coarse.spread(proposal), other) for other in found):
-            found.append(coarse.spread(proposal))
-    last = last_commitment(model)
-    if last is not None and not any(np.array_equal(last, other) for other in found):
-        found.append(last)
-    others = [rounded(model, relaxed.values[columns.on], share) for share in ROUND_UP_FROM]
-    if layout.problem.scenarios or not any(proposal is not None for proposal in searched):
-        others = [*_by_rules(model), *others]
-    for proposal in others:
-        if not any(np.array_equal(proposal, other) for other in found):
-            found.append(proposal)
-    return found
-
-
-def choose(relaxed: Relaxed, proposals: list[Floats], deadline: Deadline) -> tuple[Floats, Relaxed]:
-    """Return the best proposal and the relaxation solved with it fixed.
+def commit(relaxed: Relaxed, modes: list[Index], deadline: Deadline) -> tuple[Floats, Relaxed]:
+    """Return a commitment (G x T) and the relaxation solved with it fixed; without gensets the relaxation as it is.
 
     Raises:
-        NoPlanFoundError: no proposal could be judged in time.
+        NoPlanFoundError: no commitment could be judged in time.
     """
     model = relaxed.model
-    session = relaxed.session.twin()
-    best: tuple[float, Floats, Answer] | None = None
-    for number, on in enumerate(proposals):
-        if best is not None and number >= ALWAYS_TRIED and deadline.left_s() < 3.0 * best[2].seconds + 0.2:
-            break
-        session.fix(model.columns.on, on)
-        cutoff = best[0] if best is not None else float("inf")
-        answer, cost = priced_out(model, session, deadline.needed_s(), cutoff=cutoff)
-        if answer.found and cost < cutoff:
-            best = (cost, on, answer)
-    if best is None:
+    if not model.columns.on.size:
+        return np.zeros((0, model.layout.steps)), relaxed
+    coarse = coarse_of(model.layout, scenarios=COMMIT_SCENARIOS)
+    energy = _energy(relaxed, coarse, modes)
+    judge = Judge(model=model, session=relaxed.session.twin(), deadline=deadline)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        search = pool.submit(_search, model, energy, coarse, relaxed.answer, deadline)
+        best = judge.best(at_hand(model, relaxed.answer), None)
+        if best is not None:
+            best = improve(best[1], best[0], bound_cost=relaxed.cost, deadline=deadline)
+        found = search.result()
+    others = [coarse.spread(found)] if found is not None else _by_rules(model)
+    better = judge.best(others, best)
+    if better is None:
         raise NoPlanFoundError("no commitment could be judged in time")
-    return best[1], Relaxed(model=model, session=session, answer=best[2], cost=best[0])
+    if better is not best:
+        better = improve(better[1], better[0], bound_cost=relaxed.cost, deadline=deadline)
+    return better
+
+
+def at_hand(model: Model, relaxed: Answer) -> list[Floats]:
+    """Return commitments (G x T) that need no search, the most trusted first."""
+    last = last_commitment(model)
+    proposals = [last] if last is not None else []
+    proposals += [rounded(model, relaxed.values[model.columns.on], share) for share in ROUND_UP_FROM]
+    if model.layout.problem.scenarios:
+        proposals += _by_rules(model)
+    return proposals
+
+
+@dataclass(kw_only=True)
+class Judge:
+    """The whole model, relaxed but for the commitment: it says what a commitment costs."""
+
+    model: Model
+    session: Session
+    deadline: Deadline
+    seen: set[bytes] = field(default_factory=set)
+
+    def best(self, proposals: list[Floats], best: Judged | None) -> Judged | None:
+        """Return the best of proposals and of ``best``; what comes after the first few may be skipped for lack of time."""
+        for number, on in enumerate(proposals):
+            late = best is not None and self.deadline.left_s() < 3.0 * best[1].answer.seconds + 0.2
+            if on.tobytes() in self.seen or (late and number >= ALWAYS_TRIED):
+                continue
+            self.seen.add(on.tobytes())
+            cutoff = best[1].cost if best is not None else float("inf")
+            self.session.fix(self.model.columns.on, on)
+            answer, cost = priced_out(self.model, self.session, self.deadline.needed_s(), cutoff=cutoff)
+            if answer.found and cost < cutoff:
+                best = (on, Relaxed(model=self.model, session=self.session, answer=answer, cost=cost))
+        return best
 
 
 def rounded(model: Model, relaxed_on: Floats, share: float) -> Floats:
@@ -151,7 +161,16 @@ def last_commitment(model: Model) -> Floats | None:
     return np.asarray(np.minimum(on, model.program.upper[columns.on]))
 
 
-def _flex(model: Model, coarse: Coarse, relaxed: Answer, modes: list[Index], work_kw: Floats, moves: bool) -> Flex:
+def _energy(relaxed: Relaxed, coarse: Coarse, modes: list[Index]) -> Model:
+    """Return the energy model that the search sees."""
+    model, values = relaxed.model, relaxed.answer.values
+    work_kw, freed_kw = batch_kw(model, values)
+    it_kw = modes_kw(model.layout, modes) + work_kw + nodes_kw(model, values)
+    load = Load(it_kw=coarse.mean(it_kw), freed_kw=coarse.mean(freed_kw))
+    return build_energy(coarse.layout, load, _flex(model, coarse, relaxed.answer, modes, work_kw))
+
+
+def _flex(model: Model, coarse: Coarse, relaxed: Answer, modes: list[Index], work_kw: Floats) -> Flex:
     layout, columns = model.layout, model.columns
     price = relaxed.row_duals[model.rows.balance].sum(axis=0) / layout.hours
     room_kw = np.zeros(layout.steps)
@@ -162,13 +181,10 @@ def _flex(model: Model, coarse: Coarse, relaxed: Answer, modes: list[Index], wor
     for place in range(len(layout.problem.pools)):
         each = [group_kw(layout, group)[-1] for group in layout.groups if group.pool == place]
         room_kw += spare[place] * max(each, default=0.0)
-    cut_kwh, cut_usd = cut_bins(model, relaxed.values, price) if moves else (np.zeros(0), np.zeros(0))
     return Flex(
         less_kw=coarse.mean(layout.cooling * work_kw),
         more_kw=coarse.mean(layout.cooling * room_kw),
         price_usd_per_kwh=coarse.mean(price),
-        cut_kwh=cut_kwh,
-        cut_usd_per_kwh=cut_usd,
         hourly_after_h=2.0,
     )
 
@@ -197,28 +213,4 @@ def _search(model: Model, energy: Model, coarse: Coarse, relaxed: Answer, deadli
     budget = max(0.3, min(SEARCH_SHARE * deadline.seconds, deadline.left_s() - rest_s))
     target = 0.25 * model.layout.problem.limits.gap_frac * max(1.0, abs(relaxed.cost))
     answer = session.solve(seconds=budget, gap_usd=target, nodes=COMMIT_NODES)
-    if not answer.found:
-        answer = session.solve(seconds=max(budget, 0.3), gap_usd=target)
     return np.round(answer.values[energy.columns.on]) if answer.found else None
-
-
-def cut_bins(model: Model, values: Floats, price: Floats) -> tuple[Floats, Floats]:
-    """Return energy [kWh] and worth above the mean price [$/kWh] of the batch work that a relaxation does, in bins."""
-    layout = model.layout
-    energy, worth = [], []
-    cooling, mean_usd = float(layout.cooling.mean()), float(np.maximum(price, 0.0).mean())
-    for index, place in enumerate(layout.places):
-        work = float(values[model.columns.work[index]].sum())
-        job, group = layout.problem.jobs[place.job], layout.groups[place.group]
-        each_kwh = cooling * float(group_kw(layout, group)[0]) / group.rungs[0].speed
-        if work > SUPPORT and each_kwh > 0.0:
-            energy.append(work * each_kwh)
-            worth.append(job.value_usd * place.speed / job.work_gpu_h / each_kwh)
-    if not energy:
-        return np.zeros(1), np.zeros(1)
-    order = np.argsort(worth, kind="stable")
-    kwh, usd = np.array(energy)[order], np.array(worth)[order]
-    parts = [part for part in np.array_split(np.arange(len(kwh)), CUT_BINS) if len(part)]
-    bins = np.array([kwh[part].sum() for part in parts])
-    means = np.array([(kwh[part] * usd[part]).sum() / kwh[part].sum() for part in parts])
-    return bins, np.maximum(means - mean_usd, 0.05 * mean_usd)

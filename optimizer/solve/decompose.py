@@ -2,7 +2,7 @@
 
     1  relaxation of the whole model                       -> bound, prices of power and GPUs
     2  serving modes by shortest path at those prices      -> modes
-    3  energy model with modes and batch work given, some freedom to shed or add       -> commitment, then small changes of it
+    3  roundings of the relaxation, energy model with modes and batch work given      -> commitment, then small changes of it
     4  relaxation with the commitment fixed                -> which modes are in doubt, what is worth trying
     5  plan's model on what is worth trying, modes in doubt and all-or-nothing jobs integer     -> modes, jobs
     6  near intervals rounded to whole GPUs; plan's model again with modes, commitment and near work fixed
@@ -24,9 +24,8 @@ from optimizer.model.layout import Layout, layout_of
 from optimizer.model.matrix import Floats, Index
 from optimizer.problem import Problem
 from optimizer.solve.bound import Tightening
-from optimizer.solve.commit import choose, propose
+from optimizer.solve.commit import commit
 from optimizer.solve.flows import flows_of
-from optimizer.solve.improve import improve
 from optimizer.solve.part import part_of
 from optimizer.solve.paths import choose_modes, prices_of
 from optimizer.solve.relax import relax
@@ -49,7 +48,7 @@ class Solved:
     model: Model
     session: Session
     tightening: Tightening | None
-    """The bound under way; none where the problem was solved whole."""
+    """The bound, to be tightened; none where the problem was solved whole."""
     modes: list[Index]
     """Mode index of each service in each interval."""
     runs: dict[int, JobRun]
@@ -170,17 +169,12 @@ def _decomposed(layout: Layout, deadline: Deadline) -> Draft:
     prices = prices_of(relaxed.model, relaxed.answer.row_duals)
     support = [relaxed.answer.values[x] for x in relaxed.model.columns.mode]
     modes = choose_modes(layout, prices, support)
-    proposals = propose(relaxed.model, relaxed.answer, modes, deadline)
-    tightening = Tightening(relaxed, deadline)
-    on, fixed = np.zeros((0, layout.steps)), relaxed
-    if proposals:
-        on, fixed = choose(relaxed, proposals, deadline)
-        on, fixed = improve(fixed, on, bound_cost=relaxed.cost, deadline=deadline)
+    on, fixed = commit(relaxed, modes, deadline)
     model = build(layout)
     session = Session(model.program, part_of(model, fixed))
-    if proposals:
+    if on.size:
         session.fix(model.columns.on, on)
-    modes, places, values = settle_work(model, session, fixed, modes, prices, deadline)
+    modes, places, values = settle_work(model, session, fixed, modes, deadline)
     return Draft(
         model=model,
         session=session,
@@ -189,5 +183,5 @@ def _decomposed(layout: Layout, deadline: Deadline) -> Draft:
         places=places,
         values=values,
         bound_usd=early_usd(relaxed.model.layout) - relaxed.cost,
-        tightening=tightening,
+        tightening=Tightening(relaxed, deadline),
     )

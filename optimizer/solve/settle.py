@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from optimizer.model.build import Model
 from optimizer.model.jobs import segments
 from optimizer.model.matrix import Floats, Index
 from optimizer.solve.cut import parts_of
-from optimizer.solve.paths import Prices, choose_modes, mode_values
+from optimizer.solve.paths import mode_values
 from optimizer.solve.relax import Relaxed, on_paths
 from optimizer.solve.session import Answer, Deadline, NoPlanFoundError, Session
 from optimizer.solve.spread import JobRun, choose_places, empty_runs, near_steps, round_near, rung_mix
 from optimizer.solve.work import free_gpus
 
-FLOOR_S = 0.3
+FLOOR_S = 1.5
+"""Least time for the search of modes and jobs: it mostly ends sooner, and a plan without it is some per cent worse."""
 SUPPORT = 1e-5
 """Share of a mode in a relaxation from which on it counts."""
 MODE_NODES = 30
@@ -26,7 +25,7 @@ PARTIAL_ROOM = 1.25
 
 
 def settle_work(
-    model: Model, session: Session, fixed: Relaxed, modes: list[Index], prices: Prices, deadline: Deadline
+    model: Model, session: Session, fixed: Relaxed, modes: list[Index], deadline: Deadline
 ) -> tuple[list[Index], dict[int, int], Floats]:
     """Settle modes in doubt, all-or-nothing jobs and one pool a job (step 5).
 
@@ -54,7 +53,7 @@ def settle_work(
     )
     session.integers(np.zeros_like(flags))
     if not answer.found:
-        answer = _without_search(model, session, prices, deadline)
+        answer = _without_search(model, session, modes, deadline)
     modes = [np.argmax(answer.values[x], axis=0).astype(np.int32) for x in columns.mode]
     fix_modes(model, session, modes)
     session.fix(whole, np.round(answer.values[whole]))
@@ -68,11 +67,9 @@ def fix_modes(model: Model, session: Session, modes: list[Index]) -> None:
         session.fix(x, share)
 
 
-def _without_search(model: Model, session: Session, prices: Prices, deadline: Deadline) -> Answer:
-    """Return a plan when the search found none in time: modes that serve what they can, doubtful jobs left out."""
-    layout, columns = model.layout, model.columns
-    free_gpu = replace(prices, gpu_usd=np.zeros_like(prices.gpu_usd))
-    modes = choose_modes(layout, free_gpu) if layout.menus else []
+def _without_search(model: Model, session: Session, modes: list[Index], deadline: Deadline) -> Answer:
+    """Return a plan when the search found none in time: the modes of the paths, doubtful jobs left out."""
+    columns = model.columns
     fix_modes(model, session, modes)
     whole = columns.done[columns.done >= 0]
     session.bounds(whole, np.zeros(len(whole)), np.ones(len(whole)))
