@@ -109,17 +109,24 @@ def fuel_reserve_l(problem: Problem, unit: GensetState, step: int) -> float:
     return fuel_l_per_h(unit.genset, unit.genset.max_kw) * run_h
 
 
-def _fuelled(problem: Problem, state: SupplyState, wanted: list[GensetState], step: int) -> list[GensetState]:
-    """Return those of the wanted gensets that the tank lasts for, running ones first: none starts that would run dry."""
-    if problem.tank is None:
-        return wanted
-    fuelled, left_l = [], state.tank_l
-    for unit in sorted(wanted, key=lambda unit: not unit.on):
-        needed_l = fuel_reserve_l(problem, unit, step)
-        if left_l > needed_l:
-            fuelled.append(unit)
-            left_l -= needed_l
-    return fuelled
+def _committed(
+    problem: Problem, state: SupplyState, forced: list[GensetState], ready: list[GensetState], needed: int, step: int
+) -> list[GensetState]:
+    """Return the gensets that are on: all ``forced`` ones and as many of the ``ready`` as are ``needed`` in all, running ones
+    first; none for which the tank does not last, so that less load never means less supply."""
+    on: list[GensetState] = []
+    left_l = state.tank_l
+    rest = [unit for unit in ready if unit not in forced]
+    for unit in sorted([*forced, *rest], key=lambda unit: not unit.on):
+        if unit not in forced and len(on) >= needed:
+            continue
+        if problem.tank is not None:
+            run_l = fuel_reserve_l(problem, unit, step)
+            if left_l <= run_l:
+                continue
+            left_l -= run_l
+        on.append(unit)
+    return on
 
 
 def supply(problem: Problem, params: RuleParams, state: SupplyState, step: int, load_kw: float) -> Supplied:
@@ -128,15 +135,16 @@ def supply(problem: Problem, params: RuleParams, state: SupplyState, step: int, 
     charge_kw, discharge_kw = battery_limits_kw(problem, state, step)
     net_kw = load_kw - problem.pv_available_kw[step]
     running = [unit for unit in state.gensets if unit.on]
-    on = [unit for unit in state.gensets if unit.has_to_run(step)]
+    forced = [unit for unit in state.gensets if unit.has_to_run(step)]
+    ready: list[GensetState] = []
+    needed = 0
     if genset_wanted(params, bool(running), state.soc_frac, net_kw, discharge_kw):
         ready = [u for u in running if u.can_start(step)] + [u for u in state.gensets if not u.on and u.can_start(step)]
         if ready:
             missing_kw = carried_kw(params, net_kw, discharge_kw)
             rating_kw = min(u.genset.max_kw * u.carry_share(step_h) for u in ready)
-            wanted = ready[: gensets_needed(missing_kw, max(rating_kw, 1e-9), len(ready))]
-            on += [unit for unit in wanted if unit not in on]
-    on = _fuelled(problem, state, on, step)
+            needed = gensets_needed(missing_kw, max(rating_kw, 1e-9), len(ready))
+    on = _committed(problem, state, forced, ready, needed, step)
     lows = [unit.genset.min_kw * unit.carry_share(step_h) for unit in on]
     highs = [unit.genset.max_kw * unit.carry_share(step_h) for unit in on]
     flows = dispatch(params, net_kw, charge_kw, discharge_kw, sum(lows), sum(highs))

@@ -42,3 +42,24 @@ def test_no_genset_starts_that_has_to_stop_in_a_long_step_for_lack_of_fuel() -> 
     plan = rules_plan(problem)
     assert check(problem, plan) == ()
     assert not any(row.gensets[0].on for row in plan.intervals)
+
+
+def test_a_genset_with_too_little_fuel_does_not_keep_a_smaller_one_off() -> None:
+    """The big one runs, its fuel does not last; the small one carries what it can whether that is enough or not."""
+    machines = (
+        GensetProblem(name="big", max_kw=16.0, fuel_points=((0.0, 1.0), (16.0, 4.8)), on=True),
+        GensetProblem(name="small", max_kw=5.0, fuel_points=((0.0, 0.5), (5.0, 1.6))),
+    )
+    for load_kw in (4.0, 5.0, 6.0):
+        problem = Problem(
+            site="low",
+            start_utc=START,
+            hours=(1.0,),
+            pv_available_kw=(0.0,),
+            tiers=(LoadTier(name="load", kw=(load_kw,), shed_usd_per_kwh=20.0, critical=True),),
+            gensets=machines,
+            tank=TankProblem(level_l=3.0, capacity_l=10.0, usd_per_l=1.6),
+        )
+        plan = rules_plan(problem)
+        assert check(problem, plan) == ()
+        assert [each.kw for each in plan.intervals[0].gensets] == [0.0, min(load_kw, 5.0)]
