@@ -1,7 +1,7 @@
 """Commitment of gensets: roundings and a search propose, small changes improve, the whole model decides.
 
-At hand at once: what ran in the last plan, the relaxation's shares rounded, and where there are scenarios what the rules would
-run under darker skies. The best of them is improved by small changes (``improve.py``). Meanwhile a thread searches: a root-node
+At hand at once: what ran in the last plan, the relaxation's shares summed up and rounded, and where there are scenarios what
+the rules would run under darker skies. The best of them is improved by small changes (``improve.py``). Meanwhile a thread searches: a root-node
 solution of the energy model (families (1) to (17), (33), (34)) on a coarser grid, with the relaxation's work given and some
 freedom to shed it at 1.1 and to add at 0.9 times the price of energy. The whole model, relaxed but for the commitment, says
 which is best; if it is what the search found, that is improved in turn.
@@ -31,8 +31,11 @@ COMMIT_SCENARIOS = 4
 """Scenarios that the search for a commitment sees: more are merged, from the darkest to the sunniest."""
 ALWAYS_TRIED = 4
 """Proposals that the whole model judges however late it is."""
-ROUND_UP_FROM = (0.2, 0.5)
+ROUND_UP_FROM = (0.5, 0.2)
 """Shares of a genset in the relaxation above which rounding runs it."""
+SUM_UP_H = (2.0, 4.0)
+"""Hours that sum-up rounding runs a genset at once: 2 h came within 0.55 % of the relaxation on the benchmark's problems, where
+shares rounded one by one came within 1 to 6 %."""
 DARKER = (0.25, 0.0)
 """Ranks of the scenarios, from the darkest, for which the rules propose a commitment."""
 AROUND_H = 2.0
@@ -76,7 +79,9 @@ def at_hand(model: Model, relaxed: Answer) -> list[Floats]:
     """Return commitments (G x T) that need no search, the most trusted first."""
     last = last_commitment(model)
     proposals = [last] if last is not None else []
-    proposals += [rounded(model, relaxed.values[model.columns.on], share) for share in ROUND_UP_FROM]
+    shares = relaxed.values[model.columns.on]
+    proposals += [summed_up(model, shares, block_h) for block_h in SUM_UP_H]
+    proposals += [rounded(model, shares, share) for share in ROUND_UP_FROM]
     if model.layout.problem.scenarios:
         proposals += _by_rules(model)
     return proposals
@@ -108,13 +113,38 @@ class Judge:
 
 def rounded(model: Model, relaxed_on: Floats, share: float) -> Floats:
     """Return a commitment from a relaxation's shares: as many gensets as they add up to, whole slots, run times kept."""
-    layout, upper = model.layout, model.program.upper[model.columns.on]
+    layout = model.layout
     total = relaxed_on.sum(axis=0)
     for slot in np.unique(layout.slot):
         same = layout.slot == slot
         total[same] = total[same].max()
-    count = np.ceil(total - share)
-    on = (np.arange(len(relaxed_on))[:, None] < count[None, :]).astype(float)
+    return _obeying(model, np.ceil(total - share))
+
+
+def summed_up(model: Model, relaxed_on: Floats, block_h: float) -> Floats:
+    """Return a commitment that runs as long as the relaxation's shares add up to, ``block_h`` at once: sum-up rounding.
+
+    Where a relaxation runs a genset by a third all night, this runs it whole for a third of the night. Source: Sager,
+    *Numerical methods for mixed-integer optimal control problems* (2005).
+    """
+    layout = model.layout
+    whole = np.floor(relaxed_on.sum(axis=0) + SURE)
+    share = np.maximum(0.0, relaxed_on.sum(axis=0) - whole)
+    count, extra, owed_h = whole.copy(), 0.0, 0.0
+    for step, hours in enumerate(layout.hours):
+        if owed_h + share[step] * hours >= block_h / 2.0:
+            extra = 1.0
+        elif owed_h <= -block_h / 2.0 or share[step] <= SURE:
+            extra = 0.0
+        owed_h += (share[step] - extra) * hours
+        count[step] += extra
+    return _obeying(model, count)
+
+
+def _obeying(model: Model, count: Floats) -> Floats:
+    """Return the commitment of so many gensets by interval, the first ones first, with run and rest times kept."""
+    layout, upper = model.layout, model.program.upper[model.columns.on]
+    on = (np.arange(len(upper))[:, None] < count[None, :]).astype(float)
     for place, genset in enumerate(layout.problem.gensets):
         row = on[place]
         if genset.on:
