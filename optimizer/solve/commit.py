@@ -1,10 +1,10 @@
 """Commitment of gensets: roundings and a search propose, small changes improve, the whole model decides.
 
 At hand at once: what ran in the last plan, the relaxation's shares summed up and rounded, and where there are scenarios what
-the rules would run under darker skies. The best of them is improved by small changes (``improve.py``). Meanwhile a thread searches: a root-node
-solution of the energy model (families (1) to (17), (33), (34)) on a coarser grid, with the relaxation's work given and some
-freedom to shed it at 1.1 and to add at 0.9 times the price of energy. The whole model, relaxed but for the commitment, says
-which is best; if it is what the search found, that is improved in turn.
+the rules would run under darker skies. The best of them is improved by small changes (``improve.py``). Meanwhile a thread
+searches: a root-node solution of the energy model (families (1) to (17), (33), (34)) on a coarser grid, with the relaxation's
+work given and some freedom to shed it at 1.1 and to add at 0.9 times the price of energy. The whole model, relaxed but for the
+commitment, says which is best; if it is what the search found, that is improved in turn.
 """
 
 from __future__ import annotations
