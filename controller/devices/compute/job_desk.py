@@ -301,7 +301,8 @@ class JobDesk:
     def _step(self, name: str, step: Callable[[], None]) -> None:
         """Take a step with a job; one that is refused, such as to suspend a job that is just ending, leaves the others be."""
         known = self._refusals.get(name)
-        if known is not None and self._now_s() < known.not_before_s:
+        has_to_wait = name in self._seen and name not in (self._orders or {})  # never put off: power may be short
+        if known is not None and self._now_s() < known.not_before_s and not has_to_wait:
             return
         self.steps += 1
         try:

@@ -14,7 +14,7 @@ import pytest
 from controller.devices.compute.bench.slurm_cluster import SlurmCluster
 from controller.devices.compute.job_desk import JobDesk, RunOrder
 from controller.devices.compute.job_folder import JobFolder, JobTicket
-from controller.devices.compute.job_runner import RunState
+from controller.devices.compute.job_runner import RunnerRefusedError, RunState
 from controller.devices.compute.runner_twin import RunnerTwin
 from controller.devices.compute.slurm import SlurmRunner
 from sites.ports import ManualClock
@@ -113,6 +113,25 @@ def test_a_fast_clock_does_not_wait_for_a_job_that_is_refused(tmp_path: Path) ->
         assert desk.seen()["a"].state is RunState.RUNNING
     finally:
         desk.close()
+
+
+def test_a_job_that_has_to_wait_is_told_so_on_every_turn_however_often_that_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    bench.desk.submit(ticket("a"))
+    bench.desk.order(RUN)
+    assert bench.turn(3) is RunState.RUNNING
+    asked: list[str] = []
+
+    def refuse(name: str) -> None:
+        asked.append(name)
+        raise RunnerRefusedError("in transition")
+
+    monkeypatch.setattr(bench.runner, "suspend", refuse)
+    bench.desk.order({})
+    bench.turn(10)
+    assert asked == ["a"] * 10
 
 
 def test_a_job_that_was_refused_is_asked_for_at_once_when_its_order_changes(tmp_path: Path) -> None:
